@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impressionprocessor/internal/impression"
+	"github.com/impression-collector/impressionprocessor/internal/layout"
+)
+
+// batch transforms the records of one batch, scope by scope: a first pass rewrites the impressions and notes their
+// updates, a second puts the updates among the records. It is used again for other batches, one at a time.
+type batch struct {
+	config *compiled
+	reader *layout.Reader
+	rename *impression.Renamer
+	counts counts
+
+	// pending are the updates of one scope that are emitted as records, in the order of their impressions.
+	pending []pendingUpdate
+	// insertIDs holds the insert ids of pending one after the other, so that they cost one allocation together.
+	insertIDs []byte
+	// removed are the indexes in one scope of the dropped impressions that no update replaces, ascending.
+	removed []int
+	// properties are names of user properties by flag key: few, and each repeated in many records.
+	properties map[string]string
+}
+
+// pendingUpdate is an update whose record is not made yet.
+type pendingUpdate struct {
+	impression.Update
+	// index is the impression's in its scope.
+	index int
+	// insertIDEnd is where the insert id ends in batch.insertIDs.
+	insertIDEnd int
+	// replaces says that the update takes the place of its impression, which is dropped.
+	replaces bool
+}
+
+func newBatch(config *compiled) *batch {
+	return &batch{
+		config:     config,
+		reader:     layout.NewReader(config.layouts),
+		rename:     impression.NewRenamer(),
+		counts:     newCounts(config),
+		properties: map[string]string{},
+	}
+}
+
+// reset lets go of the records that were processed.
+func (b *batch) reset() {
+	b.reader.Reset()
+	b.counts.reset()
+}
+
+// process transforms all impressions of a batch, and says whether it left any record.
+func (b *batch) process(logs plog.Logs) bool {
+	emptied := false
+	resources := logs.ResourceLogs()
+	for i := range resources.Len() {
+		resource := resources.At(i)
+		scopes := resource.ScopeLogs()
+		for j := range scopes.Len() {
+			records := scopes.At(j).LogRecords()
+			before := records.Len()
+			b.processScope(resource.Resource(), records)
+			emptied = emptied || before > 0 && records.Len() == 0
+		}
+	}
+	return !emptied || removeEmpty(resources)
+}
+
+func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSlice) {
+	for i := range records.Len() {
+		record := records.At(i)
+		name := b.reader.EventType(resource, record)
+		if name == "" {
+			continue
+		}
+		for t := range b.config.eventTypes {
+			if b.config.eventTypes[t].pre == name {
+				b.processEvent(i, record, t)
+				break
+			}
+		}
+	}
+	if len(b.pending) > 0 {
+		b.insertPending(records)
+	}
+	if len(b.removed) > 0 {
+		b.removeDropped(records)
+	}
+}
+
+// processEvent transforms an event of a listed type, if it is an impression.
+func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
+	properties, isMap := b.reader.Properties()
+	if !isMap {
+		b.counts.event(eventType, malformedProperties)
+		return
+	}
+	shown, fault := impression.Read(properties)
+	if fault != impression.NoFault {
+		b.counts.event(eventType, outcomeOf[fault])
+		return
+	}
+	b.counts.experiment(shown.FlagKey, shown.Variant)
+
+	at := b.reader.Time(shown.Time)
+	identity := b.identity()
+	operation := shown.Operation(b.config.emit == EmitNone || identity != impression.Identity{}, b.config.unsetVariants)
+	drop := b.config.drop && operation == impression.Unset
+	if b.config.emit == EmitRecord {
+		b.notePending(index, &shown, identity, at, operation, drop)
+	} else if drop {
+		b.removed = append(b.removed, index)
+	}
+	if b.config.emit != EmitNone {
+		b.counts.updates[operation]++
+	}
+	if drop {
+		b.counts.event(eventType, dropped)
+		return
+	}
+
+	if record.Timestamp() == 0 {
+		record.SetTimestamp(at)
+	}
+	b.reader.SetEventType(b.config.eventTypes[eventType].pre, b.config.eventTypes[eventType].post)
+	b.rename.Rename(properties)
+	if b.config.emit == EmitInline {
+		b.writeInline(&shown, operation)
+	}
+	b.counts.event(eventType, transformed)
+}
+
+// identity reads whom the impression was shown to, where it matters.
+func (b *batch) identity() impression.Identity {
+	if b.config.emit == EmitNone {
+		return impression.Identity{}
+	}
+	return impression.Identity{UserID: b.reader.UserID(), DeviceID: b.reader.DeviceID()}
+}
+
+func (b *batch) notePending(
+	index int, shown *impression.Impression, identity impression.Identity, at pcommon.Timestamp,
+	operation impression.Operation, replaces bool,
+) {
+	if !operation.Updates() {
+		return
+	}
+	b.insertIDs = impression.AppendInsertID(b.insertIDs, b.reader.InsertID(), shown, identity, at)
+	b.pending = append(b.pending, pendingUpdate{
+		Update: impression.Update{
+			Identity:  identity,
+			Property:  b.property(shown.FlagKey),
+			Operation: operation,
+			Variant:   shown.Variant,
+			Time:      at,
+		},
+		index:       index,
+		insertIDEnd: len(b.insertIDs),
+		replaces:    replaces,
+	})
+}
+
+func (b *batch) writeInline(shown *impression.Impression, operation impression.Operation) {
+	if !operation.Updates() {
+		return
+	}
+	update := impression.Update{Property: b.property(shown.FlagKey), Operation: operation, Variant: shown.Variant}
+	update.WriteInline(b.reader.Root())
+}
+
+// maxProperties bounds the names that are kept. More flags than this in use at once cost an allocation an impression.
+const maxProperties = 2048
+
+func (b *batch) property(flagKey string) string {
+	if name, known := b.properties[flagKey]; known {
+		return name
+	}
+	if len(b.properties) == maxProperties {
+		clear(b.properties)
+	}
+	name := impression.Property(flagKey)
+	// A part of the name as the key, for the flag key's own bytes may be those of a whole request.
+	b.properties[name[len(name)-len(flagKey):]] = name
+	return name
+}
+
+// insertPending puts each update directly before its impression, or in its place. It goes from the back, so that each
+// record moves once, and records before the first impression not at all.
+func (b *batch) insertPending(records plog.LogRecordSlice) {
+	from, to := records.Len()-1, records.Len()-1
+	for i := range b.pending {
+		if !b.pending[i].replaces {
+			to++
+		}
+	}
+	records.EnsureCapacity(to + 1)
+	for records.Len() <= to {
+		records.AppendEmpty()
+	}
+	insertIDs := string(b.insertIDs)
+	for i := len(b.pending) - 1; i >= 0; i-- {
+		update := &b.pending[i]
+		insertIDStart := 0
+		if i > 0 {
+			insertIDStart = b.pending[i-1].insertIDEnd
+		}
+		update.InsertID = insertIDs[insertIDStart:update.insertIDEnd]
+		for ; from >= update.index; from, to = from-1, to-1 {
+			records.At(from).MoveTo(records.At(to))
+		}
+		if update.replaces {
+			replace(records.At(to+1), &update.Update)
+			continue
+		}
+		update.WriteRecord(records.At(to), records.At(to+1))
+		to--
+	}
+	clear(b.pending)
+	b.pending, b.insertIDs = b.pending[:0], b.insertIDs[:0]
+}
+
+func replace(record plog.LogRecord, update *impression.Update) {
+	written := plog.NewLogRecord()
+	update.WriteRecord(written, record)
+	written.MoveTo(record)
+}
+
+func (b *batch) removeDropped(records plog.LogRecordSlice) {
+	index, next := -1, 0
+	records.RemoveIf(func(plog.LogRecord) bool {
+		index++
+		remove := next < len(b.removed) && b.removed[next] == index
+		if remove {
+			next++
+		}
+		return remove
+	})
+	b.removed = b.removed[:0]
+}
+
+// removeEmpty removes the scopes and resources that hold no record, and says whether any is left.
+func removeEmpty(resources plog.ResourceLogsSlice) bool {
+	resources.RemoveIf(func(resource plog.ResourceLogs) bool {
+		resource.ScopeLogs().RemoveIf(func(scope plog.ScopeLogs) bool { return scope.LogRecords().Len() == 0 })
+		return resource.ScopeLogs().Len() == 0
+	})
+	return resources.Len() > 0
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+
+import (
+	"context"
+	"sync"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor/processorhelper"
+)
+
+// impressionProcessor transforms batches. It keeps no state between them but buffers and counters.
+type impressionProcessor struct {
+	config    *compiled
+	telemetry *telemetry
+	// batches are idle, so that a batch without impressions allocates nothing.
+	batches sync.Pool
+}
+
+func newProcessor(config *compiled, telemetry *telemetry) *impressionProcessor {
+	p := &impressionProcessor{config: config, telemetry: telemetry}
+	p.batches.New = func() any { return newBatch(config) }
+	return p
+}
+
+// processLogs transforms the impressions in place. The batch must be ours alone.
+func (p *impressionProcessor) processLogs(ctx context.Context, logs plog.Logs) (plog.Logs, error) {
+	b := p.batches.Get().(*batch)
+	left := b.process(logs)
+	p.telemetry.record(ctx, &b.counts)
+	b.reset()
+	p.batches.Put(b)
+	if !left {
+		return logs, processorhelper.ErrSkipProcessingData
+	}
+	return logs, nil
+}
+
+func (p *impressionProcessor) shutdown(context.Context) error {
+	p.telemetry.shutdown()
+	return nil
+}

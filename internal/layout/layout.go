@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package layout knows where in a log record the parts of an event are: its type, properties, identity and time.
+//
+// Layouts are compiled once, by Compile. A Reader then finds the layout of each record and reads the event's parts.
+package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Layouts are compiled layouts, in the order in which they are tried. They are immutable and safe for concurrent use.
+type Layouts struct {
+	all []layout
+	// keys are the first keys of all paths that finding an event type needs, so that one pass over a map resolves them.
+	keys keyTable
+	// nameFirst says that a record's EventName, when there is one, settles the matter without a look at its maps.
+	nameFirst bool
+	// needsBody and needsAttributes say which of a record's maps can hold an event type.
+	needsBody, needsAttributes bool
+	// bodyIsType says that a body which is a string can itself be an event type.
+	bodyIsType bool
+}
+
+// layout is one compiled layout.
+type layout struct {
+	eventType  []typePath
+	properties []path
+	userID     []path
+	deviceID   []path
+	insertID   []path
+	time       []path
+	onlyType   string
+	typeSlot   int
+	// rooted says that the event types are looked for at the event's root, wherever that is.
+	rooted bool
+}
+
+// typePath is a path to an event type whose first key is one of Layouts.keys.
+type typePath struct {
+	path
+	slot int
+}
+
+// Compile checks and compiles layouts. The error joins every fault; each begins with the key it is about, such as
+// layouts[2].user_id[0], and gives the value and what is allowed.
+func Compile(configs []Config) (*Layouts, error) {
+	compiled := &Layouts{}
+	var faults []error
+	for i, config := range configs {
+		l, err := compiled.compile(config)
+		if err != nil {
+			faults = append(faults, within(fmt.Sprintf("layouts[%d]", i), err))
+			continue
+		}
+		compiled.all = append(compiled.all, l)
+	}
+	if len(configs) == 0 {
+		faults = append(faults, errors.New("layouts: empty; give at least one"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	first := compiled.all[0]
+	compiled.nameFirst = first.eventType[0].start == startEventName && first.onlyType == ""
+	return compiled, nil
+}
+
+// within puts a key before each of the errors that err joins.
+func within(key string, err error) error {
+	joined, several := err.(interface{ Unwrap() []error })
+	if !several {
+		return fmt.Errorf("%s%w", key, err)
+	}
+	var faults []error
+	for _, fault := range joined.Unwrap() {
+		faults = append(faults, within(key, fault))
+	}
+	return errors.Join(faults...)
+}
+
+func (ls *Layouts) compile(config Config) (layout, error) {
+	known, err := resolvePreset(config)
+	if err != nil {
+		return layout{}, err
+	}
+	var faults []error
+	compileField := func(key string, texts []string, allowed func(path) error) []path {
+		paths, err := parseField(texts, allowed)
+		if err != nil {
+			faults = append(faults, within("."+key, err))
+		}
+		return paths
+	}
+	l := layout{
+		properties: compileField("properties", known.Properties, leadsToMap),
+		userID:     compileField("user_id", known.UserID, leadsToText),
+		deviceID:   compileField("device_id", known.DeviceID, leadsToText),
+		insertID:   compileField("insert_id", known.InsertID, leadsToText),
+		time:       compileField("time", known.Time, leadsToTime),
+		onlyType:   known.onlyType,
+	}
+	eventType := compileField("event_type", known.EventType, leadsToType)
+	if len(known.EventType) == 0 {
+		faults = append(faults, errors.New(".event_type: missing; give at least one path, or a preset"))
+	}
+	if len(known.Properties) == 0 {
+		faults = append(faults, errors.New(".properties: missing; give at least one path, or a preset"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return layout{}, err
+	}
+	return l, ls.addEventType(&l, eventType)
+}
+
+func resolvePreset(config Config) (preset, error) {
+	if config.Preset == "" {
+		return preset{Config: config}, nil
+	}
+	known, found := presets[config.Preset]
+	if !found {
+		return preset{}, fmt.Errorf(".preset: %q is not known; allowed: %s", config.Preset, strings.Join(Presets(), ", "))
+	}
+	for _, field := range []struct{ given, of *[]string }{
+		{&config.EventType, &known.EventType},
+		{&config.Properties, &known.Properties},
+		{&config.UserID, &known.UserID},
+		{&config.DeviceID, &known.DeviceID},
+		{&config.InsertID, &known.InsertID},
+		{&config.Time, &known.Time},
+	} {
+		if *field.given != nil {
+			*field.of = *field.given
+		}
+	}
+	return known, nil
+}
+
+func parseField(texts []string, allowed func(path) error) ([]path, error) {
+	var paths []path
+	var faults []error
+	for i, text := range texts {
+		p, err := parsePath(text)
+		if err == nil {
+			if err = allowed(p); err != nil {
+				err = fmt.Errorf("%q %w", text, err)
+			}
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("[%d]: %w", i, err))
+		}
+		paths = append(paths, p)
+	}
+	return paths, errors.Join(faults...)
+}
+
+func leadsToType(p path) error {
+	switch {
+	case p.start == startResource || p.start == startTime:
+		return errors.New("cannot hold an event type; allowed: log.event_name, log.body, log.attributes, event")
+	case len(p.keys) == 0 && p.start != startEventName && p.start != startBody:
+		return errors.New(`is a map; add the key of the event type, as in ["name"]`)
+	}
+	return nil
+}
+
+func leadsToMap(p path) error {
+	if p.start == startBody || p.start == startAttributes || p.start == startEvent {
+		return nil
+	}
+	return errors.New("cannot hold the properties; allowed: log.body, log.attributes, event")
+}
+
+func leadsToText(p path) error {
+	switch {
+	case p.start == startTime || p.start == startEventName:
+		return errors.New("cannot hold an id; allowed: log.body, log.attributes, resource.attributes, event")
+	case len(p.keys) == 0 && p.start != startBody:
+		return errors.New(`is a map; add the key of the id, as in ["id"]`)
+	}
+	return nil
+}
+
+func leadsToTime(p path) error {
+	if p.start == startTime {
+		return nil
+	}
+	if leadsToText(p) != nil {
+		return errors.New("cannot hold a time; allowed: log.time, and with a key log.body, log.attributes, resource.attributes, event")
+	}
+	return nil
+}
+
+// typeKey is the key beside the event type that tells a CDP's track calls from its other calls.
+const typeKey = "type"
+
+func (ls *Layouts) addEventType(l *layout, paths []path) error {
+	for _, p := range paths {
+		slot, err := ls.slotOf(p)
+		if err != nil {
+			return err
+		}
+		l.eventType = append(l.eventType, typePath{path: p, slot: slot})
+		l.rooted = l.rooted || p.start == startEvent
+		ls.needsBody = ls.needsBody || p.start == startEvent || p.start == startBody
+		ls.bodyIsType = ls.bodyIsType || p.start == startBody && len(p.keys) == 0
+		ls.needsAttributes = ls.needsAttributes || p.start == startEvent || p.start == startAttributes
+	}
+	if l.onlyType == "" {
+		return nil
+	}
+	ls.needsAttributes = true
+	var err error
+	l.typeSlot, err = ls.keys.add(typeKey)
+	return err
+}
+
+func (ls *Layouts) slotOf(p path) (int, error) {
+	if len(p.keys) == 0 {
+		return 0, nil
+	}
+	slot, err := ls.keys.add(p.keys[0])
+	if err != nil {
+		return 0, fmt.Errorf(".event_type: %w", err)
+	}
+	return slot, nil
+}
