@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/impression-collector/impressionprocessor/internal/configkeys"
 	"github.com/impression-collector/impressionprocessor/internal/impression"
 	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
@@ -88,15 +89,17 @@ func createDefaultConfig() component.Config {
 }
 
 // Unmarshal reads the configuration. A given event_types replaces the default, which the decoder would merge it into. When
-// a key does not decode, the values are checked nevertheless, so that all faults are reported at once.
+// a key is unknown or does not decode, the values are checked nevertheless, so that all faults are reported at once.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if given, isSet := conf.Get("event_types").(map[string]any); isSet && given != nil {
 		c.EventTypes = nil
 	}
-	if err := conf.Unmarshal(c); err != nil {
-		return errors.Join(err, c.Validate())
+	unknown := configkeys.Unknown(conf.ToStringMap(), c)
+	decoding := conf.Unmarshal(c, confmap.WithIgnoreUnused())
+	if unknown == nil && decoding == nil {
+		return nil
 	}
-	return nil
+	return errors.Join(unknown, decoding, c.Validate())
 }
 
 // Validate reports every fault of the configuration at once, each with its key, value, and what is allowed.

@@ -145,7 +145,7 @@ func parseField(texts []string, allowed func(path) error) ([]path, error) {
 		p, err := parsePath(text)
 		if err == nil {
 			if err = allowed(p); err != nil {
-				err = fmt.Errorf("%q %w", text, err)
+				err = fmt.Errorf("%#q %w", text, err)
 			}
 		}
 		if err != nil {

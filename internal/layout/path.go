@@ -48,18 +48,18 @@ func parsePath(text string) (path, error) {
 	name, rest, _ := strings.Cut(text, "[")
 	begin, known := starts[name]
 	if !known {
-		return path{}, fmt.Errorf("%q starts with %q; allowed: %s", text, name, startsAllowed)
+		return path{}, fmt.Errorf("%#q starts with %#q; allowed: %s", text, name, startsAllowed)
 	}
 	p := path{start: begin}
 	if len(name) == len(text) {
 		return p, nil
 	}
 	if begin == startEventName || begin == startTime {
-		return path{}, fmt.Errorf("%q: %s has no keys", text, name)
+		return path{}, fmt.Errorf("%#q: %s has no keys", text, name)
 	}
 	keys, err := parseKeys("[" + rest)
 	if err != nil {
-		return path{}, fmt.Errorf("%q: %w", text, err)
+		return path{}, fmt.Errorf("%#q: %w", text, err)
 	}
 	p.keys = keys
 	return p, nil

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package impressionprocessor
+
+import (
+	"cmp"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impressionprocessor/internal/layout"
+)
+
+func TestConfigStruct(t *testing.T) {
+	require.NoError(t, componenttest.CheckConfigStruct(createDefaultConfig()))
+}
+
+func TestLoadConfig(t *testing.T) {
+	components, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	for id, want := range map[component.ID]*Config{
+		component.NewID(metadata.Type):                 defaultsWith(),
+		component.NewIDWithName(metadata.Type, "drop"): defaultsWith(dropUnassigned, emit(EmitNone)),
+		component.NewIDWithName(metadata.Type, "everything"): {
+			EventTypes: map[string]string{"$impression": "[Experiment] Impression", "$$exposure": "[Experiment] Exposure"},
+			Layouts: []layout.Config{
+				{Preset: "otel"},
+				{Preset: "segment", DeviceID: []string{`event["anon"]`}},
+				{
+					EventType:  []string{`log.attributes["name"]`},
+					Properties: []string{`log.attributes["props"]`},
+					UserID:     []string{`log.attributes["uid"]`, `resource.attributes["user.id"]`},
+					Time:       []string{`log.attributes["at"]`, `log.time`},
+				},
+			},
+			UserProperties: UserPropertiesConfig{Emit: EmitInline, UnsetVariants: []string{"off"}},
+			Unassigned:     KeepUnassigned,
+			Estimate:       &EstimateConfig{MonthlyTrackedUsers: 1000000, ExperimentsPerMonth: 5, PageViewsPerUser: 20},
+		},
+	} {
+		t.Run(id.String(), func(t *testing.T) {
+			conf, err := components.Sub(id.String())
+			require.NoError(t, err)
+			config := createDefaultConfig()
+			require.NoError(t, conf.Unmarshal(config))
+			require.NoError(t, config.(*Config).Validate())
+			assert.Equal(t, want, config)
+		})
+	}
+}
+
+// badConfigs are configurations with what the message about each must say: the key, the value, what is allowed.
+var badConfigs = map[string]struct {
+	yaml string
+	says []string
+	// beyondSchema says that the schema cannot know.
+	beyondSchema bool
+}{
+	"unknown key":            {yaml: `evnt_types: {a: b}`, says: []string{"evnt_types: map[a:b]: no such key; allowed: estimate, event_types,"}},
+	"unknown nested key":     {yaml: `{layouts: [{preset: otel}, {preset: otel, user: ['event["u"]']}]}`, says: []string{`layouts[1].user: [event["u"]]: no such key; allowed: device_id, event_type,`}},
+	"wrong type":             {yaml: `telemetry: {max_experiments: many}`, says: []string{"'telemetry.max_experiments' expected type 'int'"}},
+	"no event type":          {yaml: `event_types: {}`, says: []string{"event_types: empty"}},
+	"empty pre form":         {yaml: `event_types: {"": b}`, says: []string{"event_types: a key is empty"}},
+	"empty post form":        {yaml: `event_types: {a: ""}`, says: []string{`event_types: the value of "a" is empty`}},
+	"two spellings":          {yaml: `event_types: {$a: b, $$a: c}`, says: []string{`event_types: "$$a" and "$a" are the same event type`}, beyondSchema: true},
+	"chain":                  {yaml: `event_types: {a: b, b: c}`, says: []string{`event_types: "a" becomes "b", which is a key too`}, beyondSchema: true},
+	"onto itself":            {yaml: `event_types: {a: a}`, says: []string{`event_types: "a" becomes "a", which is a key too`}, beyondSchema: true},
+	"identify as pre form":   {yaml: `event_types: {$identify: a}`, says: []string{`event_types: "$identify": "a": $identify is the event type of the emitted updates`}},
+	"identify as post form":  {yaml: `event_types: {a: $identify}`, says: []string{`event_types: "a": "$identify"`}},
+	"no layout":              {yaml: `layouts: []`, says: []string{"layouts: empty"}},
+	"unknown preset":         {yaml: `layouts: [{preset: segmnt}]`, says: []string{`layouts[0].preset: "segmnt" is not known; allowed: amplitude, otel, segment`}},
+	"no event type path":     {yaml: `layouts: [{properties: [log.body], user_id: ['event["u"]']}]`, says: []string{"layouts[0].event_type: missing"}},
+	"no properties path":     {yaml: `layouts: [{event_type: [log.body], user_id: ['event["u"]']}]`, says: []string{"layouts[0].properties: missing"}},
+	"removed event type":     {yaml: `layouts: [{preset: segment, event_type: []}]`, says: []string{"layouts[0].event_type: missing"}},
+	"unknown start":          {yaml: `layouts: [{preset: segment, user_id: ['body["u"]']}]`, says: []string{"layouts[0].user_id[0]: `body[\"u\"]` starts with `body`; allowed: log.event_name,"}},
+	"key without quotes":     {yaml: `layouts: [{preset: segment, user_id: ['event[u]']}]`, says: []string{"layouts[0].user_id[0]: `event[u]`: a key is written [\"name\"]"}},
+	"key not closed":         {yaml: `layouts: [{preset: segment, user_id: ['event["u"']}]`, says: []string{"`event[\"u\"`: a key is written"}},
+	"key in other quotes":    {yaml: "layouts: [{preset: segment, user_id: ['event[`u`]']}]", says: []string{"a key is written"}},
+	"text after a key":       {yaml: `layouts: [{preset: segment, user_id: ['event["u"].id']}]`, says: []string{"a key is written"}},
+	"empty key":              {yaml: `layouts: [{preset: segment, user_id: ['event["u"][""]']}]`, says: []string{"`event[\"u\"][\"\"]`: a key is empty"}},
+	"empty path":             {yaml: `layouts: [{preset: segment, user_id: ['']}]`, says: []string{"layouts[0].user_id[0]: `` starts with ``"}},
+	"keys of event_name":     {yaml: `layouts: [{preset: otel, event_type: ['log.event_name["a"]']}]`, says: []string{"log.event_name has no keys"}},
+	"event type of resource": {yaml: `layouts: [{preset: otel, event_type: ['resource.attributes["e"]']}]`, says: []string{"layouts[0].event_type[0]: `resource.attributes[\"e\"]` cannot hold an event type; allowed: log.event_name,"}},
+	"event type is a map":    {yaml: `layouts: [{preset: otel, event_type: [log.attributes]}]`, says: []string{"`log.attributes` is a map; add the key"}},
+	"properties in time":     {yaml: `layouts: [{preset: otel, properties: [log.time]}]`, says: []string{"`log.time` cannot hold the properties; allowed: log.body,"}},
+	"id in event_name":       {yaml: `layouts: [{preset: otel, insert_id: [log.event_name]}]`, says: []string{"`log.event_name` cannot hold an id"}},
+	"id is a map":            {yaml: `layouts: [{preset: otel, device_id: [resource.attributes]}]`, says: []string{"`resource.attributes` is a map; add the key of the id"}},
+	"time in event_name":     {yaml: `layouts: [{preset: otel, time: [log.event_name]}]`, says: []string{"`log.event_name` cannot hold a time; allowed: log.time,"}, beyondSchema: true},
+	"no identity":            {yaml: `layouts: [{event_type: [log.body], properties: [log.attributes]}]`, says: []string{"layouts[0]: no user_id and no device_id"}, beyondSchema: true},
+	"unknown emit":           {yaml: `user_properties: {emit: both}`, says: []string{`user_properties.emit: "both" is not known; allowed: record, inline, none`}},
+	"empty unset variant":    {yaml: `user_properties: {unset_variants: [""]}`, says: []string{"user_properties.unset_variants: a name is empty"}},
+	"unknown unassigned":     {yaml: `unassigned: remove`, says: []string{`unassigned: "remove" is not known; allowed: keep, drop`}},
+	"drop with inline":       {yaml: `{unassigned: drop, user_properties: {emit: inline}}`, says: []string{"unassigned: drop would remove the events that user_properties.emit: inline"}},
+	"estimate in part":       {yaml: `estimate: {monthly_tracked_users: 3, page_views_per_user: 2}`, says: []string{"estimate.experiments_per_month: 0 or missing; allowed: 1 or more, all three together"}},
+	"negative estimate":      {yaml: `estimate: {monthly_tracked_users: 3, experiments_per_month: -1, page_views_per_user: 2}`, says: []string{"estimate.experiments_per_month: -1"}},
+	"estimate too large": {
+		yaml: `estimate: {monthly_tracked_users: 4611686018427387904, experiments_per_month: 1, page_views_per_user: 2}`,
+		says: []string{"estimate: 4611686018427387904 x 1 x 2 is more than 2^63-1"}, beyondSchema: true,
+	},
+	"negative bound": {yaml: `telemetry: {max_experiments: -1}`, says: []string{"telemetry.max_experiments: -1 is negative; allowed: 0 (off) or more"}},
+	"all at once": {
+		yaml: `{evnt: 1, event_types: {a: ""}, layouts: [{preset: x}, {preset: otel, time: [y]}], unassigned: z, estimate: {}}`,
+		says: []string{
+			"evnt: 1: no such key", `the value of "a" is empty`, `layouts[0].preset: "x"`, "layouts[1].time[0]: `y`", `unassigned: "z"`,
+			"estimate.monthly_tracked_users", "estimate.experiments_per_month", "estimate.page_views_per_user",
+		},
+	},
+}
+
+func TestBadConfigs(t *testing.T) {
+	for name, bad := range badConfigs {
+		t.Run(name, func(t *testing.T) {
+			err := load(t, bad.yaml)
+			require.Error(t, err)
+			for _, says := range bad.says {
+				assert.ErrorContains(t, err, says)
+			}
+		})
+	}
+}
+
+// load reads a configuration as the collector does.
+func load(t *testing.T, text string) error {
+	t.Helper()
+	retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
+	require.NoError(t, err)
+	conf, err := retrieved.AsConf()
+	require.NoError(t, err)
+	config := createDefaultConfig().(*Config)
+	if err := conf.Unmarshal(config); err != nil {
+		return err
+	}
+	return config.Validate()
+}
+
+func TestSchemaRefusesBadConfigs(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile("config.schema.json")
+	require.NoError(t, err)
+	for name, bad := range badConfigs {
+		t.Run(name, func(t *testing.T) {
+			var config any
+			require.NoError(t, yaml.Unmarshal([]byte(bad.yaml), &config))
+			if bad.beyondSchema {
+				assert.NoError(t, schema.Validate(config))
+			} else {
+				assert.Error(t, schema.Validate(config))
+			}
+		})
+	}
+}
+
+func TestSchemaListsThePresets(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile("config.schema.json")
+	require.NoError(t, err)
+	for _, preset := range layout.Presets() {
+		assert.NoError(t, schema.Validate(map[string]any{"layouts": []any{map[string]any{"preset": preset}}}))
+	}
+}
+
+// TestSchemaAcceptsShippedConfigs covers every configuration that users are shown, but those shown for their faults.
+func TestSchemaAcceptsShippedConfigs(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile("config.schema.json")
+	require.NoError(t, err)
+	accepted := 0
+	accept := func(path string, components map[string]any) {
+		for id, config := range components {
+			if id == "impression" || strings.HasPrefix(id, "impression/") {
+				assert.NoError(t, schema.Validate(config), "%s: %s", path, id)
+				accepted++
+			}
+		}
+	}
+	accept("testdata/config.yaml", readYAML(t, filepath.Join("testdata", "config.yaml")))
+	require.NoError(t, filepath.WalkDir(filepath.Join("..", "testdata"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && entry.Name() == "invalid" {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if filepath.Ext(path) == ".yaml" {
+			processors, _ := readYAML(t, path)["processors"].(map[string]any)
+			accept(path, processors)
+		}
+		return nil
+	}))
+	assert.Greater(t, accepted, 3)
+}
+
+func readYAML(t *testing.T, path string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var content map[string]any
+	require.NoError(t, yaml.Unmarshal(text, &content), path)
+	return content
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package impressionprocessor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor/processortest"
+
+	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+)
+
+// otelEvent appends an event in the otel layout.
+func otelEvent(records plog.LogRecordSlice, name string, attributes map[string]any) plog.LogRecord {
+	record := records.AppendEmpty()
+	record.SetEventName(name)
+	if err := record.Attributes().FromRaw(attributes); err != nil {
+		panic(err)
+	}
+	return record
+}
+
+func shown(flag, variant string) map[string]any {
+	return map[string]any{"flag_key": flag, "variant": variant}
+}
+
+// names are the event types of records in order, for layouts otel, amplitude and segment.
+func names(records []plog.LogRecord) []string {
+	var all []string
+	for _, record := range records {
+		name := record.EventName()
+		if body := record.Body(); name == "" && body.Type() == pcommon.ValueTypeMap {
+			event, _ := body.Map().Get("event")
+			name = event.AsString()
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+func TestUpdateStandsDirectlyBeforeItsImpression(t *testing.T) {
+	input := bodies(t,
+		segmentCall("Product Viewed", nil),
+		segmentCall("$impression", shown("a", "on")),
+		segmentCall("$impression", map[string]any{"variant": "flag key missing"}),
+		segmentCall("$impression", shown("b", "on")),
+		segmentCall("$impression", shown("c", "")),
+		segmentCall("Order Completed", nil),
+	)
+	records := recordsOf(process(t, defaultsWith(), input))
+	assert.Equal(t, []string{
+		"Product Viewed",
+		"$identify", "[Experiment] Impression",
+		"$impression",
+		"$identify", "[Experiment] Impression",
+		"$identify", "[Experiment] Impression",
+		"Order Completed",
+	}, names(records))
+	for i, flag := range map[int]string{1: "a", 4: "b", 6: "c"} {
+		assert.Contains(t, fmt.Sprint(records[i].Attributes().AsRaw()["user_properties"]), "[Experiment] "+flag)
+	}
+}
+
+func TestUpdateRecord(t *testing.T) {
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	event := otelEvent(records, "$impression", map[string]any{
+		"flag_key": "checkout", "variant": "on", "experiment_key": "exp-1", "time": int64(1790000000123),
+		"user.id": " User 17 ", "app.installation.id": "device-4", "log.record.uid": "01K0", "extra": map[string]any{"kept": true},
+	})
+	event.SetTimestamp(1790000009000000000)
+	event.SetObservedTimestamp(1790000010000000000)
+	event.SetTraceID(pcommon.TraceID{1, 2, 3})
+	event.SetSpanID(pcommon.SpanID{4, 5})
+	event.SetFlags(plog.DefaultLogRecordFlags.WithIsSampled(true))
+	event.SetSeverityText("INFO")
+
+	out := recordsOf(process(t, defaultsWith(), logs))
+
+	require.Len(t, out, 2)
+	update, event := out[0], out[1]
+	assert.Equal(t, map[string]any{
+		"event_type": "$identify", "user_id": " User 17 ", "device_id": "device-4", "insert_id": "01K0-user-property",
+		"user_properties": map[string]any{"$set": map[string]any{"[Experiment] checkout": "on"}},
+	}, update.Attributes().AsRaw())
+	assert.Equal(t, "$identify", update.EventName())
+	assert.Equal(t, pcommon.Timestamp(1790000000123000000), update.Timestamp(), "the impression's own time")
+	assert.Equal(t, event.ObservedTimestamp(), update.ObservedTimestamp())
+	assert.Equal(t, event.TraceID(), update.TraceID())
+	assert.Equal(t, event.SpanID(), update.SpanID())
+	assert.Equal(t, event.Flags(), update.Flags())
+
+	assert.Equal(t, map[string]any{
+		"[Experiment] Flag Key": "checkout", "[Experiment] Variant": "on", "[Experiment] Experiment Key": "exp-1",
+		"time": int64(1790000000123), "user.id": " User 17 ", "app.installation.id": "device-4", "log.record.uid": "01K0",
+		"extra": map[string]any{"kept": true},
+	}, event.Attributes().AsRaw())
+	assert.Equal(t, pcommon.Timestamp(1790000009000000000), event.Timestamp(), "was set: stays")
+	assert.Equal(t, pcommon.TraceID{1, 2, 3}, event.TraceID())
+	assert.Equal(t, "INFO", event.SeverityText())
+}
+
+func TestInsertIDIsTheSameForTheSameImpressionOnly(t *testing.T) {
+	insertID := func(change func(call map[string]any)) string {
+		call := segmentCall("$impression", shown("checkout", "on"))
+		delete(call, "messageId")
+		change(call)
+		out := recordsOf(process(t, defaultsWith(), bodies(t, call)))
+		require.Len(t, out, 2)
+		id, _ := out[0].Attributes().Get("insert_id")
+		return id.Str()
+	}
+	property := func(key string, value any) func(map[string]any) {
+		return func(call map[string]any) { call["properties"].(map[string]any)[key] = value }
+	}
+	same := insertID(func(map[string]any) {})
+	assert.NotEmpty(t, same)
+	assert.Equal(t, same, insertID(func(map[string]any) {}), "a replay")
+	assert.Equal(t, same, insertID(property("page", "/home")), "what the update does not depend on")
+	assert.Equal(t, same, insertID(func(call map[string]any) { call["messageId"] = "" }), "an empty insert id is none")
+	for difference, change := range map[string]func(map[string]any){
+		"user":    func(call map[string]any) { call["userId"] = "user-18" },
+		"device":  func(call map[string]any) { call["anonymousId"] = "anonymous-5" },
+		"moved":   func(call map[string]any) { call["userId"], call["anonymousId"] = "user-17a", "nonymous-4" },
+		"time":    func(call map[string]any) { call["timestamp"] = "2026-11-23T09:30:00.001Z" },
+		"flag":    property("flag_key", "cart"),
+		"variant": property("variant", "off"),
+	} {
+		assert.NotEqual(t, same, insertID(change), difference)
+	}
+}
+
+func TestEmitInline(t *testing.T) {
+	for name, existing := range map[string]any{
+		"none": nil,
+		"operations": map[string]any{
+			"$set": map[string]any{"plan": "pro"}, "$add": map[string]any{"visits": int64(1)},
+		},
+		"plain": map[string]any{"plan": "pro"},
+		"wrong": "plan=pro",
+	} {
+		t.Run(name, func(t *testing.T) {
+			event := map[string]any{
+				"event_type": "$impression", "user_id": "user-17", "event_properties": shown("checkout", "on"), "user_properties": existing,
+			}
+			out := recordsOf(process(t, defaultsWith(emit(EmitInline)), bodies(t, event)))
+			require.Len(t, out, 1)
+			set := map[string]any{"[Experiment] checkout": "on"}
+			want := map[string]any{"$set": set}
+			switch name {
+			case "operations":
+				set["plan"] = "pro"
+				want["$add"] = map[string]any{"visits": int64(1)}
+			case "plain":
+				set["plan"] = "pro"
+			}
+			body := out[0].Body().Map().AsRaw()
+			assert.Equal(t, want, body["user_properties"])
+			assert.Equal(t, "[Experiment] Impression", body["event_type"])
+		})
+	}
+	t.Run("beside the event's other fields", func(t *testing.T) {
+		unset := map[string]any{"$unset": map[string]any{"[Experiment] checkout": "-"}}
+
+		segment := recordsOf(process(t, defaultsWith(emit(EmitInline)), bodies(t, segmentCall("$impression", shown("checkout", "")))))
+		assert.Equal(t, unset, segment[0].Body().Map().AsRaw()["user_properties"])
+
+		logs := plog.NewLogs()
+		otelEvent(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords(), "$impression",
+			map[string]any{"flag_key": "checkout", "user.id": "user-17"})
+		otel := recordsOf(process(t, defaultsWith(emit(EmitInline)), logs))
+		assert.Equal(t, unset, otel[0].Attributes().AsRaw()["user_properties"])
+	})
+	t.Run("none without identity", func(t *testing.T) {
+		call := segmentCall("$impression", shown("checkout", "on"))
+		delete(call, "userId")
+		delete(call, "anonymousId")
+		out := recordsOf(process(t, defaultsWith(emit(EmitInline)), bodies(t, call)))
+		assert.NotContains(t, out[0].Body().Map().AsRaw(), "user_properties")
+		assert.Equal(t, []string{"[Experiment] Impression"}, names(out))
+	})
+}
+
+func TestEmitNoneOnlyRewrites(t *testing.T) {
+	out := recordsOf(process(t, defaultsWith(emit(EmitNone)), bodies(t, segmentCall("$impression", shown("checkout", "on")))))
+	assert.Equal(t, []string{"[Experiment] Impression"}, names(out))
+	assert.NotContains(t, out[0].Body().Map().AsRaw(), "user_properties")
+}
+
+func TestDropUnassigned(t *testing.T) {
+	unidentified := segmentCall("$impression", shown("checkout", ""))
+	delete(unidentified, "userId")
+	delete(unidentified, "anonymousId")
+	events := func() plog.Logs {
+		return bodies(t,
+			segmentCall("First", nil),
+			segmentCall("$impression", shown("a", "")),
+			segmentCall("$impression", shown("b", "on")),
+			segmentCall("$impression", shown("c", "")),
+			segmentCall("$impression", map[string]any{"flag_key": "d", "metadata": map[string]any{"flagType": "mutual-exclusion-group"}}),
+			unidentified,
+			segmentCall("Last", nil),
+		)
+	}
+	t.Run("the unset takes the event's place", func(t *testing.T) {
+		out := recordsOf(process(t, defaultsWith(dropUnassigned), events()))
+		assert.Equal(t, []string{
+			"First", "$identify", "$identify", "[Experiment] Impression", "$identify", "[Experiment] Impression", "[Experiment] Impression", "Last",
+		}, names(out))
+		for i, operation := range map[int]string{1: "$unset", 2: "$set", 4: "$unset"} {
+			assert.Contains(t, out[i].Attributes().AsRaw()["user_properties"], operation)
+			assert.Equal(t, pcommon.NewTimestampFromTime(segmentTime), out[i].Timestamp())
+		}
+	})
+	t.Run("without updates", func(t *testing.T) {
+		out := recordsOf(process(t, defaultsWith(dropUnassigned, emit(EmitNone)), events()))
+		assert.Equal(t, []string{"First", "[Experiment] Impression", "[Experiment] Impression", "Last"}, names(out))
+	})
+	t.Run("what it empties is removed", func(t *testing.T) {
+		logs := events()
+		only := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+		require.NoError(t, only.Body().SetEmptyMap().FromRaw(segmentCall("$impression", shown("a", ""))))
+		kept := logs.ResourceLogs().AppendEmpty()
+		bodies(t, segmentCall("$impression", shown("a", ""))).ResourceLogs().At(0).ScopeLogs().At(0).CopyTo(kept.ScopeLogs().AppendEmpty())
+		kept.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr("a line")
+
+		out := process(t, defaultsWith(dropUnassigned, emit(EmitNone)), logs)
+
+		require.Len(t, out, 1)
+		require.Equal(t, 2, out[0].ResourceLogs().Len())
+		assert.Equal(t, 1, out[0].ResourceLogs().At(1).ScopeLogs().Len())
+	})
+	t.Run("an emptied batch ends here", func(t *testing.T) {
+		assert.Empty(t, process(t, defaultsWith(dropUnassigned, emit(EmitNone)), bodies(t, segmentCall("$impression", shown("a", "")))))
+	})
+}
+
+func TestUpdatesStayInTheScopeOfTheirImpression(t *testing.T) {
+	logs := plog.NewLogs()
+	for _, service := range []string{"web", "app"} {
+		resource := logs.ResourceLogs().AppendEmpty()
+		resource.SetSchemaUrl("https://opentelemetry.io/schemas/1.37.0")
+		resource.Resource().Attributes().PutStr("service.name", service)
+		resource.Resource().Attributes().PutStr("user.id", "user of "+service)
+		for _, scope := range []string{"first", "second"} {
+			scoped := resource.ScopeLogs().AppendEmpty()
+			scoped.Scope().SetName(scope)
+			scoped.SetSchemaUrl("https://opentelemetry.io/schemas/1.36.0")
+			otelEvent(scoped.LogRecords(), "$impression", shown("checkout", "on"))
+			otelEvent(scoped.LogRecords(), "page.view", nil)
+		}
+	}
+	out := process(t, defaultsWith(), logs)
+	require.Len(t, out, 1)
+	for _, resource := range out[0].ResourceLogs().All() {
+		service, _ := resource.Resource().Attributes().Get("service.name")
+		assert.Equal(t, "https://opentelemetry.io/schemas/1.37.0", resource.SchemaUrl())
+		for _, scope := range resource.ScopeLogs().All() {
+			require.Equal(t, 3, scope.LogRecords().Len())
+			assert.Equal(t, "https://opentelemetry.io/schemas/1.36.0", scope.SchemaUrl())
+			user, _ := scope.LogRecords().At(0).Attributes().Get("user_id")
+			assert.Equal(t, "user of "+service.Str(), user.Str())
+		}
+	}
+}
+
+func TestOtherRecordsAreUntouched(t *testing.T) {
+	logs := bodies(t,
+		segmentCall("Product Viewed", shown("checkout", "on")),
+		segmentCall("[Experiment] Impression", map[string]any{"[Experiment] Flag Key": "checkout"}),
+		segmentCall(int64(7), shown("checkout", "on")),
+		segmentCall([]any{"$impression"}, shown("checkout", "on")),
+		segmentCall("$exposure", shown("checkout", "on")),
+		map[string]any{"type": "page", "event": "$impression", "properties": shown("checkout", "on"), "userId": "user-17"},
+		map[string]any{"flag_key": "checkout", "variant": "on"},
+	)
+	records := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
+	records.AppendEmpty().Body().SetStr("$impression")
+	records.AppendEmpty()
+	otelEvent(records, "impression", shown("checkout", "on"))
+	otelEvent(records, "$identify", map[string]any{"event_type": "$impression", "event_properties": shown("checkout", "on")})
+	logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty()
+	before := plog.NewLogs()
+	logs.CopyTo(before)
+
+	out := process(t, defaultsWith(dropUnassigned), logs)
+
+	require.Len(t, out, 1)
+	assert.Equal(t, before, out[0])
+}
+
+func TestOtelRewritesBothPlacesOfTheName(t *testing.T) {
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	event := otelEvent(records, "$impression", shown("a", "on"))
+	event.Attributes().PutStr("event.name", "$impression")
+	otelEvent(records, "", map[string]any{"event.name": "$impression", "flag_key": "b"})
+	otelEvent(records, "$impression", map[string]any{"event.name": "something else", "flag_key": "c"})
+	otelEvent(records, "something else", map[string]any{"event.name": "$impression", "flag_key": "d"})
+
+	var pairs [][2]string
+	for _, record := range recordsOf(process(t, defaultsWith(emit(EmitNone)), logs)) {
+		name, _ := record.Attributes().Get("event.name")
+		pairs = append(pairs, [2]string{record.EventName(), name.Str()})
+	}
+	assert.Equal(t, [][2]string{
+		{"[Experiment] Impression", "[Experiment] Impression"},
+		{"", "[Experiment] Impression"},
+		{"[Experiment] Impression", "something else"},
+		{"something else", "$impression"},
+	}, pairs)
+}
+
+func TestConcurrentBatches(t *testing.T) {
+	sink := &consumertest.LogsSink{}
+	processor, err := NewFactory().CreateLogs(
+		context.Background(), processortest.NewNopSettings(metadata.Type), defaultsWith(), sink)
+	require.NoError(t, err)
+	assert.True(t, processor.Capabilities().MutatesData)
+	const workers, batches = 4, 50
+	var group sync.WaitGroup
+	for worker := range workers {
+		group.Go(func() {
+			for batch := range batches {
+				flag := fmt.Sprintf("flag-%d-%d", worker, batch)
+				input := bodies(t, segmentCall("Other", nil), segmentCall("$impression", shown(flag, "on")))
+				assert.NoError(t, processor.ConsumeLogs(context.Background(), input))
+			}
+		})
+	}
+	group.Wait()
+	require.NoError(t, processor.Shutdown(context.Background()))
+	seen := map[string]bool{}
+	for _, logs := range sink.AllLogs() {
+		out := recordsOf([]plog.Logs{logs})
+		require.Equal(t, []string{"Other", "$identify", "[Experiment] Impression"}, names(out))
+		properties := out[2].Body().Map().AsRaw()["properties"].(map[string]any)
+		flag := properties["[Experiment] Flag Key"].(string)
+		assert.Equal(t, map[string]any{"$set": map[string]any{"[Experiment] " + flag: "on"}}, out[1].Attributes().AsRaw()["user_properties"])
+		seen[flag] = true
+	}
+	assert.Len(t, seen, workers*batches)
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package impressionprocessor
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadatatest"
+)
+
+// point is a data point of a series of the processor impression/test.
+func point(value int64, attributes ...attribute.KeyValue) metricdata.DataPoint[int64] {
+	set := attribute.NewSet(append(attributes, attribute.String("processor", "impression/test"))...)
+	return metricdata.DataPoint[int64]{Attributes: set, Value: value}
+}
+
+// observe sends batches through a processor and returns the telemetry of it, still running.
+func observe(t *testing.T, config *Config, batches ...plog.Logs) *componenttest.Telemetry {
+	t.Helper()
+	telemetry := componenttest.NewTelemetry()
+	t.Cleanup(func() { assert.NoError(t, telemetry.Shutdown(context.Background())) })
+	set := processor.Settings{
+		ID:                component.NewIDWithName(metadata.Type, "test"),
+		TelemetrySettings: telemetry.NewTelemetrySettings(),
+	}
+	p, err := NewFactory().CreateLogs(context.Background(), set, config, consumertest.NewNop())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Shutdown(context.Background())) })
+	for _, batch := range batches {
+		require.NoError(t, p.ConsumeLogs(context.Background(), batch))
+	}
+	return telemetry
+}
+
+func TestMetrics(t *testing.T) {
+	nobody := segmentCall("$impression", shown("checkout", "on"))
+	delete(nobody, "userId")
+	delete(nobody, "anonymousId")
+	config := defaultsWith(dropUnassigned, func(c *Config) {
+		c.EventTypes["$$exposure"] = "[Experiment] Exposure"
+		c.Estimate = &EstimateConfig{MonthlyTrackedUsers: 1000000, ExperimentsPerMonth: 5, PageViewsPerUser: 20}
+	})
+	telemetry := observe(t, config,
+		bodies(t,
+			segmentCall("$impression", shown("checkout", "on")),
+			segmentCall("$impression", shown("checkout", "on")),
+			segmentCall("$exposure", shown("checkout", "off")),
+			segmentCall("Product Viewed", nil),
+		),
+		bodies(t,
+			nobody,
+			segmentCall("$impression", shown("checkout", "")),
+			segmentCall("$impression", map[string]any{"flag_key": "cart", "variant": "slot", "metadata": map[string]any{"flagType": "mutual-exclusion-group"}}),
+			segmentCall("$impression", map[string]any{"flag_key": 1}),
+			segmentCall("$impression", map[string]any{"flag_key": "checkout", "variant": []any{}}),
+			segmentCall("$impression", nil),
+		),
+	)
+	event := func(value int64, eventType, outcome string) metricdata.DataPoint[int64] {
+		return point(value, attribute.String("event_type", eventType), attribute.String("outcome", outcome))
+	}
+	metadatatest.AssertEqualProcessorImpressionEvents(t, telemetry, []metricdata.DataPoint[int64]{
+		event(4, "$impression", "transformed"),
+		event(1, "$exposure", "transformed"),
+		event(1, "$impression", "dropped"),
+		event(1, "$impression", "malformed_flag_key"),
+		event(1, "$impression", "malformed_variant"),
+		event(1, "$impression", "malformed_properties"),
+	}, metricdatatest.IgnoreTimestamp())
+	update := func(value int64, operation string, more ...attribute.KeyValue) metricdata.DataPoint[int64] {
+		return point(value, append(more, attribute.String("operation", operation))...)
+	}
+	metadatatest.AssertEqualProcessorImpressionUserPropertyUpdates(t, telemetry, []metricdata.DataPoint[int64]{
+		update(3, "set"),
+		update(1, "unset"),
+		update(1, "skipped", attribute.String("reason", "no_identity")),
+		update(1, "skipped", attribute.String("reason", "mutual_exclusion_group")),
+	}, metricdatatest.IgnoreTimestamp())
+	experiment := func(value int64, flag, variant string) metricdata.DataPoint[int64] {
+		return point(value, attribute.String("flag_key", flag), attribute.String("variant", variant))
+	}
+	metadatatest.AssertEqualProcessorImpressionByExperiment(t, telemetry, []metricdata.DataPoint[int64]{
+		experiment(3, "checkout", "on"),
+		experiment(1, "checkout", "off"),
+		experiment(1, "checkout", ""),
+		experiment(1, "cart", "slot"),
+	}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorImpressionMonthlyEstimate(t, telemetry,
+		[]metricdata.DataPoint[int64]{point(100000000)}, metricdatatest.IgnoreTimestamp())
+}
+
+func TestExperimentsBeyondTheBoundShareOneSeries(t *testing.T) {
+	var batches []plog.Logs
+	for range 2 {
+		for flag := range 5 {
+			batches = append(batches, bodies(t, segmentCall("$impression", shown(fmt.Sprint(flag), "on"))))
+		}
+	}
+	telemetry := observe(t, defaultsWith(func(c *Config) { c.Telemetry.MaxExperiments = 2 }), batches...)
+	metadatatest.AssertEqualProcessorImpressionByExperiment(t, telemetry, []metricdata.DataPoint[int64]{
+		point(2, attribute.String("flag_key", "0"), attribute.String("variant", "on")),
+		point(2, attribute.String("flag_key", "1"), attribute.String("variant", "on")),
+		point(6, attribute.Bool("otel.metric.overflow", true)),
+	}, metricdatatest.IgnoreTimestamp())
+}
+
+func TestMetricsThatAreOff(t *testing.T) {
+	config := defaultsWith(emit(EmitNone), func(c *Config) { c.Telemetry.MaxExperiments = 0 })
+	telemetry := observe(t, config, bodies(t, segmentCall("$impression", shown("checkout", "on"))))
+	for _, name := range []string{
+		"otelcol_processor_impression_by_experiment",
+		"otelcol_processor_impression_user_property_updates",
+		"otelcol_processor_impression_monthly_estimate",
+	} {
+		_, err := telemetry.GetMetric(name)
+		assert.Error(t, err, name)
+	}
+	_, err := telemetry.GetMetric("otelcol_processor_impression_events")
+	assert.NoError(t, err)
+}

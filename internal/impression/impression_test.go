@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package impression
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+func properties(t *testing.T, raw map[string]any) pcommon.Map {
+	t.Helper()
+	m := pcommon.NewMap()
+	require.NoError(t, m.FromRaw(raw))
+	return m
+}
+
+// repeated makes attributes in which a key is repeated, which only the wire can: pdata's own methods do not.
+func repeated(t *testing.T, pairs ...[2]string) pcommon.Map {
+	t.Helper()
+	value := func(pair [2]string) []byte {
+		text := append([]byte{0x0a, byte(len(pair[1]))}, pair[1]...)
+		keyValue := append([]byte{0x0a, byte(len(pair[0]))}, pair[0]...)
+		keyValue = append(append(keyValue, 0x12, byte(len(text))), text...)
+		return append([]byte{0x32, byte(len(keyValue))}, keyValue...)
+	}
+	var message []byte
+	for _, pair := range pairs {
+		message = append(message, value(pair)...)
+	}
+	// LogRecord in ScopeLogs in ResourceLogs in LogsData.
+	for _, field := range []byte{0x12, 0x12, 0x0a} {
+		message = append([]byte{field, byte(len(message))}, message...)
+	}
+	logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(message)
+	require.NoError(t, err)
+	return logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Attributes()
+}
+
+func pairsOf(m pcommon.Map) [][2]string {
+	var pairs [][2]string
+	for key, value := range m.All() {
+		pairs = append(pairs, [2]string{key, value.AsString()})
+	}
+	return pairs
+}
+
+func TestRenameKeepsAllElse(t *testing.T) {
+	m := properties(t, map[string]any{
+		"flag_key": "checkout", "variant": nil, "experiment_key": int64(3), "time": 1.5, "metadata": map[string]any{"flag_key": "inner"},
+	})
+	NewRenamer().Rename(m)
+	assert.Equal(t, map[string]any{
+		"[Experiment] Flag Key": "checkout", "[Experiment] Variant": nil, "[Experiment] Experiment Key": int64(3),
+		"time": 1.5, "metadata": map[string]any{"flag_key": "inner"},
+	}, m.AsRaw())
+}
+
+func TestRenameReplacesWhatHasTheName(t *testing.T) {
+	m := properties(t, map[string]any{"flag_key": "new", "[Experiment] Flag Key": "old"})
+	NewRenamer().Rename(m)
+	assert.Equal(t, [][2]string{{"[Experiment] Flag Key", "new"}}, pairsOf(m))
+}
+
+func TestRepeatedPropertiesAreKept(t *testing.T) {
+	m := repeated(t, [2]string{"flag_key", "first"}, [2]string{"variant", "on"}, [2]string{"flag_key", "second"})
+	shown, fault := Read(m)
+	assert.Equal(t, NoFault, fault)
+	assert.Equal(t, "first", shown.FlagKey)
+	NewRenamer().Rename(m)
+	assert.ElementsMatch(t, [][2]string{
+		{"[Experiment] Flag Key", "first"}, {"[Experiment] Variant", "on"}, {"flag_key", "second"},
+	}, pairsOf(m))
+}
+
+func TestInsertIDsOfABatchStandBesideEachOther(t *testing.T) {
+	identity := Identity{UserID: "user-17"}
+	ids := AppendInsertID(nil, "message-1", &Impression{}, identity, 0)
+	assert.Equal(t, "message-1-user-property", string(ids))
+
+	shown := &Impression{FlagKey: "checkout", Variant: "on"}
+	alone := AppendInsertID(nil, "", shown, identity, 7)
+	assert.Equal(t, "message-1-user-property"+string(alone), string(AppendInsertID(ids, "", shown, identity, 7)))
+	assert.Regexp(t, "^[0-9a-f]{32}-user-property$", string(alone))
+}
+
+func TestRenamerAllocatesNothing(t *testing.T) {
+	m := properties(t, map[string]any{"flag_key": "checkout", "variant": "on", "experiment_key": "exp-1", "time": 1.5})
+	renamer := NewRenamer()
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		renamer.Rename(m)
+		for _, names := range renames {
+			value, _ := m.Get(names.post)
+			value.MoveTo(m.PutEmpty(names.pre))
+			m.Remove(names.post)
+		}
+	}))
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layout
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParsePath(t *testing.T) {
+	for text, want := range map[string]path{
+		`log.event_name`:                   {start: startEventName},
+		`log.time`:                         {start: startTime},
+		`log.body`:                         {start: startBody},
+		`log.body["event"]`:                {start: startBody, keys: []string{"event"}},
+		`log.attributes["a"]["b"]`:         {start: startAttributes, keys: []string{"a", "b"}},
+		`resource.attributes["user.id"]`:   {start: startResource, keys: []string{"user.id"}},
+		`event["context"]["device"]["id"]`: {start: startEvent, keys: []string{"context", "device", "id"}},
+		`event["a \"quoted\" ] key"]`:      {start: startEvent, keys: []string{`a "quoted" ] key`}},
+		`event["$insert_id"]`:              {start: startEvent, keys: []string{"$insert_id"}},
+	} {
+		got, err := parsePath(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+	}
+	for _, text := range []string{
+		"", "event.a", `event[a]`, `event['a']`, `event["a"`, `event["a]`, `event["a"]x`, `event[""]`, `event[0]`, `event[]`, "event[",
+		` event["a"]`, `log.time["a"]`, `log.event_name["a"]`, `attributes["a"]`, `log.severity_text`,
+	} {
+		_, err := parsePath(text)
+		assert.Error(t, err, text)
+	}
+}
+
+func FuzzParsePath(f *testing.F) {
+	f.Add(`log.attributes["a"]["b"]`)
+	f.Add(`event["a \"quoted\" ] key"]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		parsed, err := parsePath(text)
+		if err != nil {
+			return
+		}
+		name, _, _ := strings.Cut(text, "[")
+		for _, key := range parsed.keys {
+			name += "[" + strconv.Quote(key) + "]"
+		}
+		again, err := parsePath(name)
+		require.NoError(t, err)
+		assert.Equal(t, parsed, again)
+	})
+}
