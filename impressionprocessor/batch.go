@@ -42,7 +42,7 @@ type pendingUpdate struct {
 func newBatch(config *compiled) *batch {
 	return &batch{
 		config:     config,
-		reader:     layout.NewReader(config.layouts),
+		reader:     layout.NewReader(config.layouts, config.preForms()),
 		rename:     impression.NewRenamer(),
 		counts:     newCounts(config),
 		properties: map[string]string{},
@@ -75,15 +75,8 @@ func (b *batch) process(logs plog.Logs) bool {
 func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSlice) {
 	for i := range records.Len() {
 		record := records.At(i)
-		name := b.reader.EventType(resource, record)
-		if name == "" {
-			continue
-		}
-		for t := range b.config.eventTypes {
-			if b.config.eventTypes[t].pre == name {
-				b.processEvent(i, record, t)
-				break
-			}
+		if eventType := b.reader.Find(resource, record); eventType != layout.NotFound {
+			b.processEvent(i, record, eventType)
 		}
 	}
 	if len(b.pending) > 0 {
@@ -129,7 +122,7 @@ func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
 		record.SetTimestamp(at)
 	}
 	b.reader.SetEventType(b.config.eventTypes[eventType].pre, b.config.eventTypes[eventType].post)
-	b.rename.Rename(properties)
+	b.rename.Rename(&shown, properties)
 	if b.config.emit == EmitInline {
 		b.writeInline(&shown, operation)
 	}

@@ -265,3 +265,12 @@ func (e *EstimateConfig) product() (int64, error) {
 	}
 	return int64(product), errors.Join(faults...)
 }
+
+// preForms are the event types that are rewritten, in the order of eventTypes.
+func (c *compiled) preForms() []string {
+	var types []string
+	for _, t := range c.eventTypes {
+		types = append(types, t.pre)
+	}
+	return types
+}

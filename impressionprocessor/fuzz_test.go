@@ -113,6 +113,7 @@ func fuzzed(f *testing.F, config *Config) (processor.Logs, *consumertest.LogsSin
 // assertSafe asserts what holds for every batch: no panic, no record lost, none but impressions changed, and a second run
 // changes nothing more.
 func assertSafe(t *testing.T, p processor.Logs, sink *consumertest.LogsSink, logs plog.Logs) {
+	t.Helper()
 	before := plog.NewLogs()
 	logs.CopyTo(before)
 	sink.Reset()

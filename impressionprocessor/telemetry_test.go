@@ -4,7 +4,7 @@ package impressionprocessor
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -107,7 +107,7 @@ func TestExperimentsBeyondTheBoundShareOneSeries(t *testing.T) {
 	var batches []plog.Logs
 	for range 2 {
 		for flag := range 5 {
-			batches = append(batches, bodies(t, segmentCall("$impression", shown(fmt.Sprint(flag), "on"))))
+			batches = append(batches, bodies(t, segmentCall("$impression", shown(strconv.Itoa(flag), "on"))))
 		}
 	}
 	telemetry := observe(t, defaultsWith(func(c *Config) { c.Telemetry.MaxExperiments = 2 }), batches...)
@@ -127,7 +127,7 @@ func TestMetricsThatAreOff(t *testing.T) {
 		"otelcol_processor_impression_monthly_estimate",
 	} {
 		_, err := telemetry.GetMetric(name)
-		assert.Error(t, err, name)
+		require.Error(t, err, name)
 	}
 	_, err := telemetry.GetMetric("otelcol_processor_impression_events")
 	assert.NoError(t, err)

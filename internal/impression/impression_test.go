@@ -48,11 +48,20 @@ func pairsOf(m pcommon.Map) [][2]string {
 	return pairs
 }
 
+// rename reads an impression and renames its properties.
+func rename(t *testing.T, m pcommon.Map) Impression {
+	t.Helper()
+	shown, fault := Read(m)
+	require.Equal(t, NoFault, fault)
+	NewRenamer().Rename(&shown, m)
+	return shown
+}
+
 func TestRenameKeepsAllElse(t *testing.T) {
 	m := properties(t, map[string]any{
 		"flag_key": "checkout", "variant": nil, "experiment_key": int64(3), "time": 1.5, "metadata": map[string]any{"flag_key": "inner"},
 	})
-	NewRenamer().Rename(m)
+	rename(t, m)
 	assert.Equal(t, map[string]any{
 		"[Experiment] Flag Key": "checkout", "[Experiment] Variant": nil, "[Experiment] Experiment Key": int64(3),
 		"time": 1.5, "metadata": map[string]any{"flag_key": "inner"},
@@ -61,16 +70,13 @@ func TestRenameKeepsAllElse(t *testing.T) {
 
 func TestRenameReplacesWhatHasTheName(t *testing.T) {
 	m := properties(t, map[string]any{"flag_key": "new", "[Experiment] Flag Key": "old"})
-	NewRenamer().Rename(m)
+	rename(t, m)
 	assert.Equal(t, [][2]string{{"[Experiment] Flag Key", "new"}}, pairsOf(m))
 }
 
 func TestRepeatedPropertiesAreKept(t *testing.T) {
 	m := repeated(t, [2]string{"flag_key", "first"}, [2]string{"variant", "on"}, [2]string{"flag_key", "second"})
-	shown, fault := Read(m)
-	assert.Equal(t, NoFault, fault)
-	assert.Equal(t, "first", shown.FlagKey)
-	NewRenamer().Rename(m)
+	assert.Equal(t, "first", rename(t, m).FlagKey)
 	assert.ElementsMatch(t, [][2]string{
 		{"[Experiment] Flag Key", "first"}, {"[Experiment] Variant", "on"}, {"flag_key", "second"},
 	}, pairsOf(m))
@@ -91,7 +97,8 @@ func TestRenamerAllocatesNothing(t *testing.T) {
 	m := properties(t, map[string]any{"flag_key": "checkout", "variant": "on", "experiment_key": "exp-1", "time": 1.5})
 	renamer := NewRenamer()
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		renamer.Rename(m)
+		shown, _ := Read(m)
+		renamer.Rename(&shown, m)
 		for _, names := range renames {
 			value, _ := m.Get(names.post)
 			value.MoveTo(m.PutEmpty(names.pre))

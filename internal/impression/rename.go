@@ -4,7 +4,7 @@ package impression // import "github.com/impression-collector/impressionprocesso
 
 import "go.opentelemetry.io/collector/pdata/pcommon"
 
-// renames are the properties that Amplitude renames.
+// renames are the properties that Amplitude renames, in the order of Impression.renamed.
 var renames = [...]struct{ pre, post string }{
 	{flagKey, "[Experiment] Flag Key"},
 	{variant, "[Experiment] Variant"},
@@ -26,23 +26,20 @@ func NewRenamer() *Renamer {
 	return r
 }
 
-// Rename gives the properties of an impression their post form names. Values are kept as they are, null too. Of a
-// repeated property the first is renamed, the others stay. A property that has the post form name already gives way.
-func (r *Renamer) Rename(properties pcommon.Map) {
-	var moved [len(renames)]bool
-	properties.RemoveIf(func(key string, value pcommon.Value) bool {
-		for i := range renames {
-			if key == renames[i].pre && !moved[i] {
-				value.MoveTo(r.values[i])
-				moved[i] = true
-				return true
-			}
+// Rename gives the properties that an impression was read from their post form names. Values are kept as they are, null
+// too. Of a repeated property the first is renamed, the others stay. A property that has the post form name already gives
+// way. Nothing may have been added to or removed from the properties since they were read.
+func (r *Renamer) Rename(i *Impression, properties pcommon.Map) {
+	none := pcommon.Value{}
+	for n, value := range i.renamed {
+		if value != none {
+			value.MoveTo(r.values[n])
 		}
-		return false
-	})
-	for i := range renames {
-		if moved[i] {
-			r.values[i].MoveTo(properties.PutEmpty(renames[i].post))
+	}
+	for n, value := range i.renamed {
+		if value != none {
+			properties.Remove(renames[n].pre)
+			r.values[n].MoveTo(properties.PutEmpty(renames[n].post))
 		}
 	}
 }

@@ -47,17 +47,22 @@ type Impression struct {
 	MutualExclusionGroup bool
 	// Time is the value of the `time` property, the zero Value where there is none.
 	Time pcommon.Value
+
+	// renamed are the values of the properties that are renamed, the zero Value where there is none.
+	renamed [len(renames)]pcommon.Value
 }
 
 // Read reads the event properties in one pass. Of a repeated property the first counts.
 func Read(properties pcommon.Map) (Impression, Fault) {
-	var of struct{ flagKey, variant, metadata, time pcommon.Value }
+	var of struct{ flagKey, variant, experimentKey, metadata, time pcommon.Value }
 	for key, value := range properties.All() {
 		switch key {
 		case flagKey:
 			keepFirst(&of.flagKey, value)
 		case variant:
 			keepFirst(&of.variant, value)
+		case experimentKey:
+			keepFirst(&of.experimentKey, value)
 		case metadata:
 			keepFirst(&of.metadata, value)
 		case eventTime:
@@ -67,7 +72,11 @@ func Read(properties pcommon.Map) (Impression, Fault) {
 	if !given(of.flagKey) || of.flagKey.Type() != pcommon.ValueTypeStr || of.flagKey.Str() == "" {
 		return Impression{}, MalformedFlagKey
 	}
-	shown := Impression{FlagKey: of.flagKey.Str(), Time: of.time}
+	shown := Impression{
+		FlagKey: of.flagKey.Str(),
+		Time:    of.time,
+		renamed: [...]pcommon.Value{of.flagKey, of.variant, of.experimentKey},
+	}
 	if given(of.variant) {
 		text, isText := layout.Text(of.variant)
 		if !isText {

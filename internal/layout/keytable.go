@@ -15,7 +15,9 @@ const maxKeys = 32
 // them differ in length already.
 type keyTable struct {
 	byLength [][]keySlot
-	count    int
+	// lengths has a bit for each length that a key has, the last for all that are longer: a first look that costs least.
+	lengths uint64
+	count   int
 }
 
 type keySlot struct {
@@ -37,8 +39,13 @@ func (t *keyTable) add(key string) (int, error) {
 	}
 	slot := t.count
 	t.byLength[len(key)] = append(t.byLength[len(key)], keySlot{key: key, slot: slot})
+	t.lengths |= lengthBit(key)
 	t.count++
 	return slot, nil
+}
+
+func lengthBit(key string) uint64 {
+	return 1 << min(len(key), 63)
 }
 
 // found holds the values of one map for the keys of a keyTable, by slot.
@@ -51,7 +58,7 @@ type found struct {
 func (t *keyTable) find(m pcommon.Map, in *found) {
 	in.mask = 0
 	for key, value := range m.All() {
-		if len(key) >= len(t.byLength) {
+		if t.lengths&lengthBit(key) == 0 || len(key) >= len(t.byLength) {
 			continue
 		}
 		for _, known := range t.byLength[len(key)] {

@@ -22,6 +22,8 @@ type Layouts struct {
 	needsBody, needsAttributes bool
 	// bodyIsType says that a body which is a string can itself be an event type.
 	bodyIsType bool
+	// typeSlots are the slots of keys that hold an event type, nestedSlots those of maps that have one inside.
+	typeSlots, nestedSlots uint32
 }
 
 // layout is one compiled layout.
@@ -112,7 +114,8 @@ func (ls *Layouts) compile(config Config) (layout, error) {
 	if err := errors.Join(faults...); err != nil {
 		return layout{}, err
 	}
-	return l, ls.addEventType(&l, eventType)
+	err = ls.addEventType(&l, eventType)
+	return l, err
 }
 
 func resolvePreset(config Config) (preset, error) {
@@ -203,6 +206,13 @@ func (ls *Layouts) addEventType(l *layout, paths []path) error {
 			return err
 		}
 		l.eventType = append(l.eventType, typePath{path: p, slot: slot})
+		switch len(p.keys) {
+		case 0:
+		case 1:
+			ls.typeSlots |= 1 << slot
+		default:
+			ls.nestedSlots |= 1 << slot
+		}
 		l.rooted = l.rooted || p.start == startEvent
 		ls.needsBody = ls.needsBody || p.start == startEvent || p.start == startBody
 		ls.bodyIsType = ls.bodyIsType || p.start == startBody && len(p.keys) == 0

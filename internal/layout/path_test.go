@@ -44,11 +44,13 @@ func FuzzParsePath(f *testing.F) {
 		if err != nil {
 			return
 		}
+		var spelled strings.Builder
 		name, _, _ := strings.Cut(text, "[")
+		spelled.WriteString(name)
 		for _, key := range parsed.keys {
-			name += "[" + strconv.Quote(key) + "]"
+			spelled.WriteString("[" + strconv.Quote(key) + "]")
 		}
-		again, err := parsePath(name)
+		again, err := parsePath(spelled.String())
 		require.NoError(t, err)
 		assert.Equal(t, parsed, again)
 	})

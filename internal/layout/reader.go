@@ -3,13 +3,17 @@
 package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
 
 import (
+	"math/bits"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// Reader reads events from log records. It holds the state of one record at a time and is not safe for concurrent use.
+// Reader finds the events of some types among log records, and reads their parts. It holds the state of one record at a
+// time and is not safe for concurrent use.
 type Reader struct {
 	layouts *Layouts
+	types   []string
 
 	body, attributes found
 
@@ -17,51 +21,79 @@ type Reader struct {
 	from    source
 }
 
-// NewReader returns a reader for these layouts.
-func NewReader(layouts *Layouts) *Reader {
-	return &Reader{layouts: layouts}
+// NewReader returns a reader that finds events of these types by these layouts.
+func NewReader(layouts *Layouts, types []string) *Reader {
+	return &Reader{layouts: layouts, types: types}
 }
 
 // Reset lets go of the record that was read last.
 func (r *Reader) Reset() {
-	*r = Reader{layouts: r.layouts}
+	*r = Reader{layouts: r.layouts, types: r.types}
 }
 
-// EventType returns the event type of a record, as the first layout that finds one reads it, or "" where none does: the
-// record is no event. The event's other parts can then be read until the record or its resource is changed.
-func (r *Reader) EventType(resource pcommon.Resource, record plog.LogRecord) string {
-	if r.layouts.nameFirst {
-		if name := record.EventName(); name != "" {
-			r.claimed = &r.layouts.all[0]
+// NotFound is what Find returns for a record that is no event of the reader's types.
+const NotFound = -1
+
+// Find returns the index of the record's event type in the reader's types. The event's type is what the first layout that
+// finds one says, of the reader's types or not. The event's other parts can then be read, until the record or its resource
+// is changed.
+func (r *Reader) Find(resource pcommon.Resource, record plog.LogRecord) int {
+	name := record.EventName()
+	named := r.index(name)
+	if r.layouts.nameFirst && name != "" {
+		if named != NotFound {
 			r.from = source{resource: resource, record: record, root: record.Attributes()}
-			return name
+			r.claimed = &r.layouts.all[0]
 		}
+		return named
 	}
-	return r.search(resource, record)
-}
-
-func (r *Reader) search(resource pcommon.Resource, record plog.LogRecord) string {
+	if !r.mayHold(record) && named == NotFound {
+		return NotFound
+	}
 	r.from = source{resource: resource, record: record}
-	r.find(record)
-	if r.body.mask|r.attributes.mask == 0 && record.EventName() == "" && !r.layouts.bodyIsType {
-		return ""
-	}
 	for i := range r.layouts.all {
 		if eventType := r.claim(&r.layouts.all[i]); eventType != "" {
-			return eventType
+			return r.index(eventType)
 		}
 	}
-	return ""
+	return NotFound
 }
 
-func (r *Reader) find(record plog.LogRecord) {
+func (r *Reader) index(eventType string) int {
+	for i := range r.types {
+		if r.types[i] == eventType {
+			return i
+		}
+	}
+	return NotFound
+}
+
+// mayHold looks up all places of event types in one pass over each map, and says whether any of them holds a type of the
+// reader's. Where none does, it is no matter which layout claims the record.
+func (r *Reader) mayHold(record plog.LogRecord) bool {
 	r.body.mask, r.attributes.mask = 0, 0
+	held := r.layouts.bodyIsType
 	if r.layouts.needsBody && record.Body().Type() == pcommon.ValueTypeMap {
-		r.layouts.keys.find(record.Body().Map(), &r.body)
+		held = r.find(record.Body().Map(), &r.body) || held
 	}
 	if r.layouts.needsAttributes {
-		r.layouts.keys.find(record.Attributes(), &r.attributes)
+		held = r.find(record.Attributes(), &r.attributes) || held
 	}
+	return held
+}
+
+func (r *Reader) find(m pcommon.Map, in *found) bool {
+	r.layouts.keys.find(m, in)
+	if in.mask&r.layouts.nestedSlots != 0 {
+		return true
+	}
+	for slots := in.mask & r.layouts.typeSlots; slots != 0; slots &= slots - 1 {
+		v := in.values[bits.TrailingZeros32(slots)]
+		if v.Type() == pcommon.ValueTypeStr && r.index(v.Str()) != NotFound {
+			return true
+		}
+	}
+	return false
 }
 
 // claim tries one layout on the record. The event is looked for in a body map first, then in the attributes; paths that

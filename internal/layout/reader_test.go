@@ -33,11 +33,12 @@ func readOf(t *testing.T, configs []Config, in given) read {
 	layouts, err := Compile(configs)
 	require.NoError(t, err)
 	resource, record := recordOf(t, in)
-	reader := NewReader(layouts)
-	out := read{eventType: reader.EventType(resource, record)}
-	if out.eventType == "" {
-		return out
+	reader := NewReader(layouts, eventTypes)
+	found := reader.Find(resource, record)
+	if found == NotFound {
+		return read{}
 	}
+	out := read{eventType: eventTypes[found]}
 	out.userID, out.deviceID, out.insertID = reader.UserID(), reader.DeviceID(), reader.InsertID()
 	if properties, isMap := reader.Properties(); isMap {
 		out.properties = properties.AsRaw()
@@ -54,6 +55,9 @@ func recordOf(t *testing.T, in given) (pcommon.Resource, plog.LogRecord) {
 	require.NoError(t, resource.Attributes().FromRaw(in.resource))
 	return resource, record
 }
+
+// eventTypes are all event types that the tables below expect.
+var eventTypes = []string{"page.view", "a", "of body", "of attributes", "of otel", "of amplitude", "of segment"}
 
 var defaults = []Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}}
 
@@ -131,6 +135,8 @@ func TestPresets(t *testing.T) {
 		},
 		"names that are no text": {given{body: raw{"event": 3}, attributes: raw{"event": []any{"a"}, "event_type": raw{}, "event.name": nil}}, read{}},
 		"an empty name":          {given{body: raw{"event": ""}}, read{}},
+		"another name":           {given{name: "other", attributes: raw{"event": "a"}}, read{}},
+		"claimed by another":     {given{body: raw{"event": "a"}, attributes: raw{"event_type": "other"}}, read{}},
 		"no event":               {given{body: "a line", attributes: raw{"log.file.name": "a.log"}}, read{}},
 		"properties are no map":  {given{body: raw{"event": "a", "properties": []any{}}}, read{eventType: "a"}},
 	} {
@@ -239,8 +245,8 @@ func TestTimeOfAnEvent(t *testing.T) {
 			require.NoError(t, err)
 			resource, record := recordOf(t, row.in)
 			record.SetTimestamp(millisecond(row.recorded))
-			reader := NewReader(layouts)
-			require.Equal(t, "a", reader.EventType(resource, record))
+			reader := NewReader(layouts, []string{"a"})
+			require.Equal(t, 0, reader.Find(resource, record))
 			assert.Equal(t, millisecond(row.want), reader.Time(value(t, row.own)))
 		})
 	}
@@ -252,8 +258,8 @@ func TestSetEventType(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	resource, record := recordOf(t, given{name: "a", attributes: raw{"name": "another", "inner": raw{"name": "a"}}})
-	reader := NewReader(layouts)
-	require.Equal(t, "a", reader.EventType(resource, record))
+	reader := NewReader(layouts, []string{"a"})
+	require.Equal(t, 0, reader.Find(resource, record))
 	reader.SetEventType("a", "b")
 	assert.Equal(t, "b", record.EventName())
 	assert.Equal(t, raw{"name": "another", "inner": raw{"name": "b"}}, record.Attributes().AsRaw())
@@ -262,7 +268,7 @@ func TestSetEventType(t *testing.T) {
 func TestRecordsThatAreNoEventsAllocateNothing(t *testing.T) {
 	layouts, err := Compile(defaults)
 	require.NoError(t, err)
-	reader := NewReader(layouts)
+	reader := NewReader(layouts, []string{"$impression"})
 	for name, in := range map[string]given{
 		"named":      {name: "page.view", attributes: raw{"a": "b"}},
 		"attributes": {body: "line", attributes: raw{"event": "a", "type": "track", "context": raw{}}},
@@ -270,6 +276,6 @@ func TestRecordsThatAreNoEventsAllocateNothing(t *testing.T) {
 		"line":       {body: "line", attributes: raw{"log.file.name": "a.log"}},
 	} {
 		resource, record := recordOf(t, in)
-		assert.Zero(t, testing.AllocsPerRun(100, func() { reader.EventType(resource, record) }), name)
+		assert.Zero(t, testing.AllocsPerRun(100, func() { reader.Find(resource, record) }), name)
 	}
 }

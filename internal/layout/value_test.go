@@ -76,7 +76,9 @@ func TestTime(t *testing.T) {
 		nil, "", "NOW", "now", "0", "-1795426200123", " 2026-11-23T09:30:00Z", "2026-11-23", "12", "9999-12-31T23:59:59Z",
 		"1970-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "1e400", "NaN",
 		0, int64(-1795426200123), int64(12), int64(math.MaxInt64), int64(math.MinInt64), 253402300799000, 946684799,
-		math.NaN(), math.Inf(1), math.Inf(-1), 1e300, -0.5, true, []any{at.UnixMilli()}, map[string]any{},
+		math.NaN(), math.Inf(1), math.Inf(-1), 1e300, -0.5, true,
+		[]any{at.UnixMilli()},
+		map[string]any{},
 	} {
 		_, valid := Time(value(t, raw))
 		assert.False(t, valid, raw)
