@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// bar is a limit that is kept or missed.
+type bar struct {
+	// what is limited, as a sentence's beginning.
+	what  string
+	value float64
+	limit float64
+	// atLeast says that more is better.
+	atLeast bool
+}
+
+func (b bar) kept() bool {
+	if b.atLeast {
+		return b.value >= b.limit
+	}
+	return b.value <= b.limit
+}
+
+// String is short, for the table.
+func (b bar) String() string {
+	sign, verdict := "≤", "ok"
+	if b.atLeast {
+		sign = "≥"
+	}
+	if !b.kept() {
+		verdict = "MISSED"
+	}
+	return fmt.Sprintf("%s %g %s %s", sign, b.limit, b.what, verdict)
+}
+
+// bars are the limits for an entry of a group. Without the entry that it is compared with there is none.
+func (g *group) bars(e *entry) []bar {
+	allocs := func(limit float64) bar { return bar{what: "allocs", value: e.allocs, limit: limit} }
+	switch g.name + " " + e.label {
+	case "otel/0 " + ours:
+		return append(g.atMost(e, 2, floor), allocs(0))
+	case "segment-body/0 " + ours, "segment-attributes/0 " + ours:
+		return append(g.atMost(e, 15, floor), allocs(0))
+	case "otel/10 " + fanOut:
+		return g.atLeast(e, 8, ours)
+	case "otel/10 " + favourable:
+		return g.atLeast(e, 3, ours)
+	case "otel/100 " + fanOut, "otel/100 " + favourable:
+		return g.atLeast(e, 5, ours)
+	case "otel/100 " + ours:
+		return []bar{allocs(14)}
+	case "attributes " + attributesLabel(manyAttributes):
+		return g.atMost(e, 12, attributesLabel(fewAttributes))
+	}
+	return nil
+}
+
+// atMost limits how often another entry's time goes into this one's.
+func (g *group) atMost(e *entry, limit float64, label string) []bar {
+	other := g.find(label)
+	if other == nil {
+		return nil
+	}
+	return []bar{{what: "× " + label, value: e.median() / other.median(), limit: limit}}
+}
+
+func (g *group) atLeast(e *entry, limit float64, label string) []bar {
+	bars := g.atMost(e, limit, label)
+	for i := range bars {
+		bars[i].atLeast = true
+	}
+	return bars
+}
+
+// missed names each bar that is missed.
+func missed(groups []*group) error {
+	var faults []error
+	for _, g := range groups {
+		for _, e := range g.entries {
+			for _, b := range g.bars(e) {
+				if !b.kept() {
+					faults = append(faults, fmt.Errorf("missed: %s, %s: %.2f, wanted %s", g.name, e.label, b.value, b.wanted()))
+				}
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (b bar) wanted() string {
+	if b.atLeast {
+		return fmt.Sprintf("at least %g %s", b.limit, b.what)
+	}
+	return fmt.Sprintf("at most %g %s", b.limit, b.what)
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"runtime"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processorhelper"
+	"go.opentelemetry.io/otel/sdk/metric"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+	"go.uber.org/zap"
+
+	"github.com/impression-collector/impressionprocessor/impressionprocessor"
+)
+
+// The contenders.
+const (
+	floor      = "floor"
+	floorComponent = "floor, as component"
+	ours       = "ours"
+	fanOut     = "OTTL fan-out"
+	favourable = "OTTL favourable"
+)
+
+// consume is what a contender does with a batch.
+type consume func(context.Context, plog.Logs) error
+
+// newContender makes a contender that sends what comes out to next.
+func newContender(name, layout string, next consumer.Logs) (consume, error) {
+	switch name {
+	case floor:
+		return func(_ context.Context, logs plog.Logs) error {
+			countImpressions(logs)
+			return nil
+		}, nil
+	case floorComponent:
+		return newFloorComponent(next)
+	case ours:
+		factory := impressionprocessor.NewFactory()
+		p, err := newProcessor(factory, "", factory.CreateDefaultConfig(), next)
+		if err != nil {
+			return nil, err
+		}
+		return p.ConsumeLogs, nil
+	default:
+		return newPeer(name, layout, next)
+	}
+}
+
+// newProcessor makes a component as the collector does: with telemetry that is collected, and a logger that has nothing
+// to say.
+func newProcessor(factory processor.Factory, name string, config component.Config, next consumer.Logs) (processor.Logs, error) {
+	return factory.CreateLogs(context.Background(), newSettings(factory.Type(), name), config, next)
+}
+
+func newSettings(kind component.Type, name string) processor.Settings {
+	return processor.Settings{
+		ID: component.NewIDWithName(kind, name),
+		TelemetrySettings: component.TelemetrySettings{
+			Logger:         zap.NewNop(),
+			TracerProvider: tracenoop.NewTracerProvider(),
+			MeterProvider:  metric.NewMeterProvider(metric.WithReader(metric.NewManualReader())),
+		},
+	}
+}
+
+// newFloorComponent shows what of a processor's time is spent by the collector's helper and its telemetry.
+func newFloorComponent(next consumer.Logs) (consume, error) {
+	p, err := processorhelper.NewLogs(context.Background(), newSettings(component.MustNewType("floor"), ""), nil, next,
+		func(_ context.Context, logs plog.Logs) (plog.Logs, error) {
+			countImpressions(logs)
+			return logs, nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return p.ConsumeLogs, nil
+}
+
+// countImpressions is the least that can be done: it visits each record and compares its event name.
+func countImpressions(logs plog.Logs) {
+	found := 0
+	resources := logs.ResourceLogs()
+	for i := range resources.Len() {
+		scopes := resources.At(i).ScopeLogs()
+		for j := range scopes.Len() {
+			records := scopes.At(j).LogRecords()
+			for k := range records.Len() {
+				if records.At(k).EventName() == impressionType {
+					found++
+				}
+			}
+		}
+	}
+	// The compiler may not leave out the loop.
+	runtime.KeepAlive(found)
+}

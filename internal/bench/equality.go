@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// compareOutputs says where a contender makes other records of a batch than ours does. The peers keep neither the order
+// of records nor that of keys, so neither is compared.
+func compareOutputs(name, layout string, batch plog.Logs) error {
+	want, err := output(ours, layout, batch)
+	if err != nil {
+		return err
+	}
+	got, err := output(name, layout, batch)
+	if err != nil {
+		return err
+	}
+	for i := range min(len(want), len(got)) {
+		if want[i] != got[i] {
+			return fmt.Errorf("%s and %s make different records of one batch:\n%s\n%s", ours, name, want[i], got[i])
+		}
+	}
+	if len(want) != len(got) {
+		return fmt.Errorf("%s makes %d records of a batch, %s %d", ours, len(want), name, len(got))
+	}
+	return nil
+}
+
+// output is the text of each record that a contender makes of a batch, sorted.
+func output(name, layout string, batch plog.Logs) ([]string, error) {
+	sink := &consumertest.LogsSink{}
+	consume, err := newContender(name, layout, sink)
+	if err != nil {
+		return nil, err
+	}
+	if err := consume(context.Background(), copyOf(batch)); err != nil {
+		return nil, err
+	}
+	var records []string
+	for _, logs := range sink.AllLogs() {
+		for _, resource := range logs.ResourceLogs().All() {
+			for _, scope := range resource.ScopeLogs().All() {
+				for _, record := range scope.LogRecords().All() {
+					records = append(records, recordText(resource, scope, record))
+				}
+			}
+		}
+	}
+	slices.Sort(records)
+	return records, nil
+}
+
+func copyOf(batch plog.Logs) plog.Logs {
+	copied := plog.NewLogs()
+	batch.CopyTo(copied)
+	return copied
+}
+
+// recordText is the same for records that are the same but for the order of keys.
+func recordText(resource plog.ResourceLogs, scope plog.ScopeLogs, record plog.LogRecord) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %q %q %d %d %s %s %d %s %q body=",
+		record.EventName(), scope.Scope().Name(), resource.SchemaUrl()+scope.SchemaUrl(),
+		record.Timestamp(), record.ObservedTimestamp(), record.TraceID(), record.SpanID(), record.Flags(),
+		record.SeverityNumber(), record.SeverityText())
+	writeText(&text, record.Body())
+	text.WriteString(" attributes=")
+	writeMapText(&text, record.Attributes())
+	text.WriteString(" resource=")
+	writeMapText(&text, resource.Resource().Attributes())
+	return text.String()
+}
+
+func writeText(to *strings.Builder, v pcommon.Value) {
+	switch v.Type() {
+	case pcommon.ValueTypeMap:
+		writeMapText(to, v.Map())
+	case pcommon.ValueTypeSlice:
+		to.WriteByte('[')
+		for _, element := range v.Slice().All() {
+			writeText(to, element)
+			to.WriteByte(',')
+		}
+		to.WriteByte(']')
+	default:
+		fmt.Fprintf(to, "%s:%q", v.Type(), v.AsString())
+	}
+}
+
+func writeMapText(to *strings.Builder, m pcommon.Map) {
+	type entry struct {
+		key   string
+		value pcommon.Value
+	}
+	entries := make([]entry, 0, m.Len())
+	for key, value := range m.All() {
+		entries = append(entries, entry{key, value})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.key, b.key) })
+	to.WriteByte('{')
+	for _, e := range entries {
+		fmt.Fprintf(to, "%q=", e.key)
+		writeText(to, e.value)
+		to.WriteByte(',')
+	}
+	to.WriteByte('}')
+}

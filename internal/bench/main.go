@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench compares the impression processor with a loop that only looks for impressions, and with the OTTL
+// processors doing the same job, and fails where a bar is missed.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"time"
+)
+
+func main() {
+	only := flag.String("only", "", "run only what `begins` so, such as otel/10 or otel/10/ours")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to `file`; pprof -tagfocus=contender:ours leaves out the copying")
+	budget := flag.Duration("time", 6*time.Second, "how `long` to measure each group")
+	flag.Parse()
+	if err := profiled(*profile, func() error { return run(*only, *budget) }); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(only string, budget time.Duration) error {
+	groups, err := newGroups(only)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if err := g.check(); err != nil {
+			return fmt.Errorf("%s: %w", g.name, err)
+		}
+	}
+	for _, g := range groups {
+		if err := g.prepare(); err != nil {
+			return fmt.Errorf("%s: %w", g.name, err)
+		}
+		if err := g.measure(budget); err != nil {
+			return fmt.Errorf("%s: %w", g.name, err)
+		}
+	}
+	if err := printTable(os.Stdout, groups); err != nil {
+		return err
+	}
+	return missed(groups)
+}
+
+func profiled(path string, f func() error) (err error) {
+	if path == "" {
+		return f()
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return f()
+}

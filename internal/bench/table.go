@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+)
+
+func printTable(to io.Writer, groups []*group) error {
+	rounds := groups[0].rounds
+	for _, g := range groups {
+		rounds = min(rounds, g.rounds)
+	}
+	_, err := fmt.Fprintf(to, "%s %s/%s, %s, GOMAXPROCS %d; batches of %d records; medians of %d rounds or more, %d batches each\n\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, cpuModel(), runtime.GOMAXPROCS(0), recordsPerBatch, rounds, distinct)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, rows(groups)); err != nil {
+		return err
+	}
+	return table.Flush()
+}
+
+func rows(groups []*group) string {
+	var text strings.Builder
+	fmt.Fprintln(&text, "layout/% impressions\tcontender\tns/record\t10th–90th percentile\t× floor\t× ours\tallocs/record\tbars")
+	for _, g := range groups {
+		name := g.name
+		for _, e := range g.entries {
+			fmt.Fprintf(&text, "%s\t%s\t%.1f\t%.1f–%.1f\t%s\t%s\t%.2f\t%s\n",
+				name, e.label, e.median(), e.quantile(0.1), e.quantile(0.9), g.times(e, floor), g.times(e, ours), e.allocs, joined(g.bars(e)))
+			name = ""
+		}
+	}
+	return text.String()
+}
+
+// times is how often another entry's time goes into this one's.
+func (g *group) times(e *entry, label string) string {
+	other := g.find(label)
+	if other == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", e.median()/other.median())
+}
+
+func joined(bars []bar) string {
+	texts := make([]string, 0, len(bars))
+	for _, b := range bars {
+		texts = append(texts, b.String())
+	}
+	return strings.Join(texts, ", ")
+}
+
+// cpuModel is as Linux tells it.
+func cpuModel() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.Lines(string(text)) {
+			if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return "unknown processor"
+}

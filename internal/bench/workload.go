@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// The layouts of the workload.
+const (
+	otel              = "otel"
+	segmentBody       = "segment-body"
+	segmentAttributes = "segment-attributes"
+)
+
+const (
+	recordsPerBatch = 1000
+	scopesPerBatch  = 10
+
+	impressionType = "$impression"
+	// flags and their variants are few beside the impressions: a company has tens of experiments at a time.
+	flags    = 20
+	variants = 3
+)
+
+// workload says what batches are made of. The same workload always makes the same batches.
+type workload struct {
+	layout string
+	// percent of the records are impressions.
+	percent int
+	records int
+	// fewest and most bound the attributes of a record: the keys of the map that holds the event.
+	fewest, most int
+}
+
+func newWorkload(layout string, percent int) workload {
+	return workload{layout: layout, percent: percent, records: recordsPerBatch, fewest: 10, most: 30}
+}
+
+// batch makes the batch of this number.
+func (w workload) batch(number uint64) plog.Logs {
+	g := generator{workload: w, rng: rand.New(rand.NewPCG(20261123, number))}
+	logs := plog.NewLogs()
+	perScope := (w.records + scopesPerBatch - 1) / scopesPerBatch
+	var resource plog.ResourceLogs
+	var scope plog.ScopeLogs
+	// Rounded up, so that a batch of one record has an impression where others have some.
+	impressions := (w.records*w.percent + 99) / 100
+	for i, place := range g.rng.Perm(w.records) {
+		if i%(2*perScope) == 0 {
+			resource = g.appendResource(logs, i)
+		}
+		if i%perScope == 0 {
+			scope = resource.ScopeLogs().AppendEmpty()
+			scope.Scope().SetName("web-sdk")
+		}
+		event := event{impression: place < impressions, hasVariant: place%10 != 9}
+		g.appendRecord(scope, event)
+	}
+	return logs
+}
+
+// generator makes the records of one batch.
+type generator struct {
+	workload
+	rng *rand.Rand
+}
+
+// event says what an event is to be.
+type event struct {
+	impression, hasVariant bool
+}
+
+// field is a key of a map with its value: what pcommon.Value.FromRaw takes, or fields, which keep their order.
+type field struct {
+	key   string
+	value any
+}
+
+func (g *generator) appendResource(to plog.Logs, number int) plog.ResourceLogs {
+	resource := to.ResourceLogs().AppendEmpty()
+	attributes := resource.Resource().Attributes()
+	attributes.PutStr("service.name", "web-shop")
+	attributes.PutStr("service.instance.id", fmt.Sprintf("instance-%d", number))
+	attributes.PutStr("deployment.environment.name", "production")
+	return resource
+}
+
+func (g *generator) appendRecord(scope plog.ScopeLogs, e event) {
+	record := scope.LogRecords().AppendEmpty()
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).Add(time.Duration(g.rng.IntN(3_600_000)) * time.Millisecond)
+	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(at.Add(2 * time.Second)))
+	switch g.layout {
+	case otel:
+		record.SetEventName(g.eventName(e, otelEventNames))
+		record.SetTimestamp(pcommon.NewTimestampFromTime(at))
+		trace := g.bytes()
+		record.SetTraceID(trace)
+		record.SetSpanID(pcommon.SpanID(trace[8:]))
+		g.write(record.Attributes(), g.otelFields(e))
+	case segmentBody:
+		record.Attributes().PutStr("log.file.name", "events.jsonl")
+		g.write(record.Body().SetEmptyMap(), g.segmentFields(e, at))
+	case segmentAttributes:
+		g.write(record.Attributes(), g.segmentFields(e, at))
+		// A file reader that parses into the attributes leaves the line in the body.
+		line, err := json.Marshal(record.Attributes().AsRaw())
+		if err != nil {
+			panic(err)
+		}
+		record.Body().SetStr(string(line))
+	}
+}
+
+func (g *generator) eventName(e event, others []string) string {
+	if e.impression {
+		return impressionType
+	}
+	return others[g.rng.IntN(len(others))]
+}
+
+func (g *generator) otelFields(e event) []field {
+	fields := []field{
+		{"user.id", g.userID()},
+		{"device.id", g.uuid()},
+		{"log.record.uid", g.uuid()},
+		{"session.id", g.uuid()},
+	}
+	if e.impression {
+		fields = append(fields, g.impression(e)...)
+	}
+	return g.fill(fields, g.attributes())
+}
+
+// segmentFields are a track call as Segment's libraries send it.
+func (g *generator) segmentFields(e event, at time.Time) []field {
+	var properties []field
+	if e.impression {
+		properties = append(g.impression(e), field{"time", at.UnixMilli()})
+	}
+	return g.fill([]field{
+		{"type", "track"},
+		{"event", g.eventName(e, segmentEventNames)},
+		{"userId", g.userID()},
+		{"anonymousId", g.uuid()},
+		{"messageId", g.uuid()},
+		{"timestamp", at.Format("2006-01-02T15:04:05.000Z07:00")},
+		{"properties", g.fill(properties, 6+g.rng.IntN(6))},
+		{"context", []field{
+			{"ip", "203.0.113.7"},
+			{"locale", "en-GB"},
+			{"library", []field{{"name", "analytics.js"}, {"version", "next-1.70.0"}}},
+			{"page", []field{{"path", "/checkout"}, {"title", "Checkout"}, {"url", g.url()}}},
+			{"userAgent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36"},
+		}},
+		{"integrations", []field{{"Actions Amplitude", []field{{"session_id", at.UnixMilli()}}}}},
+	}, g.attributes())
+}
+
+// impression are the properties of an impression. Its metadata says nothing that changes the update, and it is never null
+// nor empty: the peers need not look, which is in their favour.
+func (g *generator) impression(e event) []field {
+	flag := g.rng.IntN(flags)
+	fields := []field{
+		{"flag_key", fmt.Sprintf("web-experiment-%02d", flag)},
+		{"experiment_key", fmt.Sprintf("exp-%d", flag%3+1)},
+		{"metadata", []field{
+			{"deliveryMethod", "web"}, {"flagType", "experiment"}, {"flagVersion", 12}, {"default", false}, {"segmentName", "All Other Users"},
+		}},
+	}
+	if e.hasVariant {
+		fields = append(fields, field{"variant", fmt.Sprintf("treatment-%d", g.rng.IntN(variants))})
+	}
+	return fields
+}
+
+func (g *generator) attributes() int {
+	return g.fewest + g.rng.IntN(g.most-g.fewest+1)
+}
+
+// fill adds fields that producers send beside an event's own, up to this number, and puts them in no order.
+func (g *generator) fill(fields []field, number int) []field {
+	for _, i := range g.rng.Perm(len(fillers)) {
+		if len(fields) >= number {
+			break
+		}
+		fields = append(fields, field{fillers[i].key, fillers[i].value(g)})
+	}
+	for i := len(fields); i < number; i++ {
+		fields = append(fields, field{fmt.Sprintf("custom.field_%03d", i), g.rng.IntN(1000)})
+	}
+	g.rng.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
+	return fields
+}
+
+// write puts fields into an empty map.
+func (g *generator) write(to pcommon.Map, fields []field) {
+	to.EnsureCapacity(len(fields))
+	for _, f := range fields {
+		switch value := f.value.(type) {
+		case []field:
+			g.write(to.PutEmptyMap(f.key), value)
+		case int64:
+			g.writeNumber(to, f.key, value)
+		case int:
+			g.writeNumber(to, f.key, int64(value))
+		default:
+			if err := to.PutEmpty(f.key).FromRaw(value); err != nil {
+				panic(err)
+			}
+		}
+	}
+}
+
+func (g *generator) writeNumber(to pcommon.Map, key string, n int64) {
+	if g.layout == otel {
+		to.PutInt(key, n)
+		return
+	}
+	// JSON parsers make doubles of all numbers.
+	to.PutDouble(key, float64(n))
+}

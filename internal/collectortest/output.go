@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package collectortest // import "github.com/impression-collector/impressionprocessor/internal/collectortest"
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// ReadOutput reads what the file exporter wrote, in its JSON format: a batch a line.
+func ReadOutput(path string) ([]plog.Logs, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var batches []plog.Logs
+	for line := range bytes.Lines(data) {
+		batch, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: line %d: %w", path, len(batches)+1, err)
+		}
+		batches = append(batches, batch)
+	}
+	return batches, nil
+}
+
+// WaitForBatches waits until a file that the collector writes has so many batches. Stopping a collector right after its
+// start needs this: it handles signals only some time after it is ready.
+func (c *Collector) WaitForBatches(ctx context.Context, output string, count int) error {
+	return c.waitForOutput(ctx, output, []byte("\n"), count)
+}
+
+func (c *Collector) waitForOutput(ctx context.Context, output string, part []byte, count int) error {
+	return c.WaitUntil(ctx, "to the end of its output", func() (bool, error) {
+		written, err := os.ReadFile(output)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return bytes.Count(written, part) >= count, err
+	})
+}
+
+// ProcessFile runs the default collector until it has brought a file of events from ${env:INPUT} to ${env:OUTPUT}, and
+// returns what it wrote, in one scope, with sorted keys, and without observed timestamps: how the file reader groups lines,
+// orders keys, and when it reads, is another at each run.
+func ProcessFile(ctx context.Context, config, input, output string) (plog.Logs, error) {
+	last, err := lastID(input)
+	if err != nil {
+		return plog.Logs{}, err
+	}
+	c, err := Start(ctx, Default, config, "INPUT="+input, "OUTPUT="+output)
+	if err != nil {
+		return plog.Logs{}, err
+	}
+	if err := errors.Join(c.waitForOutput(ctx, output, last, 1), c.Stop()); err != nil {
+		return plog.Logs{}, err
+	}
+	batches, err := ReadOutput(output)
+	return inOneScope(batches), err
+}
+
+// lastID returns the id of the last event of a file, by which it is recognised in the output.
+func lastID(input string) ([]byte, error) {
+	data, err := os.ReadFile(input)
+	if err != nil {
+		return nil, err
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	var event map[string]any
+	if err = json.Unmarshal(lines[len(lines)-1], &event); err != nil {
+		return nil, fmt.Errorf("%s: last line: %w", input, err)
+	}
+	for _, key := range []string{"messageId", "insert_id", "log.record.uid"} {
+		if id, isText := event[key].(string); isText && bytes.Count(data, []byte(id)) == 1 {
+			return []byte(id), nil
+		}
+	}
+	return nil, fmt.Errorf("%s: the last event has no id of its own", input)
+}
+
+func inOneScope(batches []plog.Logs) plog.Logs {
+	merged := plog.NewLogs()
+	records := merged.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for _, batch := range batches {
+		for _, resource := range batch.ResourceLogs().All() {
+			for _, scope := range resource.ScopeLogs().All() {
+				scope.LogRecords().MoveAndAppendTo(records)
+			}
+		}
+	}
+	for _, record := range records.All() {
+		record.SetObservedTimestamp(0)
+		sortKeys(record.Attributes())
+		sortWithin(record.Body())
+	}
+	return merged
+}
+
+func sortKeys(m pcommon.Map) {
+	sorted := pcommon.NewMap()
+	for _, key := range slices.Sorted(maps.Keys(m.AsRaw())) {
+		value, _ := m.Get(key)
+		sortWithin(value)
+		value.MoveTo(sorted.PutEmpty(key))
+	}
+	sorted.MoveTo(m)
+}
+
+func sortWithin(value pcommon.Value) {
+	switch value.Type() {
+	case pcommon.ValueTypeMap:
+		sortKeys(value.Map())
+	case pcommon.ValueTypeSlice:
+		for _, element := range value.Slice().All() {
+			sortWithin(element)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// objectOf is a record as expected.ndjson has it. It leaves the body out, for that is the input's line, as pair checks.
+func objectOf(record plog.LogRecord) map[string]any {
+	object := map[string]any{"attributes": record.Attributes().AsRaw()}
+	if name := record.EventName(); name != "" {
+		object["event_name"] = name
+	}
+	if at := record.Timestamp(); at != 0 {
+		object["timestamp"] = at.AsTime().Format(time.RFC3339Nano)
+	}
+	return object
+}
+
+func writeExpected(path string, records plog.LogRecordSlice) error {
+	var objects bytes.Buffer
+	encoder := json.NewEncoder(&objects)
+	for _, record := range records.All() {
+		if err := encoder.Encode(objectOf(record)); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(path, objects.Bytes(), 0o644)
+}
+
+// checkExpected says, value by value, in what the first record that is not as expected differs.
+func checkExpected(path string, records plog.LogRecordSlice) error {
+	want, err := readExpected(path)
+	if err != nil {
+		return err
+	}
+	for i := range max(len(want), records.Len()) {
+		var wanted, got map[string]string
+		if i < len(want) {
+			wanted = valuesOf(want[i])
+		}
+		if i < records.Len() {
+			got = valuesOf(objectOf(records.At(i)))
+		}
+		if differences := differencesOf(wanted, got); len(differences) > 0 {
+			return fmt.Errorf("\nthe output (%d records) is not what %s expects (%d records); record %d is the first that differs:\n  %s",
+				records.Len(), path, len(want), i+1, strings.Join(differences, "\n  "))
+		}
+	}
+	return nil
+}
+
+func readExpected(path string) ([]map[string]any, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var objects []map[string]any
+	for line := range bytes.Lines(data) {
+		var object map[string]any
+		if err = json.Unmarshal(line, &object); err != nil {
+			return nil, fmt.Errorf("%s: line %d: %w", path, len(objects)+1, err)
+		}
+		objects = append(objects, object)
+	}
+	return objects, nil
+}
+
+func differencesOf(want, got map[string]string) []string {
+	places := maps.Clone(got)
+	if places == nil {
+		places = map[string]string{}
+	}
+	maps.Copy(places, want)
+	var differences []string
+	for _, place := range slices.Sorted(maps.Keys(places)) {
+		wanted, isWanted := want[place]
+		found, isFound := got[place]
+		switch {
+		case !isFound:
+			differences = append(differences, fmt.Sprintf("%s: expected %s, got nothing", place, wanted))
+		case !isWanted:
+			differences = append(differences, fmt.Sprintf("%s: expected nothing, got %s", place, found))
+		case wanted != found:
+			differences = append(differences, fmt.Sprintf("%s: expected %s, got %s", place, wanted, found))
+		}
+	}
+	return differences
+}
+
+// valuesOf are the values in an object by their places, such as `attributes["properties"]["variant"]`.
+func valuesOf(object map[string]any) map[string]string {
+	values := map[string]string{}
+	for key, value := range object {
+		collect(key, value, values)
+	}
+	return values
+}
+
+func collect(place string, value any, into map[string]string) {
+	inner, isMap := value.(map[string]any)
+	if !isMap || len(inner) == 0 {
+		into[place] = text(value)
+		return
+	}
+	for key, member := range inner {
+		collect(fmt.Sprintf("%s[%q]", place, key), member, into)
+	}
+}

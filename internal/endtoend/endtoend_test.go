@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package endtoend
+
+import (
+	"bytes"
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/golden"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatatest/plogtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+)
+
+var update = flag.Bool("update", false, "make what comes out the expected")
+
+func testdata(elements ...string) string {
+	return filepath.Join(append([]string{"..", "..", "testdata"}, elements...)...)
+}
+
+// encodings are those of OTLP/HTTP, by content type.
+var encodings = []struct {
+	contentType string
+	marshaler   plog.Marshaler
+}{
+	{"application/json", &plog.JSONMarshaler{}},
+	{"application/x-protobuf", &plog.ProtoMarshaler{}},
+}
+
+// process sends a batch to a collector by OTLP/HTTP, once in each encoding, and returns what it wrote to each of the
+// outputs: as many batches.
+func process(t *testing.T, name, config, variable string, input plog.Logs, outputs ...string) [][]plog.Logs {
+	t.Helper()
+	c, err := collectortest.Start(t.Context(), name, config, variable)
+	require.NoError(t, err)
+	for _, encoding := range encodings {
+		body, err := encoding.marshaler.MarshalLogs(input)
+		require.NoError(t, err)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+c.OTLPEndpoint+"/v1/logs", bytes.NewReader(body))
+		require.NoError(t, err)
+		request.Header.Set("Content-Type", encoding.contentType)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode, encoding.contentType)
+	}
+	for _, output := range outputs {
+		require.NoError(t, c.WaitForBatches(t.Context(), output, len(encodings)))
+	}
+	require.NoError(t, c.Stop())
+
+	var written [][]plog.Logs
+	for _, output := range outputs {
+		batches, err := collectortest.ReadOutput(output)
+		require.NoError(t, err)
+		require.Len(t, batches, len(encodings))
+		written = append(written, batches)
+	}
+	return written
+}
+
+func readLogs(t *testing.T, path string) plog.Logs {
+	t.Helper()
+	logs, err := golden.ReadLogs(path)
+	require.NoError(t, err)
+	return logs
+}
+
+// assertExpected asserts that logs are those of the file, in the same order.
+func assertExpected(t *testing.T, expected string, logs plog.Logs) {
+	t.Helper()
+	if *update {
+		require.NoError(t, golden.WriteLogsToFile(expected, logs))
+	}
+	want := readLogs(t, expected)
+	// Before CompareLogs, which does not look at them.
+	assert.Equal(t, eventNames(want), eventNames(logs))
+	require.NoError(t, plogtest.CompareLogs(want, logs))
+}
+
+func eventNames(logs plog.Logs) []string {
+	var names []string
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				names = append(names, record.EventName())
+			}
+		}
+	}
+	return names
+}
+
+// TestPipelines runs the collector with each configuration in testdata/pipelines: on a file, or on a batch that it gets by
+// OTLP/HTTP in JSON and in protobuf.
+func TestPipelines(t *testing.T) {
+	folders, err := filepath.Glob(testdata("pipelines", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			t.Parallel()
+			config, expected := filepath.Join(folder, "collector.yaml"), filepath.Join(folder, "expected.yaml")
+			output := filepath.Join(t.TempDir(), "output.json")
+			events := filepath.Join(folder, "input.ndjson")
+			if _, err := os.Stat(events); err == nil {
+				logs, err := collectortest.ProcessFile(t.Context(), config, events, output)
+				require.NoError(t, err)
+				assertExpected(t, expected, logs)
+				return
+			}
+			input := readLogs(t, filepath.Join(folder, "input.yaml"))
+			for _, logs := range process(t, collectortest.Default, config, "OUTPUT="+output, input, output)[0] {
+				assertExpected(t, expected, logs)
+			}
+		})
+	}
+}
+
+// TestPipelineWithOTTL has the processor between the transform and filter processors.
+func TestPipelineWithOTTL(t *testing.T) {
+	t.Parallel()
+	input, output := readLogs(t, testdata("ottl", "input.yaml")), filepath.Join(t.TempDir(), "output.json")
+	for _, logs := range process(t, collectortest.OTTL, testdata("ottl", "collector.yaml"), "OUTPUT="+output, input, output)[0] {
+		assertExpected(t, testdata("ottl", "expected.yaml"), logs)
+	}
+}
+
+// TestFanOut has three pipelines on one receiver, which hands each the same batch: what one does to it, the others must
+// not see.
+func TestFanOut(t *testing.T) {
+	t.Parallel()
+	input, output := readLogs(t, testdata("fanout", "input.yaml")), t.TempDir()
+	written := process(t, collectortest.Default, testdata("fanout", "collector.yaml"), "OUTPUT="+output, input,
+		filepath.Join(output, "untouched.json"), filepath.Join(output, "record.json"), filepath.Join(output, "inline.json"))
+
+	for i := range encodings {
+		assert.Equal(t, protobuf(t, input), protobuf(t, written[0][i]), "byte for byte")
+		assertExpected(t, testdata("fanout", "expected-record.yaml"), written[1][i])
+		assertExpected(t, testdata("fanout", "expected-inline.yaml"), written[2][i])
+	}
+}
+
+func protobuf(t *testing.T, logs plog.Logs) []byte {
+	t.Helper()
+	data, err := (&plog.ProtoMarshaler{}).MarshalLogs(logs)
+	require.NoError(t, err)
+	return data
+}

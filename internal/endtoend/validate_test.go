@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package endtoend
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+)
+
+// validate runs the subcommand on each configuration in a folder of testdata/config.
+func validate(t *testing.T, folder string, check func(t *testing.T, config, printed string, err error)) {
+	t.Helper()
+	configs, err := filepath.Glob(testdata("config", folder, "*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, configs)
+	for _, config := range configs {
+		t.Run(strings.TrimSuffix(filepath.Base(config), ".yaml"), func(t *testing.T) {
+			t.Parallel()
+			// Read here too, so that Go's test cache knows of it.
+			_, err := os.ReadFile(config)
+			require.NoError(t, err)
+			printed, err := collectortest.Run(t.Context(), collectortest.Default, "validate", "--config", config)
+			check(t, config, printed, err)
+		})
+	}
+}
+
+func TestValidateAcceptsGoodConfigs(t *testing.T) {
+	validate(t, "valid", func(t *testing.T, _, printed string, err error) {
+		t.Helper()
+		require.NoError(t, err)
+		assert.Empty(t, printed)
+	})
+}
+
+// TestValidateNamesEachFault expects of each bad configuration what the file beside it says, in one run: a line for each
+// fault, with the key, its value, and what is allowed.
+func TestValidateNamesEachFault(t *testing.T) {
+	validate(t, "invalid", func(t *testing.T, config, printed string, err error) {
+		t.Helper()
+		var failed *exec.ExitError
+		require.ErrorAs(t, err, &failed)
+		assert.Equal(t, 1, failed.ExitCode())
+		faults, err := os.ReadFile(strings.TrimSuffix(config, ".yaml") + ".txt")
+		require.NoError(t, err)
+		for fault := range bytes.Lines(bytes.TrimSpace(faults)) {
+			assert.Contains(t, printed, string(bytes.TrimSpace(fault)))
+		}
+	})
+}
+
+// TestStartRefusesBadConfig is for those who do not validate first.
+func TestStartRefusesBadConfig(t *testing.T) {
+	t.Parallel()
+	_, err := collectortest.Start(t.Context(), collectortest.Default, testdata("config", "invalid", "unknown-preset.yaml"))
+	require.ErrorContains(t, err, "exit status 1")
+	require.ErrorContains(t, err, `layouts[1].preset: "segmnt" is not known; allowed: amplitude, otel, segment`)
+}
