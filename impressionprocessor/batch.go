@@ -24,8 +24,6 @@ type batch struct {
 	insertIDs []byte
 	// removed are the indexes in one scope of the dropped impressions that no update replaces, ascending.
 	removed []int
-	// properties are names of user properties by flag key: few, and each repeated in many records.
-	properties map[string]string
 }
 
 // pendingUpdate is an update whose record is not made yet.
@@ -41,11 +39,10 @@ type pendingUpdate struct {
 
 func newBatch(config *compiled) *batch {
 	return &batch{
-		config:     config,
-		reader:     layout.NewReader(config.layouts, config.preForms()),
-		rename:     impression.NewRenamer(),
-		counts:     newCounts(config),
-		properties: map[string]string{},
+		config: config,
+		reader: layout.NewReader(config.layouts, config.preForms()),
+		rename: impression.NewRenamer(),
+		counts: newCounts(len(config.eventTypes)),
 	}
 }
 
@@ -99,19 +96,24 @@ func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
 		b.counts.event(eventType, outcomeOf[fault])
 		return
 	}
-	b.counts.experiment(shown.FlagKey, shown.Variant)
+	property := b.counts.impression(shown.FlagKey, shown.Variant).property
 
-	at := b.reader.Time(shown.Time)
-	identity := b.identity()
-	operation := shown.Operation(b.config.emit == EmitNone || identity != impression.Identity{}, b.config.unsetVariants)
-	drop := b.config.drop && operation == impression.Unset
+	update := impression.Update{
+		Identity: b.identity(),
+		Property: property,
+		Variant:  shown.Variant,
+		Time:     b.reader.Time(shown.Time),
+	}
+	identified := b.config.emit == EmitNone || update.Identity != impression.Identity{}
+	update.Operation = shown.Operation(identified, b.config.unsetVariants)
+	drop := b.config.drop && update.Operation == impression.Unset
 	if b.config.emit == EmitRecord {
-		b.notePending(index, &shown, identity, at, operation, drop)
+		b.notePending(index, &shown, &update, drop)
 	} else if drop {
 		b.removed = append(b.removed, index)
 	}
 	if b.config.emit != EmitNone {
-		b.counts.updates[operation]++
+		b.counts.updates[update.Operation]++
 	}
 	if drop {
 		b.counts.event(eventType, dropped)
@@ -119,12 +121,12 @@ func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
 	}
 
 	if record.Timestamp() == 0 {
-		record.SetTimestamp(at)
+		record.SetTimestamp(update.Time)
 	}
 	b.reader.SetEventType(b.config.eventTypes[eventType].pre, b.config.eventTypes[eventType].post)
 	b.rename.Rename(&shown, properties)
-	if b.config.emit == EmitInline {
-		b.writeInline(&shown, operation)
+	if b.config.emit == EmitInline && update.Operation.Updates() {
+		update.WriteInline(b.reader.Root())
 	}
 	b.counts.event(eventType, transformed)
 }
@@ -137,50 +139,17 @@ func (b *batch) identity() impression.Identity {
 	return impression.Identity{UserID: b.reader.UserID(), DeviceID: b.reader.DeviceID()}
 }
 
-func (b *batch) notePending(
-	index int, shown *impression.Impression, identity impression.Identity, at pcommon.Timestamp,
-	operation impression.Operation, replaces bool,
-) {
-	if !operation.Updates() {
+func (b *batch) notePending(index int, shown *impression.Impression, update *impression.Update, replaces bool) {
+	if !update.Operation.Updates() {
 		return
 	}
-	b.insertIDs = impression.AppendInsertID(b.insertIDs, b.reader.InsertID(), shown, identity, at)
+	b.insertIDs = impression.AppendInsertID(b.insertIDs, b.reader.InsertID(), shown, update.Identity, update.Time)
 	b.pending = append(b.pending, pendingUpdate{
-		Update: impression.Update{
-			Identity:  identity,
-			Property:  b.property(shown.FlagKey),
-			Operation: operation,
-			Variant:   shown.Variant,
-			Time:      at,
-		},
+		Update:      *update,
 		index:       index,
 		insertIDEnd: len(b.insertIDs),
 		replaces:    replaces,
 	})
-}
-
-func (b *batch) writeInline(shown *impression.Impression, operation impression.Operation) {
-	if !operation.Updates() {
-		return
-	}
-	update := impression.Update{Property: b.property(shown.FlagKey), Operation: operation, Variant: shown.Variant}
-	update.WriteInline(b.reader.Root())
-}
-
-// maxProperties bounds the names that are kept. More flags than this in use at once cost an allocation an impression.
-const maxProperties = 2048
-
-func (b *batch) property(flagKey string) string {
-	if name, known := b.properties[flagKey]; known {
-		return name
-	}
-	if len(b.properties) == maxProperties {
-		clear(b.properties)
-	}
-	name := impression.Property(flagKey)
-	// A part of the name as the key, for the flag key's own bytes may be those of a whole request.
-	b.properties[name[len(name)-len(flagKey):]] = name
-	return name
 }
 
 // insertPending puts each update directly before its impression, or in its place. It goes from the back, so that each

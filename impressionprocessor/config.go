@@ -91,6 +91,7 @@ func createDefaultConfig() component.Config {
 // Unmarshal reads the configuration. A given event_types replaces the default, which the decoder would merge it into. When
 // a key is unknown or does not decode, the values are checked nevertheless, so that all faults are reported at once.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	defaults := c.EventTypes
 	if given, isSet := conf.Get("event_types").(map[string]any); isSet && given != nil {
 		c.EventTypes = nil
 	}
@@ -98,6 +99,10 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	decoding := conf.Unmarshal(c, confmap.WithIgnoreUnused())
 	if unknown == nil && decoding == nil {
 		return nil
+	}
+	if decoding != nil && c.EventTypes == nil {
+		// What did not decode is not also empty.
+		c.EventTypes = defaults
 	}
 	return errors.Join(unknown, decoding, c.Validate())
 }
@@ -252,7 +257,7 @@ func (e *EstimateConfig) product() (int64, error) {
 		{"page_views_per_user", e.PageViewsPerUser},
 	} {
 		if factor.value <= 0 {
-			faults = append(faults, fmt.Errorf("estimate.%s: %d or missing; allowed: 1 or more, all three together", factor.key, factor.value))
+			faults = append(faults, fmt.Errorf("estimate.%s: %d, or not given; allowed: 1 or more, all three together", factor.key, factor.value))
 			continue
 		}
 		high, low := bits.Mul64(product, uint64(factor.value))

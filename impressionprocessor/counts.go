@@ -2,7 +2,13 @@
 
 package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
 
-import "github.com/impression-collector/impressionprocessor/internal/impression"
+import (
+	"strings"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/impression-collector/impressionprocessor/internal/impression"
+)
 
 // outcome is what became of an event of a listed type.
 type outcome uint8
@@ -32,35 +38,69 @@ type experiment struct {
 	flagKey, variant string
 }
 
+// use is what is known of an experiment, from batch to batch.
+type use struct {
+	experiment
+	// property is the name of the flag's user property.
+	property string
+	// impressions are those of the current batch.
+	impressions int64
+	// series is the experiment's own or that of the overflow, nil until it is counted first.
+	series []metric.AddOption
+}
+
+// maxUses bounds what is kept of experiments. More of them at once cost some allocations an impression.
+const maxUses = 4096
+
 // counts is what happened in one batch.
 type counts struct {
 	// events is by index into compiled.eventTypes.
 	events  [][outcomes]int64
 	updates [impression.Operations]int64
-	// experiments is nil where they are not counted.
-	experiments map[experiment]int64
+	// used are the uses with impressions in this batch.
+	used []*use
+	uses map[experiment]*use
 }
 
-func newCounts(config *compiled) counts {
-	c := counts{events: make([][outcomes]int64, len(config.eventTypes))}
-	if config.maxExperiments > 0 {
-		c.experiments = map[experiment]int64{}
-	}
-	return c
+func newCounts(eventTypes int) counts {
+	return counts{events: make([][outcomes]int64, eventTypes), uses: map[experiment]*use{}}
 }
 
 func (c *counts) event(eventType int, o outcome) {
 	c.events[eventType][o]++
 }
 
-func (c *counts) experiment(flagKey, variant string) {
-	if c.experiments != nil {
-		c.experiments[experiment{flagKey, variant}]++
+// impression counts an impression of an experiment, and returns what is known of the experiment.
+func (c *counts) impression(flagKey, variant string) *use {
+	u, known := c.uses[experiment{flagKey, variant}]
+	if !known {
+		u = newUse(flagKey, variant)
+		c.uses[u.experiment] = u
+	}
+	if u.impressions == 0 {
+		c.used = append(c.used, u)
+	}
+	u.impressions++
+	return u
+}
+
+// newUse copies the strings, which may be parts of a whole request.
+func newUse(flagKey, variant string) *use {
+	property := impression.Property(flagKey)
+	return &use{
+		experiment: experiment{flagKey: property[len(property)-len(flagKey):], variant: strings.Clone(variant)},
+		property:   property,
 	}
 }
 
 func (c *counts) reset() {
 	clear(c.events)
-	clear(c.experiments)
 	c.updates = [impression.Operations]int64{}
+	for _, u := range c.used {
+		u.impressions = 0
+	}
+	c.used = c.used[:0]
+	if len(c.uses) > maxUses {
+		clear(c.uses)
+	}
 }

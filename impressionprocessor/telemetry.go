@@ -4,7 +4,6 @@ package impressionprocessor // import "github.com/impression-collector/impressio
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"go.opentelemetry.io/collector/processor"
@@ -23,10 +22,10 @@ type telemetry struct {
 	updates [impression.Operations][]metric.AddOption
 
 	processor attribute.KeyValue
-	// maxExperiments bounds experiments.
+	// maxExperiments bounds experiments; 0 counts none.
 	maxExperiments int
 	overflow       []metric.AddOption
-	mutex          sync.RWMutex
+	mutex          sync.Mutex
 	experiments    map[experiment][]metric.AddOption
 }
 
@@ -84,29 +83,27 @@ func (t *telemetry) record(ctx context.Context, c *counts) {
 			t.builder.ProcessorImpressionUserPropertyUpdates.Add(ctx, n, t.updates[operation]...)
 		}
 	}
-	for e, n := range c.experiments {
-		t.builder.ProcessorImpressionByExperiment.Add(ctx, n, t.experimentSeries(e)...)
+	if t.maxExperiments == 0 {
+		return
+	}
+	for _, u := range c.used {
+		if u.series == nil {
+			u.series = t.experimentSeries(u.experiment)
+		}
+		t.builder.ProcessorImpressionByExperiment.Add(ctx, u.impressions, u.series...)
 	}
 }
 
 func (t *telemetry) experimentSeries(e experiment) []metric.AddOption {
-	t.mutex.RLock()
-	series, known := t.experiments[e]
-	t.mutex.RUnlock()
-	if known {
-		return series
-	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if series, known = t.experiments[e]; known {
+	if series, known := t.experiments[e]; known {
 		return series
 	}
 	if len(t.experiments) >= t.maxExperiments {
 		return t.overflow
 	}
-	// The strings may be parts of a whole request.
-	e = experiment{flagKey: strings.Clone(e.flagKey), variant: strings.Clone(e.variant)}
-	series = t.series(attribute.String("flag_key", e.flagKey), attribute.String("variant", e.variant))
+	series := t.series(attribute.String("flag_key", e.flagKey), attribute.String("variant", e.variant))
 	t.experiments[e] = series
 	return series
 }

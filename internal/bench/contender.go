@@ -20,11 +20,11 @@ import (
 
 // The contenders.
 const (
-	floor      = "floor"
+	floor          = "floor"
 	floorComponent = "floor, as component"
-	ours       = "ours"
-	fanOut     = "OTTL fan-out"
-	favourable = "OTTL favourable"
+	ours           = "ours"
+	fanOut         = "OTTL fan-out"
+	favourable     = "OTTL favourable"
 )
 
 // consume is what a contender does with a batch.
