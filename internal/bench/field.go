@@ -20,7 +20,7 @@ var (
 	}
 )
 
-// fillers are fields that producers send beside an event's own.
+// fillers are fields that producers send beside those of an impression.
 var fillers = []struct {
 	key   string
 	value func(*generator) any
@@ -47,9 +47,6 @@ var fillers = []struct {
 	{"client.address", func(g *generator) any { return fmt.Sprintf("203.0.113.%d", g.rng.IntN(256)) }},
 	{"device_model", func(*generator) any { return "Pixel 9" }},
 	{"library", func(*generator) any { return "web-sdk/2.11.3" }},
-	{"sentAt", func(*generator) any { return "2026-11-23T10:00:00.123Z" }},
-	{"writeKey", func(g *generator) any { return g.uuid() }},
-	{"channel", func(*generator) any { return "client" }},
 	{"category", func(*generator) any { return "shop" }},
 	{"load_ms", func(g *generator) any { return g.rng.Float64() * 3000 }},
 	{"groups", func(*generator) any { return []any{"beta", "returning"} }},

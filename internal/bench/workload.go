@@ -29,13 +29,16 @@ const (
 	variants = 3
 )
 
+// segmentTime is how Segment writes times.
+const segmentTime = "2006-01-02T15:04:05.000Z07:00"
+
 // workload says what batches are made of. The same workload always makes the same batches.
 type workload struct {
 	layout string
 	// percent of the records are impressions.
 	percent int
 	records int
-	// fewest and most bound the attributes of a record: the keys of the map that holds the event.
+	// fewest and most bound the attributes of an event: the record's own, or its properties where they are in a map.
 	fewest, most int
 }
 
@@ -138,20 +141,24 @@ func (g *generator) otelFields(e event) []field {
 	return g.fill(fields, g.attributes())
 }
 
-// segmentFields are a track call as Segment's libraries send it.
+// segmentFields are a track call as Segment hands it on: the common fields, and the attributes in the properties.
 func (g *generator) segmentFields(e event, at time.Time) []field {
 	var properties []field
 	if e.impression {
 		properties = append(g.impression(e), field{"time", at.UnixMilli()})
 	}
-	return g.fill([]field{
+	timestamp := at.Format(segmentTime)
+	fields := []field{
 		{"type", "track"},
 		{"event", g.eventName(e, segmentEventNames)},
 		{"userId", g.userID()},
 		{"anonymousId", g.uuid()},
 		{"messageId", g.uuid()},
-		{"timestamp", at.Format("2006-01-02T15:04:05.000Z07:00")},
-		{"properties", g.fill(properties, 6+g.rng.IntN(6))},
+		{"timestamp", timestamp},
+		{"originalTimestamp", timestamp},
+		{"sentAt", at.Add(300 * time.Millisecond).Format(segmentTime)},
+		{"receivedAt", at.Add(time.Second).Format(segmentTime)},
+		{"properties", g.fill(properties, g.attributes())},
 		{"context", []field{
 			{"ip", "203.0.113.7"},
 			{"locale", "en-GB"},
@@ -160,7 +167,10 @@ func (g *generator) segmentFields(e event, at time.Time) []field {
 			{"userAgent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36"},
 		}},
 		{"integrations", []field{{"Actions Amplitude", []field{{"session_id", at.UnixMilli()}}}}},
-	}, g.attributes())
+	}
+	// These are there or not, by the source and the destination.
+	more := []field{{"version", 2}, {"channel", "client"}, {"projectId", "xtCv3pqW"}, {"writeKey", "k2GbR0Yy"}}
+	return g.shuffle(append(fields, more[:g.rng.IntN(len(more)+1)]...))
 }
 
 // impression are the properties of an impression. Its metadata says nothing that changes the update, and it is never null
@@ -184,7 +194,7 @@ func (g *generator) attributes() int {
 	return g.fewest + g.rng.IntN(g.most-g.fewest+1)
 }
 
-// fill adds fields that producers send beside an event's own, up to this number, and puts them in no order.
+// fill adds fields that producers send beside those of an impression, up to this number, and puts them in no order.
 func (g *generator) fill(fields []field, number int) []field {
 	for _, i := range g.rng.Perm(len(fillers)) {
 		if len(fields) >= number {
@@ -195,6 +205,10 @@ func (g *generator) fill(fields []field, number int) []field {
 	for i := len(fields); i < number; i++ {
 		fields = append(fields, field{fmt.Sprintf("custom.field_%03d", i), g.rng.IntN(1000)})
 	}
+	return g.shuffle(fields)
+}
+
+func (g *generator) shuffle(fields []field) []field {
 	g.rng.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 	return fields
 }

@@ -44,16 +44,16 @@ func TestWorkloadIsAsDescribed(t *testing.T) {
 						if layout == segmentBody {
 							event = record.Body().Map()
 						}
+						if layout != otel {
+							properties, _ := event.Get("properties")
+							event = properties.Map()
+						}
 						assert.GreaterOrEqual(t, event.Len(), 10)
 						assert.LessOrEqual(t, event.Len(), 30)
 						if !isImpression(record) {
 							continue
 						}
 						impressions++
-						if layout != otel {
-							properties, _ := event.Get("properties")
-							event = properties.Map()
-						}
 						if _, hasVariant := event.Get("variant"); !hasVariant {
 							unassigned++
 						}

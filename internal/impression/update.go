@@ -91,7 +91,12 @@ func (u *Update) WriteRecord(to, of plog.LogRecord) {
 		attributes.PutStr("device_id", u.Identity.DeviceID)
 	}
 	attributes.PutStr("insert_id", u.InsertID)
-	u.putOperation(attributes.PutEmptyMap(userPropertiesKey))
+	operations := attributes.PutEmptyMap(userPropertiesKey)
+	operations.EnsureCapacity(1)
+	operator, value := u.operation()
+	properties := operations.PutEmptyMap(operator)
+	properties.EnsureCapacity(1)
+	properties.PutStr(u.Property, value)
 }
 
 // WriteInline puts the update beside the other fields of its event, which starts at root. Operations that stand there
@@ -112,15 +117,15 @@ func (u *Update) WriteInline(root pcommon.Map) {
 			value.MoveTo(set.PutEmpty(key))
 		}
 	}
-	u.putOperation(operations)
+	operator, value := u.operation()
+	mapAt(operations, operator).PutStr(u.Property, value)
 }
 
-func (u *Update) putOperation(operations pcommon.Map) {
+func (u *Update) operation() (operator, value string) {
 	if u.Operation == Unset {
-		mapAt(operations, unsetOperator).PutStr(u.Property, unsetValue)
-		return
+		return unsetOperator, unsetValue
 	}
-	mapAt(operations, setOperator).PutStr(u.Property, u.Variant)
+	return setOperator, u.Variant
 }
 
 // mapAt returns the map under a key. What is no map there gives way: Amplitude would refuse the event for it.
