@@ -4,6 +4,7 @@ package layout // import "github.com/impression-collector/impressionprocessor/in
 
 import (
 	"fmt"
+	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
@@ -11,13 +12,15 @@ import (
 // maxKeys bounds the distinct first keys of all event type paths: a bit each in found.mask.
 const maxKeys = 32
 
-// keyTable numbers keys, so that one pass over a map finds all of them. Most keys of a map are none of these, and most of
-// them differ in length already.
+// keyTable numbers keys, so that one pass over a map finds all of them.
 type keyTable struct {
 	byLength [][]keySlot
-	// lengths has a bit for each length that a key has, the last for all that are longer: a first look that costs least.
-	lengths uint64
-	count   int
+	count    int
+	// typeSlots are the slots of keys that hold an event type, nestedSlots those of maps that have one inside.
+	typeSlots, nestedSlots uint32
+	// typeLengths has a bit for each length, modulo 64, of these keys. Most keys of a map are none of them, and most of
+	// those differ in length already.
+	typeLengths uint64
 }
 
 type keySlot struct {
@@ -39,13 +42,51 @@ func (t *keyTable) add(key string) (int, error) {
 	}
 	slot := t.count
 	t.byLength[len(key)] = append(t.byLength[len(key)], keySlot{key: key, slot: slot})
-	t.lengths |= lengthBit(key)
 	t.count++
 	return slot, nil
 }
 
-func lengthBit(key string) uint64 {
-	return 1 << min(len(key), 63)
+// addType adds the key with which the path of an event type begins.
+func (t *keyTable) addType(keys []string) (int, error) {
+	slot, err := t.add(keys[0])
+	if err != nil {
+		return 0, err
+	}
+	t.typeLengths |= 1 << (len(keys[0]) % 64)
+	if len(keys) == 1 {
+		t.typeSlots |= 1 << slot
+	} else {
+		t.nestedSlots |= 1 << slot
+	}
+	return slot, nil
+}
+
+// mayHold says whether a map may hold one of these event types. The loop is kept short, for the processor to look ahead in
+// it: the map is seldom in its caches.
+func (t *keyTable) mayHold(m pcommon.Map, types []string) bool {
+	lengths := t.typeLengths
+	for key, value := range m.All() {
+		if lengths>>(len(key)%64)&1 != 0 && t.isType(key, value, types) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *keyTable) isType(key string, value pcommon.Value, types []string) bool {
+	if len(key) >= len(t.byLength) {
+		return false
+	}
+	for _, known := range t.byLength[len(key)] {
+		if known.key != key {
+			continue
+		}
+		if t.nestedSlots>>known.slot&1 != 0 {
+			return true
+		}
+		return t.typeSlots>>known.slot&1 != 0 && value.Type() == pcommon.ValueTypeStr && slices.Contains(types, value.Str())
+	}
+	return false
 }
 
 // found holds the values of one map for the keys of a keyTable, by slot.
@@ -58,7 +99,7 @@ type found struct {
 func (t *keyTable) find(m pcommon.Map, in *found) {
 	in.mask = 0
 	for key, value := range m.All() {
-		if t.lengths&lengthBit(key) == 0 || len(key) >= len(t.byLength) {
+		if len(key) >= len(t.byLength) {
 			continue
 		}
 		for _, known := range t.byLength[len(key)] {

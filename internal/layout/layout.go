@@ -22,8 +22,6 @@ type Layouts struct {
 	needsBody, needsAttributes bool
 	// bodyIsType says that a body which is a string can itself be an event type.
 	bodyIsType bool
-	// typeSlots are the slots of keys that hold an event type, nestedSlots those of maps that have one inside.
-	typeSlots, nestedSlots uint32
 }
 
 // layout is one compiled layout.
@@ -206,13 +204,6 @@ func (ls *Layouts) addEventType(l *layout, paths []path) error {
 			return err
 		}
 		l.eventType = append(l.eventType, typePath{path: p, slot: slot})
-		switch len(p.keys) {
-		case 0:
-		case 1:
-			ls.typeSlots |= 1 << slot
-		default:
-			ls.nestedSlots |= 1 << slot
-		}
 		l.rooted = l.rooted || p.start == startEvent
 		ls.needsBody = ls.needsBody || p.start == startEvent || p.start == startBody
 		ls.bodyIsType = ls.bodyIsType || p.start == startBody && len(p.keys) == 0
@@ -231,7 +222,7 @@ func (ls *Layouts) slotOf(p path) (int, error) {
 	if len(p.keys) == 0 {
 		return 0, nil
 	}
-	slot, err := ls.keys.add(p.keys[0])
+	slot, err := ls.keys.addType(p.keys)
 	if err != nil {
 		return 0, fmt.Errorf(".event_type: %w", err)
 	}

@@ -3,7 +3,7 @@
 package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
 
 import (
-	"math/bits"
+	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -47,10 +47,11 @@ func (r *Reader) Find(resource pcommon.Resource, record plog.LogRecord) int {
 		}
 		return named
 	}
-	if !r.mayHold(record) && named == NotFound {
+	if named == NotFound && !r.mayHold(record) {
 		return NotFound
 	}
 	r.from = source{resource: resource, record: record}
+	r.find(record)
 	for i := range r.layouts.all {
 		if eventType := r.claim(&r.layouts.all[i]); eventType != "" {
 			return r.index(eventType)
@@ -60,40 +61,28 @@ func (r *Reader) Find(resource pcommon.Resource, record plog.LogRecord) int {
 }
 
 func (r *Reader) index(eventType string) int {
-	for i := range r.types {
-		if r.types[i] == eventType {
-			return i
-		}
-	}
-	return NotFound
+	return slices.Index(r.types, eventType)
 }
 
-// mayHold looks up all places of event types in one pass over each map, and says whether any of them holds a type of the
-// reader's. Where none does, it is no matter which layout claims the record.
+// mayHold says whether any place of an event type holds a type of the reader's. Where none does, it is no matter which
+// layout claims the record.
 func (r *Reader) mayHold(record plog.LogRecord) bool {
-	r.body.mask, r.attributes.mask = 0, 0
-	held := r.layouts.bodyIsType
-	if r.layouts.needsBody && record.Body().Type() == pcommon.ValueTypeMap {
-		held = r.find(record.Body().Map(), &r.body) || held
-	}
-	if r.layouts.needsAttributes {
-		held = r.find(record.Attributes(), &r.attributes) || held
-	}
-	return held
-}
-
-func (r *Reader) find(m pcommon.Map, in *found) bool {
-	r.layouts.keys.find(m, in)
-	if in.mask&r.layouts.nestedSlots != 0 {
+	ls := r.layouts
+	if ls.needsBody && record.Body().Type() == pcommon.ValueTypeMap && ls.keys.mayHold(record.Body().Map(), r.types) {
 		return true
 	}
-	for slots := in.mask & r.layouts.typeSlots; slots != 0; slots &= slots - 1 {
-		v := in.values[bits.TrailingZeros32(slots)]
-		if v.Type() == pcommon.ValueTypeStr && r.index(v.Str()) != NotFound {
-			return true
-		}
+	return ls.bodyIsType || ls.needsAttributes && ls.keys.mayHold(record.Attributes(), r.types)
+}
+
+// find looks up all places of event types.
+func (r *Reader) find(record plog.LogRecord) {
+	r.body.mask, r.attributes.mask = 0, 0
+	if r.layouts.needsBody && record.Body().Type() == pcommon.ValueTypeMap {
+		r.layouts.keys.find(record.Body().Map(), &r.body)
 	}
-	return false
+	if r.layouts.needsAttributes {
+		r.layouts.keys.find(record.Attributes(), &r.attributes)
+	}
 }
 
 // claim tries one layout on the record. The event is looked for in a body map first, then in the attributes; paths that
