@@ -29,6 +29,8 @@ type entry struct {
 	label   string
 	consume consume
 	batches []plog.Logs
+	// single is a batch of one record.
+	single plog.Logs
 	result
 }
 
@@ -97,7 +99,7 @@ func (g *group) prepare() error {
 		for number := uint64(len(made[e.workload])); number < distinct; number++ {
 			made[e.workload] = append(made[e.workload], e.batch(number))
 		}
-		e.batches = made[e.workload]
+		e.batches, e.single = made[e.workload], e.workload.single().batch(0)
 	}
 	return nil
 }

@@ -46,6 +46,12 @@ func newWorkload(layout string, percent int) workload {
 	return workload{layout: layout, percent: percent, records: recordsPerBatch, fewest: 10, most: 30}
 }
 
+// single is the workload in batches of one record.
+func (w workload) single() workload {
+	w.records = 1
+	return w
+}
+
 // batch makes the batch of this number.
 func (w workload) batch(number uint64) plog.Logs {
 	g := generator{workload: w, rng: rand.New(rand.NewPCG(20261123, number))}
@@ -141,36 +147,27 @@ func (g *generator) otelFields(e event) []field {
 	return g.fill(fields, g.attributes())
 }
 
-// segmentFields are a track call as Segment hands it on: the common fields, and the attributes in the properties.
+// segmentFields are a track call with the common fields. The attributes are those of the call and of its properties.
 func (g *generator) segmentFields(e event, at time.Time) []field {
-	var properties []field
-	if e.impression {
-		properties = append(g.impression(e), field{"time", at.UnixMilli()})
-	}
-	timestamp := at.Format(segmentTime)
 	fields := []field{
 		{"type", "track"},
 		{"event", g.eventName(e, segmentEventNames)},
 		{"userId", g.userID()},
 		{"anonymousId", g.uuid()},
 		{"messageId", g.uuid()},
-		{"timestamp", timestamp},
-		{"originalTimestamp", timestamp},
-		{"sentAt", at.Add(300 * time.Millisecond).Format(segmentTime)},
-		{"receivedAt", at.Add(time.Second).Format(segmentTime)},
-		{"properties", g.fill(properties, g.attributes())},
+		{"timestamp", at.Format(segmentTime)},
 		{"context", []field{
 			{"ip", "203.0.113.7"},
-			{"locale", "en-GB"},
 			{"library", []field{{"name", "analytics.js"}, {"version", "next-1.70.0"}}},
-			{"page", []field{{"path", "/checkout"}, {"title", "Checkout"}, {"url", g.url()}}},
-			{"userAgent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36"},
+			{"page", []field{{"path", "/checkout"}, {"url", g.url()}}},
 		}},
-		{"integrations", []field{{"Actions Amplitude", []field{{"session_id", at.UnixMilli()}}}}},
 	}
-	// These are there or not, by the source and the destination.
-	more := []field{{"version", 2}, {"channel", "client"}, {"projectId", "xtCv3pqW"}, {"writeKey", "k2GbR0Yy"}}
-	return g.shuffle(append(fields, more[:g.rng.IntN(len(more)+1)]...))
+	var properties []field
+	if e.impression {
+		properties = append(g.impression(e), field{"time", at.UnixMilli()})
+	}
+	properties = g.fill(properties, g.attributes()-len(fields)-1)
+	return g.shuffle(append(fields, field{"properties", properties}))
 }
 
 // impression are the properties of an impression. Its metadata says nothing that changes the update, and it is never null
