@@ -101,7 +101,7 @@ type source struct {
 
 // value resolves a path that leads to a value. log.event_name and log.time are no values but fields of the record, and a
 // path without keys to a map of attributes is the map: none of them has a value.
-func (p path) value(from source) (pcommon.Value, bool) {
+func (p *path) value(from *source) (pcommon.Value, bool) {
 	switch p.start {
 	case startBody:
 		if len(p.keys) == 0 {
@@ -123,7 +123,7 @@ func (p path) value(from source) (pcommon.Value, bool) {
 }
 
 // mapping resolves a path that leads to a map.
-func (p path) mapping(from source) (pcommon.Map, bool) {
+func (p *path) mapping(from *source) (pcommon.Map, bool) {
 	if len(p.keys) == 0 {
 		switch p.start {
 		case startAttributes:

@@ -164,7 +164,7 @@ func (r *Reader) SetEventType(from, to string) {
 			}
 			continue
 		}
-		if v, present := p.value(r.from); present && v.Type() == pcommon.ValueTypeStr && v.Str() == from {
+		if v, present := p.value(&r.from); present && v.Type() == pcommon.ValueTypeStr && v.Str() == from {
 			v.SetStr(to)
 		}
 	}
@@ -178,7 +178,7 @@ func (r *Reader) Root() pcommon.Map {
 // Properties returns the event's properties, false where they are missing or no map.
 func (r *Reader) Properties() (pcommon.Map, bool) {
 	for i := range r.claimed.properties {
-		if m, isMap := r.claimed.properties[i].mapping(r.from); isMap {
+		if m, isMap := r.claimed.properties[i].mapping(&r.from); isMap {
 			return m, true
 		}
 	}
@@ -202,7 +202,7 @@ func (r *Reader) InsertID() string {
 
 func (r *Reader) id(paths []path) string {
 	for i := range paths {
-		v, present := paths[i].value(r.from)
+		v, present := paths[i].value(&r.from)
 		if !present || v.Type() == pcommon.ValueTypeBool {
 			continue
 		}
@@ -226,7 +226,7 @@ func (r *Reader) Time(inProperties pcommon.Value) pcommon.Timestamp {
 			}
 			continue
 		}
-		v, present := r.claimed.time[i].value(r.from)
+		v, present := r.claimed.time[i].value(&r.from)
 		if !present {
 			continue
 		}
