@@ -3,6 +3,8 @@
 package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -22,6 +24,8 @@ type batch struct {
 	pending []pendingUpdate
 	// insertIDs holds the insert ids of pending one after the other, so that they cost one allocation together.
 	insertIDs []byte
+	// gaps are where records are to be inserted into one scope.
+	gaps []gap
 	// removed are the indexes in one scope of the dropped impressions that no update replaces, ascending.
 	removed []int
 }
@@ -40,7 +44,7 @@ type pendingUpdate struct {
 func newBatch(config *compiled) *batch {
 	return &batch{
 		config: config,
-		reader: layout.NewReader(config.layouts, config.preForms()),
+		reader: layout.NewReader(config.layouts, config.preForms(), config.limits),
 		rename: impression.NewRenamer(),
 		counts: newCounts(len(config.eventTypes)),
 	}
@@ -70,18 +74,40 @@ func (b *batch) process(logs plog.Logs) bool {
 }
 
 func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSlice) {
-	for i := range records.Len() {
-		record := records.At(i)
-		if eventType := b.reader.Find(resource, record); eventType != layout.NotFound {
-			b.processEvent(i, record, eventType)
+	for i := 0; i < records.Len(); i++ {
+		eventType := b.reader.Find(resource, records.At(i))
+		for eventType == layout.Envelope {
+			b.unroll(resource, records, i)
+			eventType = b.reader.Find(resource, records.At(i))
+		}
+		if eventType != layout.NotFound {
+			b.processEvent(i, records.At(i), eventType)
 		}
 	}
+	b.counts.records += int64(records.Len())
 	if len(b.pending) > 0 {
 		b.insertPending(records)
 	}
 	if len(b.removed) > 0 {
 		b.removeDropped(records)
 	}
+}
+
+// unroll makes one record of each event of the envelopes from an index on: of all of them at once, for each record is
+// moved only once so.
+func (b *batch) unroll(resource pcommon.Resource, records plog.LogRecordSlice, from int) {
+	for i := from; i < records.Len(); i++ {
+		if events, isEnvelope := b.reader.IsEnvelope(resource, records.At(i)); isEnvelope {
+			b.gaps = append(b.gaps, gap{before: i + 1, records: events - 1})
+		}
+	}
+	openGaps(records, b.gaps)
+	opened := 0
+	for _, g := range b.gaps {
+		layout.Unroll(records, g.before-1+opened)
+		opened += g.records
+	}
+	b.gaps = b.gaps[:0]
 }
 
 // processEvent transforms an event of a listed type, if it is an impression.
@@ -152,39 +178,54 @@ func (b *batch) notePending(index int, shown *impression.Impression, update *imp
 	})
 }
 
-// insertPending puts each update directly before its impression, or in its place. It goes from the back, so that each
-// record moves once, and records before the first impression not at all.
+// insertPending puts each update directly before its impression, or in its place.
 func (b *batch) insertPending(records plog.LogRecordSlice) {
-	from, to := records.Len()-1, records.Len()-1
 	for i := range b.pending {
 		if !b.pending[i].replaces {
-			to++
+			b.gaps = append(b.gaps, gap{before: b.pending[i].index, records: 1})
 		}
+	}
+	openGaps(records, b.gaps)
+	insertIDs := string(b.insertIDs)
+	insertIDStart, opened := 0, 0
+	for i := range b.pending {
+		update := &b.pending[i]
+		update.InsertID = insertIDs[insertIDStart:update.insertIDEnd]
+		insertIDStart = update.insertIDEnd
+		at := update.index + opened
+		if update.replaces {
+			replace(records.At(at), &update.Update)
+			continue
+		}
+		update.WriteRecord(records.At(at), records.At(at+1))
+		opened++
+	}
+	clear(b.pending)
+	b.pending, b.insertIDs, b.gaps = b.pending[:0], b.insertIDs[:0], b.gaps[:0]
+}
+
+// gap is a place for new records.
+type gap struct {
+	before, records int
+}
+
+// openGaps puts empty records before others. The gaps are ascending. It goes from the back, so that each record moves
+// once, and those before the first gap not at all.
+func openGaps(records plog.LogRecordSlice, gaps []gap) {
+	from, to := records.Len()-1, records.Len()-1
+	for _, g := range gaps {
+		to += g.records
 	}
 	records.EnsureCapacity(to + 1)
 	for records.Len() <= to {
 		records.AppendEmpty()
 	}
-	insertIDs := string(b.insertIDs)
-	for i := len(b.pending) - 1; i >= 0; i-- {
-		update := &b.pending[i]
-		insertIDStart := 0
-		if i > 0 {
-			insertIDStart = b.pending[i-1].insertIDEnd
-		}
-		update.InsertID = insertIDs[insertIDStart:update.insertIDEnd]
-		for ; from >= update.index; from, to = from-1, to-1 {
+	for _, g := range slices.Backward(gaps) {
+		for ; from >= g.before; from, to = from-1, to-1 {
 			records.At(from).MoveTo(records.At(to))
 		}
-		if update.replaces {
-			replace(records.At(to+1), &update.Update)
-			continue
-		}
-		update.WriteRecord(records.At(to), records.At(to+1))
-		to--
+		to -= g.records
 	}
-	clear(b.pending)
-	b.pending, b.insertIDs = b.pending[:0], b.insertIDs[:0]
 }
 
 func replace(record plog.LogRecord, update *impression.Update) {

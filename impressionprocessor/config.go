@@ -15,6 +15,7 @@ import (
 
 	"github.com/impression-collector/impressionprocessor/internal/configkeys"
 	"github.com/impression-collector/impressionprocessor/internal/impression"
+	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
 
@@ -28,6 +29,8 @@ type Config struct {
 	UserProperties UserPropertiesConfig `mapstructure:"user_properties"`
 	// Unassigned says what becomes of an impression without a variant, once its user property is unset: keep or drop.
 	Unassigned Unassigned `mapstructure:"unassigned"`
+	// JSONBody bounds the JSON texts in bodies that are read.
+	JSONBody JSONBodyConfig `mapstructure:"json_body"`
 	// Estimate predicts the number of impressions, as a metric beside the real one.
 	Estimate *EstimateConfig `mapstructure:"estimate"`
 	// Telemetry bounds what the processor tells of itself.
@@ -72,6 +75,14 @@ type EstimateConfig struct {
 	PageViewsPerUser int64 `mapstructure:"page_views_per_user"`
 }
 
+// JSONBodyConfig bounds the JSON texts in bodies that are read. Texts beyond stay as they are, and are counted.
+type JSONBodyConfig struct {
+	// MaxBytes is the most bytes of a text.
+	MaxBytes int `mapstructure:"max_bytes"`
+	// MaxDepth is the most objects and lists within one another.
+	MaxDepth int `mapstructure:"max_depth"`
+}
+
 // TelemetryConfig bounds what the processor tells of itself.
 type TelemetryConfig struct {
 	// MaxExperiments is the most pairs of flag and variant that are counted each on their own; 0 counts none.
@@ -84,6 +95,7 @@ func createDefaultConfig() component.Config {
 		Layouts:        []layout.Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
 		UserProperties: UserPropertiesConfig{Emit: EmitRecord},
 		Unassigned:     KeepUnassigned,
+		JSONBody:       JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40},
 		Telemetry:      TelemetryConfig{MaxExperiments: 1500},
 	}
 }
@@ -117,6 +129,7 @@ func (c *Config) Validate() error {
 type compiled struct {
 	eventTypes    []eventType
 	layouts       *layout.Layouts
+	limits        jsonvalue.Limits
 	emit          Emit
 	unsetVariants []string
 	drop          bool
@@ -147,6 +160,7 @@ func (c *Config) compile() (*compiled, error) {
 	return &compiled{
 		eventTypes:    eventTypes,
 		layouts:       layouts,
+		limits:        jsonvalue.Limits{MaxDepth: c.JSONBody.MaxDepth, MaxBytes: c.JSONBody.MaxBytes},
 		emit:          c.UserProperties.Emit,
 		unsetVariants: c.UserProperties.UnsetVariants,
 		drop:          c.Unassigned == DropUnassigned,
@@ -220,6 +234,12 @@ func (c *Config) checkChoices() error {
 	if c.Unassigned == DropUnassigned && c.UserProperties.Emit == EmitInline {
 		faults = append(faults, errors.New(
 			"unassigned: drop would remove the events that user_properties.emit: inline puts the unset into; allowed with drop: record, none"))
+	}
+	if c.JSONBody.MaxBytes < 1 {
+		faults = append(faults, fmt.Errorf("json_body.max_bytes: %d; allowed: 1 or more", c.JSONBody.MaxBytes))
+	}
+	if c.JSONBody.MaxDepth < 1 {
+		faults = append(faults, fmt.Errorf("json_body.max_depth: %d; allowed: 1 or more", c.JSONBody.MaxDepth))
 	}
 	if c.Telemetry.MaxExperiments < 0 {
 		faults = append(faults, fmt.Errorf("telemetry.max_experiments: %d is negative; allowed: 0 (off) or more", c.Telemetry.MaxExperiments))

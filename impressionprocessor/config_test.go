@@ -47,6 +47,7 @@ func TestLoadConfig(t *testing.T) {
 			},
 			UserProperties: UserPropertiesConfig{Emit: EmitInline, UnsetVariants: []string{"off"}},
 			Unassigned:     KeepUnassigned,
+			JSONBody:       JSONBodyConfig{MaxBytes: 1000000, MaxDepth: 10},
 			Estimate:       &EstimateConfig{MonthlyTrackedUsers: 1000000, ExperimentsPerMonth: 5, PageViewsPerUser: 20},
 		},
 	} {
@@ -80,7 +81,7 @@ var badConfigs = map[string]struct {
 	"identify as pre form":   {yaml: `event_types: {$identify: a}`, says: []string{`event_types: "$identify": "a": $identify is the event type of the emitted updates`}},
 	"identify as post form":  {yaml: `event_types: {a: $identify}`, says: []string{`event_types: "a": "$identify"`}},
 	"no layout":              {yaml: `layouts: []`, says: []string{"layouts: empty"}},
-	"unknown preset":         {yaml: `layouts: [{preset: segmnt}]`, says: []string{`layouts[0].preset: "segmnt" is not known; allowed: amplitude, otel, segment`}},
+	"unknown preset":         {yaml: `layouts: [{preset: segmnt}]`, says: []string{`layouts[0].preset: "segmnt" is not known; allowed: amplitude, customerio, hightouch,`}},
 	"no event type path":     {yaml: `layouts: [{properties: [log.body], user_id: ['event["u"]']}]`, says: []string{"layouts[0].event_type: missing"}},
 	"no properties path":     {yaml: `layouts: [{event_type: [log.body], user_id: ['event["u"]']}]`, says: []string{"layouts[0].properties: missing"}},
 	"removed event type":     {yaml: `layouts: [{preset: segment, event_type: []}]`, says: []string{"layouts[0].event_type: missing"}},
@@ -109,7 +110,11 @@ var badConfigs = map[string]struct {
 		yaml: `estimate: {monthly_tracked_users: 4611686018427387904, experiments_per_month: 1, page_views_per_user: 2}`,
 		says: []string{"estimate: 4611686018427387904 x 1 x 2 is more than 2^63-1"}, beyondSchema: true,
 	},
-	"negative bound": {yaml: `telemetry: {max_experiments: -1}`, says: []string{"telemetry.max_experiments: -1 is negative; allowed: 0 (off) or more"}},
+	"preset without properties": {yaml: `layouts: [{preset: snowplow}]`, says: []string{"layouts[0].properties: missing; give at least one path, such as event[\"unstruct_event_"}},
+	"preset without user":       {yaml: `layouts: [{preset: tealium}]`, says: []string{"layouts[0].user_id: preset tealium has none that is right for everybody; give a path such as event["}},
+	"no bytes":                  {yaml: `json_body: {max_bytes: 0}`, says: []string{"json_body.max_bytes: 0; allowed: 1 or more"}},
+	"no depth":                  {yaml: `json_body: {max_depth: -1}`, says: []string{"json_body.max_depth: -1; allowed: 1 or more"}},
+	"negative bound":            {yaml: `telemetry: {max_experiments: -1}`, says: []string{"telemetry.max_experiments: -1 is negative; allowed: 0 (off) or more"}},
 	"all at once": {
 		yaml: `{evnt: 1, event_types: {a: ""}, layouts: [{preset: x}, {preset: otel, time: [y]}], unassigned: z, estimate: {}}`,
 		says: []string{
@@ -165,7 +170,8 @@ func TestSchemaListsThePresets(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile("config.schema.json")
 	require.NoError(t, err)
 	for _, preset := range layout.Presets() {
-		assert.NoError(t, schema.Validate(map[string]any{"layouts": []any{map[string]any{"preset": preset}}}))
+		entry := map[string]any{"preset": preset, "properties": []any{"event"}, "user_id": []any{}}
+		assert.NoError(t, schema.Validate(map[string]any{"layouts": []any{entry}}))
 	}
 }
 

@@ -54,6 +54,7 @@ const maxUses = 4096
 
 // counts is what happened in one batch.
 type counts struct {
+	records int64
 	// events is by index into compiled.eventTypes.
 	events  [][outcomes]int64
 	updates [impression.Operations]int64
@@ -94,6 +95,7 @@ func newUse(flagKey, variant string) *use {
 }
 
 func (c *counts) reset() {
+	c.records = 0
 	clear(c.events)
 	c.updates = [impression.Operations]int64{}
 	for _, u := range c.used {

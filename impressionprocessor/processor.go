@@ -28,7 +28,7 @@ func newProcessor(config *compiled, telemetry *telemetry) *impressionProcessor {
 func (p *impressionProcessor) processLogs(ctx context.Context, logs plog.Logs) (plog.Logs, error) {
 	b := p.batches.Get().(*batch)
 	left := b.process(logs)
-	p.telemetry.record(ctx, &b.counts)
+	p.telemetry.record(ctx, b)
 	b.reset()
 	p.batches.Put(b)
 	if !left {

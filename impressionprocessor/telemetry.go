@@ -12,6 +12,7 @@ import (
 
 	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
 	"github.com/impression-collector/impressionprocessor/internal/impression"
+	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
 
 // telemetry counts what the processor did, one call a batch and series. The attributes of all series but those of the
@@ -20,6 +21,10 @@ type telemetry struct {
 	builder *metadata.TelemetryBuilder
 	events  [][outcomes][]metric.AddOption
 	updates [impression.Operations][]metric.AddOption
+	// layouts are by index, and records without one.
+	layouts        [][]metric.AddOption
+	noLayout, text []metric.AddOption
+	untouched      [layout.UntouchedReasons][]metric.AddOption
 
 	processor attribute.KeyValue
 	// maxExperiments bounds experiments; 0 counts none.
@@ -55,6 +60,17 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 		impression.SkipMutualExclusionGroup: t.series(
 			attribute.String("operation", "skipped"), attribute.String("reason", "mutual_exclusion_group")),
 	}
+	for _, name := range config.layouts.Names() {
+		t.layouts = append(t.layouts, t.series(attribute.String("layout", name)))
+	}
+	t.noLayout = t.series(attribute.String("layout", "none"))
+	t.text = t.series(attribute.String("layout", "unread_json"))
+	t.untouched = [...][]metric.AddOption{
+		layout.TooLarge:    t.series(attribute.String("reason", "json_too_large")),
+		layout.TooDeep:     t.series(attribute.String("reason", "json_too_deep")),
+		layout.InvalidJSON: t.series(attribute.String("reason", "json_invalid")),
+		layout.MixedEvents: t.series(attribute.String("reason", "mixed_events")),
+	}
 	if config.estimate > 0 {
 		err = builder.RegisterProcessorImpressionMonthlyEstimateCallback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(config.estimate, metric.WithAttributes(t.processor))
@@ -70,7 +86,30 @@ func (t *telemetry) series(attributes ...attribute.KeyValue) []metric.AddOption 
 	return []metric.AddOption{metric.WithAttributeSet(set)}
 }
 
-func (t *telemetry) record(ctx context.Context, c *counts) {
+func (t *telemetry) record(ctx context.Context, b *batch) {
+	t.recordSeen(ctx, &b.reader.Seen, b.counts.records)
+	t.recordCounts(ctx, &b.counts)
+}
+
+func (t *telemetry) recordSeen(ctx context.Context, seen *layout.Seen, records int64) {
+	add := func(counter metric.Int64Counter, n int64, series []metric.AddOption) {
+		if n > 0 {
+			counter.Add(ctx, n, series...)
+		}
+	}
+	// The reader does not count records that the first layout claims by their EventName.
+	seen.ByLayout[0] += records - seen.Records()
+	for i, n := range seen.ByLayout {
+		add(t.builder.ProcessorImpressionRecords, n, t.layouts[i])
+	}
+	add(t.builder.ProcessorImpressionRecords, seen.None, t.noLayout)
+	add(t.builder.ProcessorImpressionRecords, seen.Text, t.text)
+	for reason, n := range seen.Untouched {
+		add(t.builder.ProcessorImpressionUntouchedRecords, n, t.untouched[reason])
+	}
+}
+
+func (t *telemetry) recordCounts(ctx context.Context, c *counts) {
 	for eventType := range c.events {
 		for o, n := range c.events[eventType] {
 			if n > 0 {

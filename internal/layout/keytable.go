@@ -9,102 +9,161 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// maxKeys bounds the distinct first keys of all event type paths: a bit each in found.mask.
+// maxKeys bounds the keys of envelopes and the distinct first keys of all event type paths: a bit each in a set of slots.
 const maxKeys = 32
 
 // keyTable numbers keys, so that one pass over a map finds all of them.
 type keyTable struct {
-	byLength [][]keySlot
+	byLength [][]knownKey
 	count    int
-	// typeSlots are the slots of keys that hold an event type, nestedSlots those of maps that have one inside.
-	typeSlots, nestedSlots uint32
-	// typeLengths has a bit for each length, modulo 64, of these keys. Most keys of a map are none of them, and most of
-	// those differ in length already.
-	typeLengths uint64
+	// lengths has a bit for each length, modulo 64, of the keys that scan looks for. Most keys of a map are none of them,
+	// and most of those differ in length already.
+	lengths uint64
 }
 
-type keySlot struct {
+type knownKey struct {
 	key  string
 	slot int
+	// types are the paths, from the key's value on, at which an event type can be.
+	types [][]string
+	// envelope says that the value can be a list of events.
+	envelope bool
 }
 
+// add returns the slot of a key.
 func (t *keyTable) add(key string) (int, error) {
-	for len(t.byLength) <= len(key) {
-		t.byLength = append(t.byLength, nil)
-	}
-	for _, known := range t.byLength[len(key)] {
-		if known.key == key {
-			return known.slot, nil
-		}
-	}
-	if t.count == maxKeys {
-		return 0, fmt.Errorf("%q: the layouts look for event types under more than %d different keys", key, maxKeys)
-	}
-	slot := t.count
-	t.byLength[len(key)] = append(t.byLength[len(key)], keySlot{key: key, slot: slot})
-	t.count++
-	return slot, nil
-}
-
-// addType adds the key with which the path of an event type begins.
-func (t *keyTable) addType(keys []string) (int, error) {
-	slot, err := t.add(keys[0])
+	known, err := t.known(key)
 	if err != nil {
 		return 0, err
 	}
-	t.typeLengths |= 1 << (len(keys[0]) % 64)
-	if len(keys) == 1 {
-		t.typeSlots |= 1 << slot
-	} else {
-		t.nestedSlots |= 1 << slot
-	}
-	return slot, nil
+	return known.slot, nil
 }
 
-// mayHold says whether a map may hold one of these event types. The loop is kept short, for the processor to look ahead in
-// it: the map is seldom in its caches.
-func (t *keyTable) mayHold(m pcommon.Map, types []string) bool {
-	lengths := t.typeLengths
-	for key, value := range m.All() {
-		if lengths>>(len(key)%64)&1 != 0 && t.isType(key, value, types) {
-			return true
+// addType adds the path of an event type.
+func (t *keyTable) addType(keys []string) (int, error) {
+	known, err := t.known(keys[0])
+	if err != nil {
+		return 0, err
+	}
+	known.types = append(known.types, keys[1:])
+	t.lengths |= 1 << (len(keys[0]) % 64)
+	return known.slot, nil
+}
+
+// addEnvelope adds the key of a list of events.
+func (t *keyTable) addEnvelope(key string) {
+	// There is room, for these are added first.
+	known, _ := t.known(key)
+	known.envelope = true
+	t.lengths |= 1 << (len(key) % 64)
+}
+
+func (t *keyTable) known(key string) (*knownKey, error) {
+	for len(t.byLength) <= len(key) {
+		t.byLength = append(t.byLength, nil)
+	}
+	of := &t.byLength[len(key)]
+	for i := range *of {
+		if (*of)[i].key == key {
+			return &(*of)[i], nil
 		}
 	}
-	return false
+	if t.count == maxKeys {
+		return nil, fmt.Errorf("%q: the layouts look for event types under more than %d different keys", key, maxKeys-len(envelopeKeys))
+	}
+	*of = append(*of, knownKey{key: key, slot: t.count})
+	t.count++
+	return &(*of)[len(*of)-1], nil
 }
 
-func (t *keyTable) isType(key string, value pcommon.Value, types []string) bool {
-	if len(key) >= len(t.byLength) {
-		return false
+// sight is what a pass over a map sees of event types.
+type sight struct {
+	// slots are those of keys with an event type, listed or not.
+	slots uint32
+	// listed says that one of the listed event types may be in the map.
+	listed bool
+}
+
+func (s sight) and(other sight) sight {
+	return sight{slots: s.slots | other.slots, listed: s.listed || other.listed}
+}
+
+// scan looks for these event types in one pass, in the events of an envelope too. The loop is kept short, for the
+// processor to look ahead in it: the map is seldom in its caches.
+func (t *keyTable) scan(m pcommon.Map, types []string) sight {
+	var seen sight
+	for key, value := range m.All() {
+		if t.lengths>>(len(key)%64)&1 != 0 {
+			seen = seen.and(t.look(key, value, types))
+		}
 	}
-	for _, known := range t.byLength[len(key)] {
+	return seen
+}
+
+func (t *keyTable) look(key string, value pcommon.Value, types []string) sight {
+	if len(key) >= len(t.byLength) {
+		return sight{}
+	}
+	for i := range t.byLength[len(key)] {
+		known := &t.byLength[len(key)][i]
 		if known.key != key {
 			continue
 		}
-		if t.nestedSlots>>known.slot&1 != 0 {
-			return true
+		if known.envelope && value.Type() == pcommon.ValueTypeSlice {
+			return sight{listed: t.scanEvents(value.Slice(), types)}
 		}
-		return t.typeSlots>>known.slot&1 != 0 && value.Type() == pcommon.ValueTypeStr && slices.Contains(types, value.Str())
+		return known.look(value, types)
+	}
+	return sight{}
+}
+
+func (k *knownKey) look(value pcommon.Value, types []string) sight {
+	var seen sight
+	for _, keys := range k.types {
+		v, present := value, true
+		if len(keys) > 0 {
+			v, present = lookIn(value, keys)
+		}
+		if present && v.Type() == pcommon.ValueTypeStr {
+			seen = seen.and(sight{slots: 1 << k.slot, listed: slices.Contains(types, v.Str())})
+		}
+	}
+	return seen
+}
+
+// scanEvents says whether a list may hold an event of these types. Lists within are not looked into.
+func (t *keyTable) scanEvents(events pcommon.Slice, types []string) bool {
+	for _, event := range events.All() {
+		switch event.Type() {
+		case pcommon.ValueTypeSlice:
+			return true
+		case pcommon.ValueTypeMap:
+			for key, value := range event.Map().All() {
+				if value.Type() != pcommon.ValueTypeSlice && t.look(key, value, types).listed {
+					return true
+				}
+			}
+		}
 	}
 	return false
 }
 
 // found holds the values of one map for the keys of a keyTable, by slot.
 type found struct {
-	mask   uint32
+	slots  uint32
 	values [maxKeys]pcommon.Value
 }
 
 // find looks for all keys of the table in one pass. Of a repeated key the first counts, as in pcommon.Map.Get.
 func (t *keyTable) find(m pcommon.Map, in *found) {
-	in.mask = 0
+	in.slots = 0
 	for key, value := range m.All() {
 		if len(key) >= len(t.byLength) {
 			continue
 		}
 		for _, known := range t.byLength[len(key)] {
-			if known.key == key && in.mask&(1<<known.slot) == 0 {
-				in.mask |= 1 << known.slot
+			if known.key == key && in.slots&(1<<known.slot) == 0 {
+				in.slots |= 1 << known.slot
 				in.values[known.slot] = value
 			}
 		}
@@ -113,15 +172,20 @@ func (t *keyTable) find(m pcommon.Map, in *found) {
 
 // get resolves a path whose first key has this slot.
 func (f *found) get(slot int, keys []string) (pcommon.Value, bool) {
-	if f.mask&(1<<slot) == 0 {
+	if f.slots&(1<<slot) == 0 {
 		return pcommon.Value{}, false
+	}
+	if len(keys) == 1 {
+		return f.values[slot], true
+	}
+	return lookIn(f.values[slot], keys[1:])
+}
+
+// meets says whether the map meets a condition whose key has this slot.
+func (f *found) meets(c condition, slot int) bool {
+	if f.slots&(1<<slot) == 0 {
+		return c.orAbsent
 	}
 	v := f.values[slot]
-	if len(keys) == 1 {
-		return v, true
-	}
-	if v.Type() != pcommon.ValueTypeMap {
-		return pcommon.Value{}, false
-	}
-	return lookUp(v.Map(), keys[1:])
+	return c.orAbsent && v.Type() == pcommon.ValueTypeEmpty || v.Type() == pcommon.ValueTypeStr && v.Str() == c.value
 }

@@ -6,6 +6,7 @@
 package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,19 +23,28 @@ type Layouts struct {
 	needsBody, needsAttributes bool
 	// bodyIsType says that a body which is a string can itself be an event type.
 	bodyIsType bool
+	// rooted says that a layout looks for event types at the event's root, wherever that is.
+	rooted bool
 }
 
 // layout is one compiled layout.
 type layout struct {
+	// name is the preset's, or the key of the configuration.
+	name       string
 	eventType  []typePath
 	properties []path
 	userID     []path
 	deviceID   []path
 	insertID   []path
 	time       []path
-	onlyType   string
-	typeSlot   int
-	// rooted says that the event types are looked for at the event's root, wherever that is.
+	sessionID  []path
+	only       condition
+	onlySlot   int
+	// slots are those of the event types' first keys.
+	slots uint32
+	// named says that EventName can hold the event type.
+	named bool
+	// rooted says that the event types are looked for at the event's root.
 	rooted bool
 }
 
@@ -48,9 +58,13 @@ type typePath struct {
 // layouts[2].user_id[0], and gives the value and what is allowed.
 func Compile(configs []Config) (*Layouts, error) {
 	compiled := &Layouts{}
+	for _, key := range envelopeKeys {
+		compiled.keys.addEnvelope(key)
+	}
 	var faults []error
 	for i, config := range configs {
 		l, err := compiled.compile(config)
+		l.name = cmp.Or(config.Preset, fmt.Sprintf("layouts[%d]", i))
 		if err != nil {
 			faults = append(faults, within(fmt.Sprintf("layouts[%d]", i), err))
 			continue
@@ -64,7 +78,7 @@ func Compile(configs []Config) (*Layouts, error) {
 		return nil, err
 	}
 	first := compiled.all[0]
-	compiled.nameFirst = first.eventType[0].start == startEventName && first.onlyType == ""
+	compiled.nameFirst = first.eventType[0].start == startEventName && first.only == condition{}
 	return compiled, nil
 }
 
@@ -100,14 +114,21 @@ func (ls *Layouts) compile(config Config) (layout, error) {
 		deviceID:   compileField("device_id", known.DeviceID, leadsToText),
 		insertID:   compileField("insert_id", known.InsertID, leadsToText),
 		time:       compileField("time", known.Time, leadsToTime),
-		onlyType:   known.onlyType,
+		sessionID:  compileField("session_id", known.SessionID, leadsToText),
+		only:       known.only,
 	}
 	eventType := compileField("event_type", known.EventType, leadsToType)
+	if _, needed := known.needs["user_id"]; needed && known.UserID == nil {
+		faults = append(faults, fmt.Errorf(
+			".user_id: preset %s has none that is right for everybody; give a path such as %s, or [] for none",
+			config.Preset, known.needs["user_id"]))
+	}
 	if len(known.EventType) == 0 {
 		faults = append(faults, errors.New(".event_type: missing; give at least one path, or a preset"))
 	}
 	if len(known.Properties) == 0 {
-		faults = append(faults, errors.New(".properties: missing; give at least one path, or a preset"))
+		faults = append(faults, fmt.Errorf(".properties: missing; give at least one path, such as %s",
+			cmp.Or(known.needs["properties"], `log.attributes["properties"]`)))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return layout{}, err
@@ -124,19 +145,7 @@ func resolvePreset(config Config) (preset, error) {
 	if !found {
 		return preset{}, fmt.Errorf(".preset: %q is not known; allowed: %s", config.Preset, strings.Join(Presets(), ", "))
 	}
-	for _, field := range []struct{ given, of *[]string }{
-		{&config.EventType, &known.EventType},
-		{&config.Properties, &known.Properties},
-		{&config.UserID, &known.UserID},
-		{&config.DeviceID, &known.DeviceID},
-		{&config.InsertID, &known.InsertID},
-		{&config.Time, &known.Time},
-	} {
-		if *field.given != nil {
-			*field.of = *field.given
-		}
-	}
-	return known, nil
+	return known.with(config), nil
 }
 
 func parseField(texts []string, allowed func(path) error) ([]path, error) {
@@ -194,37 +203,30 @@ func leadsToTime(p path) error {
 	return nil
 }
 
-// typeKey is the key beside the event type that tells a CDP's track calls from its other calls.
-const typeKey = "type"
-
 func (ls *Layouts) addEventType(l *layout, paths []path) error {
 	for _, p := range paths {
-		slot, err := ls.slotOf(p)
-		if err != nil {
-			return err
+		added := typePath{path: p}
+		if len(p.keys) > 0 {
+			slot, err := ls.keys.addType(p.keys)
+			if err != nil {
+				return fmt.Errorf(".event_type: %w", err)
+			}
+			added.slot = slot
+			l.slots |= 1 << slot
 		}
-		l.eventType = append(l.eventType, typePath{path: p, slot: slot})
+		l.eventType = append(l.eventType, added)
+		l.named = l.named || p.start == startEventName
 		l.rooted = l.rooted || p.start == startEvent
 		ls.needsBody = ls.needsBody || p.start == startEvent || p.start == startBody
 		ls.bodyIsType = ls.bodyIsType || p.start == startBody && len(p.keys) == 0
 		ls.needsAttributes = ls.needsAttributes || p.start == startEvent || p.start == startAttributes
 	}
-	if l.onlyType == "" {
+	ls.rooted = ls.rooted || l.rooted
+	if l.only == (condition{}) {
 		return nil
 	}
 	ls.needsAttributes = true
 	var err error
-	l.typeSlot, err = ls.keys.add(typeKey)
+	l.onlySlot, err = ls.keys.add(l.only.key)
 	return err
-}
-
-func (ls *Layouts) slotOf(p path) (int, error) {
-	if len(p.keys) == 0 {
-		return 0, nil
-	}
-	slot, err := ls.keys.addType(p.keys)
-	if err != nil {
-		return 0, fmt.Errorf(".event_type: %w", err)
-	}
-	return slot, nil
 }

@@ -107,10 +107,7 @@ func (p *path) value(from *source) (pcommon.Value, bool) {
 		if len(p.keys) == 0 {
 			return from.record.Body(), true
 		}
-		if from.record.Body().Type() != pcommon.ValueTypeMap {
-			return pcommon.Value{}, false
-		}
-		return lookUp(from.record.Body().Map(), p.keys)
+		return lookIn(from.record.Body(), p.keys)
 	case startAttributes:
 		return lookUp(from.record.Attributes(), p.keys)
 	case startResource:
@@ -140,15 +137,16 @@ func (p *path) mapping(from *source) (pcommon.Map, bool) {
 }
 
 func lookUp(m pcommon.Map, keys []string) (pcommon.Value, bool) {
-	for i, key := range keys {
-		v, found := m.Get(key)
-		if !found || i == len(keys)-1 {
-			return v, found
-		}
-		if v.Type() != pcommon.ValueTypeMap {
-			return pcommon.Value{}, false
-		}
-		m = v.Map()
+	v, present := m.Get(keys[0])
+	if !present || len(keys) == 1 {
+		return v, present
 	}
-	return pcommon.Value{}, false
+	return lookIn(v, keys[1:])
+}
+
+func lookIn(v pcommon.Value, keys []string) (pcommon.Value, bool) {
+	if v.Type() != pcommon.ValueTypeMap {
+		return pcommon.Value{}, false
+	}
+	return lookUp(v.Map(), keys)
 }

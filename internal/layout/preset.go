@@ -23,13 +23,42 @@ type Config struct {
 	InsertID []string `mapstructure:"insert_id"`
 	// Time leads to the event's own time. The `time` among the properties goes before it, the record's Timestamp after it.
 	Time []string `mapstructure:"time"`
+	// SessionID leads to the session, a string or a number.
+	SessionID []string `mapstructure:"session_id"`
 }
 
 // preset is a known layout, with what its fields cannot say.
 type preset struct {
 	Config
-	// onlyType is the `type` that an event has, where it has one: a CDP's identify and page calls are no events.
-	onlyType string
+	only condition
+	// needs names the fields that have no value that is right for everybody, with an example.
+	needs map[string]string
+}
+
+// condition is what else an event has: a CDP's page and identify calls are no events.
+type condition struct {
+	key, value string
+	// orAbsent says that the key may be missing or null.
+	orAbsent bool
+}
+
+// trackCall is the form of an event that Segment made and others adopted.
+var trackCall = preset{
+	only: condition{key: "type", value: "track", orAbsent: true},
+	Config: Config{
+		EventType:  []string{`event["event"]`},
+		Properties: []string{`event["properties"]`},
+		UserID:     []string{`event["userId"]`},
+		DeviceID:   []string{`event["context"]["device"]["id"]`, `event["anonymousId"]`},
+		InsertID:   []string{`event["messageId"]`},
+		Time: []string{
+			`event["timestamp"]`, `event["originalTimestamp"]`, `event["sentAt"]`, `event["receivedAt"]`,
+		},
+		SessionID: []string{
+			`event["integrations"]["Actions Amplitude"]["session_id"]`, `event["integrations"]["Amplitude"]["session_id"]`,
+			`event["context"]["sessionId"]`,
+		},
+	},
 }
 
 // presets follow each producer's public documentation, read 2026-11-23.
@@ -46,8 +75,9 @@ var presets = map[string]preset{
 			`log.attributes["device.id"]`, `log.attributes["app.installation.id"]`,
 			`resource.attributes["device.id"]`, `resource.attributes["app.installation.id"]`,
 		},
-		InsertID: []string{`log.attributes["log.record.uid"]`},
-		Time:     []string{`log.time`},
+		InsertID:  []string{`log.attributes["log.record.uid"]`},
+		Time:      []string{`log.time`},
+		SessionID: []string{`log.attributes["session.id"]`},
 	}},
 	// Amplitude HTTP V2 API, and `$insert_id` as Amplitude's exports spell it.
 	"amplitude": {Config: Config{
@@ -57,18 +87,77 @@ var presets = map[string]preset{
 		DeviceID:   []string{`event["device_id"]`},
 		InsertID:   []string{`event["insert_id"]`, `event["$insert_id"]`},
 		Time:       []string{`event["time"]`, `event["event_time"]`},
+		SessionID:  []string{`event["session_id"]`},
 	}},
-	// Segment Spec: track calls with the common fields.
-	"segment": {onlyType: "track", Config: Config{
-		EventType:  []string{`event["event"]`},
-		Properties: []string{`event["properties"]`},
-		UserID:     []string{`event["userId"]`},
-		DeviceID:   []string{`event["context"]["device"]["id"]`, `event["anonymousId"]`},
-		InsertID:   []string{`event["messageId"]`},
-		Time: []string{
-			`event["timestamp"]`, `event["originalTimestamp"]`, `event["sentAt"]`, `event["receivedAt"]`,
+	"segment":    trackCall,
+	"hightouch":  trackCall,
+	"customerio": trackCall,
+	"rudderstack": trackCall.with(Config{
+		DeviceID:  []string{`event["anonymousId"]`, `event["context"]["device"]["id"]`},
+		Time:      []string{`event["timestamp"]`, `event["originalTimestamp"]`},
+		SessionID: []string{`event["session_id"]`, `event["context"]["sessionId"]`},
+	}),
+	"jitsu": trackCall.with(Config{
+		DeviceID:  []string{`event["anonymousId"]`},
+		Time:      []string{`event["timestamp"]`, `event["receivedAt"]`},
+		SessionID: []string{},
+	}),
+	// mParticle's event batches, unrolled: an event of `events` with the batch's fields beside its own. Not `event_id`,
+	// which is above 2^53 and arrives rounded.
+	"mparticle": {
+		only: condition{key: "event_type", value: "custom_event"},
+		Config: Config{
+			EventType:  []string{`event["data"]["event_name"]`},
+			Properties: []string{`event["data"]["custom_attributes"]`},
+			UserID:     []string{`event["user_identities"]["customer_id"]`, `event["mpid"]`},
+			DeviceID:   []string{`event["mp_deviceid"]`},
+			InsertID:   []string{`event["data"]["source_message_id"]`},
+			Time:       []string{`event["data"]["timestamp_unixtime_ms"]`},
+			SessionID:  []string{`event["data"]["session_start_unixtime_ms"]`},
 		},
-	}},
+	},
+	// Snowplow's enriched events as JSON.
+	"snowplow": {
+		needs: map[string]string{"properties": `event["unstruct_event_com_acme_impression_1"]`},
+		Config: Config{
+			EventType: []string{`event["event_name"]`, `event["se_action"]`},
+			UserID:    []string{`event["user_id"]`},
+			DeviceID:  []string{`event["domain_userid"]`, `event["network_userid"]`},
+			InsertID:  []string{`event["event_id"]`},
+			Time:      []string{`event["derived_tstamp"]`, `event["collector_tstamp"]`},
+		},
+	},
+	// Tealium's flat data layer.
+	"tealium": {
+		needs: map[string]string{"user_id": `event["customer_id"]`},
+		Config: Config{
+			EventType:  []string{`event["tealium_event"]`},
+			Properties: []string{`event`},
+			DeviceID:   []string{`event["tealium_visitor_id"]`},
+			Time: []string{
+				`event["tealium_timestamp_epoch_milliseconds"]`, `event["tealium_timestamp_utc"]`, `event["tealium_timestamp_epoch"]`,
+			},
+			SessionID: []string{`event["tealium_session_id"]`},
+		},
+	},
+}
+
+// with returns the preset with the fields that are given, an empty list too, in place of its own.
+func (p preset) with(given Config) preset {
+	for _, field := range []struct{ given, own *[]string }{
+		{&given.EventType, &p.EventType},
+		{&given.Properties, &p.Properties},
+		{&given.UserID, &p.UserID},
+		{&given.DeviceID, &p.DeviceID},
+		{&given.InsertID, &p.InsertID},
+		{&given.Time, &p.Time},
+		{&given.SessionID, &p.SessionID},
+	} {
+		if *field.given != nil {
+			*field.own = *field.given
+		}
+	}
+	return p
 }
 
 // Presets returns the names of the known layouts, sorted.

@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 )
 
 // Reader finds the events of some types among log records, and reads their parts. It holds the state of one record at a
@@ -14,69 +16,129 @@ import (
 type Reader struct {
 	layouts *Layouts
 	types   []string
+	text    textReader
+	// Seen counts records since the last Reset.
+	Seen Seen
 
 	body, attributes found
-
-	claimed *layout
-	from    source
+	claimed          *layout
+	from             source
 }
 
-// NewReader returns a reader that finds events of these types by these layouts.
-func NewReader(layouts *Layouts, types []string) *Reader {
-	return &Reader{layouts: layouts, types: types}
+// NewReader returns a reader that finds events of these types by these layouts, in JSON texts up to these limits.
+func NewReader(layouts *Layouts, types []string, limits jsonvalue.Limits) *Reader {
+	return &Reader{
+		layouts: layouts,
+		types:   types,
+		text:    newTextReader(types, limits),
+		Seen:    Seen{ByLayout: make([]int64, len(layouts.all))},
+	}
 }
 
-// Reset lets go of the record that was read last.
+// Reset lets go of the record that was read last, and counts anew.
 func (r *Reader) Reset() {
-	*r = Reader{layouts: r.layouts, types: r.types}
+	r.body, r.attributes, r.claimed, r.from = found{}, found{}, nil, source{}
+	r.text.reset()
+	r.Seen.reset()
 }
 
-// NotFound is what Find returns for a record that is no event of the reader's types.
-const NotFound = -1
+// What Find returns for a record that is no event of the reader's types.
+const (
+	// NotFound is any other record.
+	NotFound = -1
+	// Envelope is a record of several events, with at least one of the reader's types among them; see Unroll.
+	Envelope = -2
+)
 
 // Find returns the index of the record's event type in the reader's types. The event's type is what the first layout that
 // finds one says, of the reader's types or not. The event's other parts can then be read, until the record or its resource
-// is changed.
+// is changed. A JSON text in the body gives way to what it says, if that is such an event or envelope.
 func (r *Reader) Find(resource pcommon.Resource, record plog.LogRecord) int {
 	name := record.EventName()
-	named := r.index(name)
 	if r.layouts.nameFirst && name != "" {
+		named := r.index(name)
 		if named != NotFound {
 			r.from = source{resource: resource, record: record, root: record.Attributes()}
 			r.claimed = &r.layouts.all[0]
 		}
 		return named
 	}
-	if named == NotFound && !r.mayHold(record) {
-		return NotFound
+	found, matched := r.search(resource, record)
+	if found != Envelope {
+		r.Seen.count(matched)
 	}
-	r.from = source{resource: resource, record: record}
-	r.find(record)
-	for i := range r.layouts.all {
-		if eventType := r.claim(&r.layouts.all[i]); eventType != "" {
-			return r.index(eventType)
+	return found
+}
+
+// IsEnvelope says whether Find would call the record an envelope, and if so, how many events it holds. It counts nothing.
+func (r *Reader) IsEnvelope(resource pcommon.Resource, record plog.LogRecord) (events int, isEnvelope bool) {
+	if r.layouts.nameFirst && record.EventName() != "" {
+		return 0, false
+	}
+	untouched := r.Seen.Untouched
+	found, _ := r.search(resource, record)
+	r.Seen.Untouched = untouched
+	if found != Envelope {
+		return 0, false
+	}
+	list, _ := eventsOf(record)
+	return list.Len(), true
+}
+
+func (r *Reader) search(resource pcommon.Resource, record plog.LogRecord) (found, matched int) {
+	seen := r.scan(record)
+	if seen.listed {
+		found, matched = r.locate(resource, record)
+	} else {
+		found, matched = NotFound, r.layouts.firstOf(seen.slots, record.EventName() != "")
+	}
+	if matched == noLayout && record.Body().Type() == pcommon.ValueTypeStr {
+		return r.searchText(resource, record)
+	}
+	return found, matched
+}
+
+// scan looks at all places of event types. Where none holds a type of the reader's, it is no matter which layout claims
+// the record.
+func (r *Reader) scan(record plog.LogRecord) sight {
+	ls := r.layouts
+	seen := sight{listed: ls.bodyIsType || r.index(record.EventName()) != NotFound}
+	if ls.needsBody {
+		switch record.Body().Type() {
+		case pcommon.ValueTypeMap:
+			seen = seen.and(ls.keys.scan(record.Body().Map(), r.types))
+		case pcommon.ValueTypeSlice:
+			seen = seen.and(sight{listed: ls.rooted && ls.keys.scanEvents(record.Body().Slice(), r.types)})
 		}
 	}
-	return NotFound
+	if ls.needsAttributes {
+		seen = seen.and(ls.keys.scan(record.Attributes(), r.types))
+	}
+	return seen
 }
 
 func (r *Reader) index(eventType string) int {
 	return slices.Index(r.types, eventType)
 }
 
-// mayHold says whether any place of an event type holds a type of the reader's. Where none does, it is no matter which
-// layout claims the record.
-func (r *Reader) mayHold(record plog.LogRecord) bool {
-	ls := r.layouts
-	if ls.needsBody && record.Body().Type() == pcommon.ValueTypeMap && ls.keys.mayHold(record.Body().Map(), r.types) {
-		return true
+// locate asks the layouts in their order.
+func (r *Reader) locate(resource pcommon.Resource, record plog.LogRecord) (found, matched int) {
+	r.from = source{resource: resource, record: record}
+	r.find(record)
+	for i := range r.layouts.all {
+		if eventType := r.claim(&r.layouts.all[i]); eventType != "" {
+			return r.index(eventType), i
+		}
 	}
-	return ls.bodyIsType || ls.needsAttributes && ls.keys.mayHold(record.Attributes(), r.types)
+	if r.layouts.rooted && r.holdsEvents(record) {
+		return Envelope, noLayout
+	}
+	return NotFound, noLayout
 }
 
 // find looks up all places of event types.
 func (r *Reader) find(record plog.LogRecord) {
-	r.body.mask, r.attributes.mask = 0, 0
+	r.body.slots, r.attributes.slots = 0, 0
 	if r.layouts.needsBody && record.Body().Type() == pcommon.ValueTypeMap {
 		r.layouts.keys.find(record.Body().Map(), &r.body)
 	}
@@ -88,7 +150,7 @@ func (r *Reader) find(record plog.LogRecord) {
 // claim tries one layout on the record. The event is looked for in a body map first, then in the attributes; paths that
 // start elsewhere than at the event say themselves which of the two it is.
 func (r *Reader) claim(l *layout) string {
-	if l.rooted && r.body.mask != 0 {
+	if l.rooted && r.body.slots != 0 {
 		if eventType := r.claimAt(l, &r.body); eventType != "" {
 			return eventType
 		}
@@ -100,8 +162,8 @@ func (r *Reader) claimAt(l *layout, tried *found) string {
 	for i := range l.eventType {
 		p := &l.eventType[i]
 		root := r.rootOf(p, tried)
-		eventType := r.text(p, root)
-		if eventType == "" || l.onlyType != "" && !root.absentOr(l.typeSlot, l.onlyType) {
+		eventType := r.typeAt(p, root)
+		if eventType == "" || l.only != (condition{}) && !root.meets(l.only, l.onlySlot) {
 			continue
 		}
 		r.claimed = l
@@ -125,17 +187,8 @@ func (r *Reader) rootOf(p *typePath, tried *found) *found {
 	}
 }
 
-// absentOr says whether the value is missing, null, or this text.
-func (f *found) absentOr(slot int, text string) bool {
-	if f.mask&(1<<slot) == 0 {
-		return true
-	}
-	v := f.values[slot]
-	return v.Type() == pcommon.ValueTypeEmpty || v.Type() == pcommon.ValueTypeStr && v.Str() == text
-}
-
-// text is the event type at a path, "" where it is missing or no string.
-func (r *Reader) text(p *typePath, root *found) string {
+// typeAt is the event type at a path, "" where it is missing or no string.
+func (r *Reader) typeAt(p *typePath, root *found) string {
 	var v pcommon.Value
 	switch {
 	case p.start == startEventName:
@@ -152,87 +205,4 @@ func (r *Reader) text(p *typePath, root *found) string {
 		return ""
 	}
 	return v.Str()
-}
-
-// SetEventType writes a new event type to each place of the layout that holds the old one.
-func (r *Reader) SetEventType(from, to string) {
-	for i := range r.claimed.eventType {
-		p := &r.claimed.eventType[i]
-		if p.start == startEventName {
-			if r.from.record.EventName() == from {
-				r.from.record.SetEventName(to)
-			}
-			continue
-		}
-		if v, present := p.value(&r.from); present && v.Type() == pcommon.ValueTypeStr && v.Str() == from {
-			v.SetStr(to)
-		}
-	}
-}
-
-// Root is where the event starts: the body or the attributes of the record.
-func (r *Reader) Root() pcommon.Map {
-	return r.from.root
-}
-
-// Properties returns the event's properties, false where they are missing or no map.
-func (r *Reader) Properties() (pcommon.Map, bool) {
-	for i := range r.claimed.properties {
-		if m, isMap := r.claimed.properties[i].mapping(&r.from); isMap {
-			return m, true
-		}
-	}
-	return pcommon.Map{}, false
-}
-
-// UserID returns the user's id as it stands, a number as its exact text, "" where there is none.
-func (r *Reader) UserID() string {
-	return r.id(r.claimed.userID)
-}
-
-// DeviceID returns the device's id as it stands, a number as its exact text, "" where there is none.
-func (r *Reader) DeviceID() string {
-	return r.id(r.claimed.deviceID)
-}
-
-// InsertID returns the id by which Amplitude recognises a repeated event, "" where there is none.
-func (r *Reader) InsertID() string {
-	return r.id(r.claimed.insertID)
-}
-
-func (r *Reader) id(paths []path) string {
-	for i := range paths {
-		v, present := paths[i].value(&r.from)
-		if !present || v.Type() == pcommon.ValueTypeBool {
-			continue
-		}
-		if text, isText := Text(v); isText && text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-// Time returns the event's own time, 0 where it has none: the `time` among its properties, else the layout's, else the
-// record's Timestamp. What cannot be a time is passed over.
-func (r *Reader) Time(inProperties pcommon.Value) pcommon.Timestamp {
-	if at, valid := Time(inProperties); valid {
-		return at
-	}
-	for i := range r.claimed.time {
-		if r.claimed.time[i].start == startTime {
-			if at := r.from.record.Timestamp(); at != 0 {
-				return at
-			}
-			continue
-		}
-		v, present := r.claimed.time[i].value(&r.from)
-		if !present {
-			continue
-		}
-		if at, valid := Time(v); valid {
-			return at
-		}
-	}
-	return r.from.record.Timestamp()
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 )
 
 type raw = map[string]any
@@ -33,7 +35,7 @@ func readOf(t *testing.T, configs []Config, in given) read {
 	layouts, err := Compile(configs)
 	require.NoError(t, err)
 	resource, record := recordOf(t, in)
-	reader := NewReader(layouts, eventTypes)
+	reader := NewReader(layouts, eventTypes, limits)
 	found := reader.Find(resource, record)
 	if found == NotFound {
 		return read{}
@@ -58,6 +60,8 @@ func recordOf(t *testing.T, in given) (pcommon.Resource, plog.LogRecord) {
 
 // eventTypes are all event types that the tables below expect.
 var eventTypes = []string{"page.view", "a", "of body", "of attributes", "of otel", "of amplitude", "of segment"}
+
+var limits = jsonvalue.Limits{MaxDepth: 40, MaxBytes: 4 << 20}
 
 var defaults = []Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}}
 
@@ -214,13 +218,13 @@ func TestLayoutsByHand(t *testing.T) {
 
 func TestCompileBoundsTheKeys(t *testing.T) {
 	var configs []Config
-	for i := range maxKeys + 1 {
+	for i := range 31 {
 		configs = append(configs, Config{EventType: []string{fmt.Sprintf(`event["%d"]`, i)}, Properties: []string{"event"}})
 	}
-	_, err := Compile(configs[:maxKeys])
+	_, err := Compile(configs[:30])
 	require.NoError(t, err)
 	_, err = Compile(configs)
-	assert.ErrorContains(t, err, `layouts[32].event_type: "32": the layouts look for event types under more than 32 different keys`)
+	assert.ErrorContains(t, err, `layouts[30].event_type: "30": the layouts look for event types under more than 30 different keys`)
 }
 
 func TestTimeOfAnEvent(t *testing.T) {
@@ -245,7 +249,7 @@ func TestTimeOfAnEvent(t *testing.T) {
 			require.NoError(t, err)
 			resource, record := recordOf(t, row.in)
 			record.SetTimestamp(millisecond(row.recorded))
-			reader := NewReader(layouts, []string{"a"})
+			reader := NewReader(layouts, []string{"a"}, limits)
 			require.Equal(t, 0, reader.Find(resource, record))
 			assert.Equal(t, millisecond(row.want), reader.Time(value(t, row.own)))
 		})
@@ -258,7 +262,7 @@ func TestSetEventType(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	resource, record := recordOf(t, given{name: "a", attributes: raw{"name": "another", "inner": raw{"name": "a"}}})
-	reader := NewReader(layouts, []string{"a"})
+	reader := NewReader(layouts, []string{"a"}, limits)
 	require.Equal(t, 0, reader.Find(resource, record))
 	reader.SetEventType("a", "b")
 	assert.Equal(t, "b", record.EventName())
@@ -268,7 +272,7 @@ func TestSetEventType(t *testing.T) {
 func TestRecordsThatAreNoEventsAllocateNothing(t *testing.T) {
 	layouts, err := Compile(defaults)
 	require.NoError(t, err)
-	reader := NewReader(layouts, []string{"$impression"})
+	reader := NewReader(layouts, []string{"$impression"}, limits)
 	for name, in := range map[string]given{
 		"named":      {name: "page.view", attributes: raw{"a": "b"}},
 		"attributes": {body: "line", attributes: raw{"event": "a", "type": "track", "context": raw{}}},

@@ -31,6 +31,8 @@ type TelemetryBuilder struct {
 	ProcessorImpressionByExperiment        metric.Int64Counter
 	ProcessorImpressionEvents              metric.Int64Counter
 	ProcessorImpressionMonthlyEstimate     metric.Int64ObservableGauge
+	ProcessorImpressionRecords             metric.Int64Counter
+	ProcessorImpressionUntouchedRecords    metric.Int64Counter
 	ProcessorImpressionUserPropertyUpdates metric.Int64Counter
 }
 
@@ -104,6 +106,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_processor_impression_monthly_estimate",
 		metric.WithDescription("Impressions a month that the configured `estimate` predicts (users x experiments x page views). [Alpha]"),
 		metric.WithUnit("{impressions}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorImpressionRecords, err = builder.meter.Int64Counter(
+		"otelcol_processor_impression_records",
+		metric.WithDescription("Records seen, by the layout that has its event type in them. All in `none` means that no layout fits what arrives. [Alpha]"),
+		metric.WithUnit("{records}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorImpressionUntouchedRecords, err = builder.meter.Int64Counter(
+		"otelcol_processor_impression_untouched_records",
+		metric.WithDescription("Records that may hold impressions but could not be read, and were left as they were. [Alpha]"),
+		metric.WithUnit("{records}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorImpressionUserPropertyUpdates, err = builder.meter.Int64Counter(

@@ -26,6 +26,8 @@ func TestSetupTelemetry(t *testing.T) {
 	}))
 	tb.ProcessorImpressionByExperiment.Add(context.Background(), 1)
 	tb.ProcessorImpressionEvents.Add(context.Background(), 1)
+	tb.ProcessorImpressionRecords.Add(context.Background(), 1)
+	tb.ProcessorImpressionUntouchedRecords.Add(context.Background(), 1)
 	tb.ProcessorImpressionUserPropertyUpdates.Add(context.Background(), 1)
 	AssertEqualProcessorImpressionByExperiment(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -34,6 +36,12 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorImpressionMonthlyEstimate(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcessorImpressionRecords(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcessorImpressionUntouchedRecords(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorImpressionUserPropertyUpdates(t, testTel,

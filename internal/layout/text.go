@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
+
+import (
+	"errors"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+)
+
+// textReader reads bodies that are JSON texts.
+type textReader struct {
+	limits jsonvalue.Limits
+	// signs are the parts of event types by which a text is known to hold none of them.
+	signs []string
+	// parsed and original are values on their way into a body and back.
+	parsed, original pcommon.Value
+}
+
+func newTextReader(types []string, limits jsonvalue.Limits) textReader {
+	t := textReader{limits: limits, parsed: pcommon.NewValueEmpty(), original: pcommon.NewValueEmpty()}
+	for _, eventType := range types {
+		t.signs = append(t.signs, longestWord(eventType))
+	}
+	return t
+}
+
+// longestWord returns the longest run of ASCII letters and digits: what no JSON encoder writes as an escape.
+func longestWord(text string) string {
+	longest := ""
+	isOther := func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9')
+	}
+	for word := range strings.FieldsFuncSeq(text, isOther) {
+		if len(word) > len(longest) {
+			longest = word
+		}
+	}
+	return longest
+}
+
+func (t *textReader) reset() {
+	t.parsed.SetEmptyMap()
+	t.original.SetEmptyMap()
+}
+
+// isJSON says whether a text begins like an object or a list.
+func isJSON(text string) bool {
+	for i := range len(text) {
+		switch text[i] {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '{', '[':
+			return true
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// mayHold says whether a text may hold one of the event types.
+func (t *textReader) mayHold(text string) bool {
+	for _, sign := range t.signs {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// searchText looks for an event in a body that is a text. What it says takes its place in the body for that, and stays
+// there only if the search is successful.
+func (r *Reader) searchText(resource pcommon.Resource, record plog.LogRecord) (found, matched int) {
+	text := record.Body().Str()
+	if !r.layouts.rooted || !isJSON(text) {
+		return NotFound, noLayout
+	}
+	if !r.text.mayHold(text) {
+		return NotFound, unreadText
+	}
+	if err := jsonvalue.Parse(text, r.text.parsed, r.text.limits); err != nil {
+		r.Seen.untouched(reasonOf(err))
+		return NotFound, noLayout
+	}
+	record.Body().MoveTo(r.text.original)
+	r.text.parsed.MoveTo(record.Body())
+	if found, matched = r.locate(resource, record); found == NotFound {
+		r.text.original.MoveTo(record.Body())
+	}
+	return found, matched
+}
+
+func reasonOf(err error) Untouched {
+	switch {
+	case errors.Is(err, jsonvalue.ErrTooLarge):
+		return TooLarge
+	case errors.Is(err, jsonvalue.ErrTooDeep):
+		return TooDeep
+	default:
+		return InvalidJSON
+	}
+}
