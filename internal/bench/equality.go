@@ -25,6 +25,10 @@ func compareOutputs(name, layout string, batch plog.Logs) error {
 	if err != nil {
 		return err
 	}
+	return compareRecords(name, want, got)
+}
+
+func compareRecords(name string, want, got []string) error {
 	for i := range min(len(want), len(got)) {
 		if want[i] != got[i] {
 			return fmt.Errorf("%s and %s make different records of one batch:\n%s\n%s", ours, name, want[i], got[i])
@@ -38,16 +42,32 @@ func compareOutputs(name, layout string, batch plog.Logs) error {
 
 // output is the text of each record that a contender makes of a batch, sorted.
 func output(name, layout string, batch plog.Logs) ([]string, error) {
-	sink := &consumertest.LogsSink{}
-	consume, err := newContender(name, layout, sink)
+	c, err := newCollected(name, layout)
 	if err != nil {
 		return nil, err
 	}
-	if err := consume(context.Background(), copyOf(batch)); err != nil {
+	return c.output(batch)
+}
+
+// collected is a contender whose records can be read.
+type collected struct {
+	consume consume
+	sink    *consumertest.LogsSink
+}
+
+func newCollected(name, layout string) (collected, error) {
+	sink := &consumertest.LogsSink{}
+	consume, err := newContender(name, layout, sink)
+	return collected{consume: consume, sink: sink}, err
+}
+
+func (c collected) output(batch plog.Logs) ([]string, error) {
+	c.sink.Reset()
+	if err := c.consume(context.Background(), copyOf(batch)); err != nil {
 		return nil, err
 	}
 	var records []string
-	for _, logs := range sink.AllLogs() {
+	for _, logs := range c.sink.AllLogs() {
 		for _, resource := range logs.ResourceLogs().All() {
 			for _, scope := range resource.ScopeLogs().All() {
 				for _, record := range scope.LogRecords().All() {

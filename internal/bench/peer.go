@@ -38,13 +38,17 @@ func newPeer(name, layout string, next consumer.Logs) (consume, error) {
 		return nil, err
 	}
 	if name == favourable {
-		return copyMatching(rename, identify, matches(layout)), nil
+		updates, err := newPeerProcessor(filterprocessor.NewFactory(), "updates", config, identify)
+		if err != nil {
+			return nil, err
+		}
+		return copyMatching(rename, updates, matches(layout)), nil
 	}
-	filter, err := newPeerProcessor(filterprocessor.NewFactory(), "impressions", config, identify)
+	impressions, err := newPeerProcessor(filterprocessor.NewFactory(), "impressions", config, identify)
 	if err != nil {
 		return nil, err
 	}
-	return copyAll(rename, filter), nil
+	return copyAll(rename, impressions), nil
 }
 
 func peerConfig(layout string) (*confmap.Conf, error) {
@@ -86,7 +90,8 @@ func copyAll(first, last consumer.Logs) consume {
 	}
 }
 
-// copyMatching is what a router could do at best: only impressions are copied, and nothing is left to filter.
+// copyMatching is what a router could do at best: only impressions are copied, and only those among them that get no
+// update are left to filter.
 func copyMatching(all, impressions consumer.Logs, matches func(plog.LogRecord) bool) consume {
 	return func(ctx context.Context, logs plog.Logs) error {
 		copied := plog.NewLogs()

@@ -171,7 +171,7 @@ func (g *generator) segmentFields(e event, at time.Time) []field {
 }
 
 // impression are the properties of an impression. Its metadata says nothing that changes the update, and it is never null
-// nor empty: the peers need not look, which is in their favour.
+// nor empty. All contenders look nevertheless; the rules that are not needed here are held to in tests.
 func (g *generator) impression(e event) []field {
 	flag := g.rng.IntN(flags)
 	fields := []field{

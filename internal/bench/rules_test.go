@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// fields are keys with the values of a row of the rules. missing removes a key.
+type fields map[string]any
+
+type absent struct{}
+
+var missing = absent{}
+
+// outcome is what a row comes to.
+type outcome string
+
+const (
+	isSet     outcome = "set"
+	isUnset   outcome = "unset"
+	leftAlone outcome = "left alone"
+	untouched outcome = "untouched"
+)
+
+// rule is a row of the rules: an impression that is as usual but for these fields.
+type rule struct {
+	name string
+	// properties are the event's, event the fields beside them, which are the same for the layout otel.
+	properties, event, resource fields
+	timestamp                   pcommon.Timestamp
+	want                        outcome
+}
+
+// variantRules and the other rules without fields of the event are the same in every layout.
+var variantRules = []rule{
+	{name: "variant is a string", want: isSet},
+	{name: "variant is control", properties: fields{"variant": "control"}, want: isSet},
+	{name: "variant is off", properties: fields{"variant": "off"}, want: isSet},
+	{name: "variant is an integer", properties: fields{"variant": 3}, want: isSet},
+	{name: "variant is a double", properties: fields{"variant": 2.5}, want: isSet},
+	{name: "variant is a whole double", properties: fields{"variant": 20.0}, want: isSet},
+	{name: "variant is zero", properties: fields{"variant": 0.0}, want: isSet},
+	{name: "variant is true", properties: fields{"variant": true}, want: isSet},
+	{name: "variant is false", properties: fields{"variant": false}, want: isSet},
+	{name: "variant is missing", properties: fields{"variant": missing}, want: isUnset},
+	{name: "variant is null", properties: fields{"variant": nil}, want: isUnset},
+	{name: "variant is empty", properties: fields{"variant": ""}, want: isUnset},
+	{name: "variant is a map", properties: fields{"variant": map[string]any{"key": "a"}}, want: untouched},
+	{name: "variant is an empty map", properties: fields{"variant": map[string]any{}}, want: untouched},
+	{name: "variant is a list", properties: fields{"variant": []any{"a"}}, want: untouched},
+	{name: "variant is bytes", properties: fields{"variant": []byte("a")}, want: untouched},
+	{name: "variant is empty bytes", properties: fields{"variant": []byte{}}, want: untouched},
+	{name: "variant is NaN", properties: fields{"variant": math.NaN()}, want: untouched},
+	{name: "variant is infinite", properties: fields{"variant": math.Inf(-1)}, want: untouched},
+}
+
+var metadataRules = []rule{
+	{name: "default", properties: fields{"metadata": map[string]any{"default": true}}, want: isUnset},
+	{name: "default without variant", properties: fields{"metadata": map[string]any{"default": true}, "variant": missing}, want: isUnset},
+	{name: "default with a number", properties: fields{"metadata": map[string]any{"default": true}, "variant": 3.0}, want: isUnset},
+	{name: "default is a string", properties: fields{"metadata": map[string]any{"default": "true"}}, want: isSet},
+	{name: "default is null", properties: fields{"metadata": map[string]any{"default": nil}}, want: isSet},
+	{name: "metadata is missing", properties: fields{"metadata": missing}, want: isSet},
+	{name: "metadata is null", properties: fields{"metadata": nil}, want: isSet},
+	{name: "metadata is a string", properties: fields{"metadata": "default"}, want: isSet},
+	{name: "metadata is a string, variant empty", properties: fields{"metadata": "default", "variant": ""}, want: isUnset},
+	{name: "metadata is a list", properties: fields{"metadata": []any{"default"}}, want: isSet},
+	{name: "mutual exclusion group", properties: fields{"metadata": mutualExclusion(false)}, want: leftAlone},
+	{name: "mutual exclusion group, default", properties: fields{"metadata": mutualExclusion(true)}, want: leftAlone},
+	{name: "mutual exclusion group without variant", properties: fields{"metadata": mutualExclusion(false), "variant": missing}, want: leftAlone},
+	{name: "flagType is a list", properties: fields{"metadata": map[string]any{"flagType": []any{"mutual-exclusion-group"}}}, want: isSet},
+}
+
+func mutualExclusion(isDefault bool) map[string]any {
+	return map[string]any{"flagType": "mutual-exclusion-group", "default": isDefault}
+}
+
+var flagKeyRules = []rule{
+	{name: "flag_key is missing", properties: fields{"flag_key": missing}, want: untouched},
+	{name: "flag_key is null", properties: fields{"flag_key": nil}, want: untouched},
+	{name: "flag_key is empty", properties: fields{"flag_key": ""}, want: untouched},
+	{name: "flag_key is an integer", properties: fields{"flag_key": 7}, want: untouched},
+	{name: "flag_key is a double", properties: fields{"flag_key": 7.5}, want: untouched},
+	{name: "flag_key is true", properties: fields{"flag_key": true}, want: untouched},
+	{name: "flag_key is a map", properties: fields{"flag_key": map[string]any{"a": "b"}}, want: untouched},
+	{name: "flag_key is a list", properties: fields{"flag_key": []any{"a"}}, want: untouched},
+	{name: "flag_key is bytes", properties: fields{"flag_key": []byte("a")}, want: untouched},
+	{name: "flag_key and variant are wrong", properties: fields{"flag_key": nil, "variant": []any{}}, want: untouched},
+	{name: "experiment_key is missing", properties: fields{"experiment_key": missing}, want: isSet},
+	{name: "experiment_key is null", properties: fields{"experiment_key": nil}, want: isSet},
+	{name: "experiment_key is a number", properties: fields{"experiment_key": 4.0}, want: isSet},
+	{name: "post form names give way", properties: fields{"[Experiment] Flag Key": "old", "[Experiment] Variant": "old"}, want: isSet},
+}
+
+// updateFields are other things under the names that an update has.
+var updateFields = fields{"user_id": "other", "device_id": "other", "insert_id": "other", "user_properties": map[string]any{"plan": "free"}}
+
+var otelRules = []rule{
+	{name: "nobody", event: fields{"user.id": missing, "device.id": missing}, want: leftAlone},
+	{name: "nobody that is text", event: fields{"user.id": true, "device.id": []any{"d"}, "enduser.id": math.NaN(), "app.installation.id": ""}, want: leftAlone},
+	{name: "nobody in a mutual exclusion group", event: fields{"user.id": nil, "device.id": "", "metadata": mutualExclusion(false)}, want: leftAlone},
+	{name: "user only", event: fields{"device.id": missing}, want: isSet},
+	{name: "device only", event: fields{"user.id": missing}, want: isSet},
+	{name: "ids are numbers", event: fields{"user.id": 123456789, "device.id": 0}, want: isSet},
+	{name: "first of all users", event: fields{"enduser.id": "e"}, resource: fields{"user.id": "r", "device.id": "r"}, want: isSet},
+	{name: "enduser", event: fields{"user.id": "", "enduser.id": "e"}, resource: fields{"user.id": "r"}, want: isSet},
+	{name: "enduser is a number", event: fields{"user.id": nil, "enduser.id": 42}, want: isSet},
+	{name: "installation", event: fields{"device.id": nil, "app.installation.id": "i"}, resource: fields{"device.id": "r"}, want: isSet},
+	{name: "user of the resource", event: fields{"user.id": false, "device.id": missing}, resource: fields{"user.id": "r", "enduser.id": "e"}, want: isSet},
+	{name: "enduser of the resource", event: fields{"user.id": missing, "device.id": missing}, resource: fields{"user.id": "", "enduser.id": "e"}, want: isSet},
+	{name: "device of the resource", event: fields{"user.id": missing, "device.id": missing}, resource: fields{"device.id": 77, "app.installation.id": "i"}, want: isSet},
+	{name: "installation of the resource", event: fields{"device.id": map[string]any{"id": "d"}}, resource: fields{"app.installation.id": "i"}, want: isSet},
+	{name: "Timestamp is not set", timestamp: 0, want: isSet},
+	{name: "time among the properties", properties: fields{"time": 1795424400123}, want: isSet},
+	{name: "time for a Timestamp that was set", properties: fields{"time": 1795424400123}, timestamp: 1795424400000000000, want: isSet},
+	{name: "insert id is a number", event: fields{"log.record.uid": 4711}, want: isSet},
+	{name: "attributes named as the update's", event: updateFields, want: isSet},
+	{name: "attributes named as the update's, no user", event: updateFields.with(fields{"user.id": nil}), want: isSet},
+}
+
+var segmentRules = []rule{
+	{name: "properties are missing", event: fields{"properties": missing}, want: untouched},
+	{name: "properties are null", event: fields{"properties": nil}, want: untouched},
+	{name: "properties are a string", event: fields{"properties": "flag_key"}, want: untouched},
+	{name: "properties are a list", event: fields{"properties": []any{"flag_key"}}, want: untouched},
+	{name: "properties are empty", event: fields{"properties": map[string]any{}}, want: untouched},
+	{name: "nobody", event: fields{"userId": nil, "anonymousId": missing}, want: leftAlone},
+	{name: "nobody that is text", event: fields{"userId": "", "anonymousId": true, "context": device(math.NaN())}, want: leftAlone},
+	{name: "nobody, context is no map", event: fields{"userId": nil, "anonymousId": "", "context": "web"}, want: leftAlone},
+	{name: "nobody, device is no map", event: fields{"userId": nil, "anonymousId": "", "context": map[string]any{"device": "id"}}, want: leftAlone},
+	{name: "user only", event: fields{"anonymousId": nil}, want: isSet},
+	{name: "device only", event: fields{"userId": nil}, want: isSet},
+	{name: "ids are numbers", event: fields{"userId": 123456789.0, "anonymousId": 0.5}, want: isSet},
+	{name: "device of the context", event: fields{"context": device("c")}, want: isSet},
+	{name: "device of the context only", event: fields{"userId": nil, "anonymousId": nil, "context": device("c")}, want: isSet},
+	{name: "device of the context is a number", event: fields{"userId": nil, "anonymousId": nil, "context": device(12.0)}, want: isSet},
+	{name: "device of the context is empty", event: fields{"context": device("")}, want: isSet},
+	{name: "device of the context is null", event: fields{"context": device(nil)}, want: isSet},
+	{name: "context is no map", event: fields{"context": "web"}, want: isSet},
+	{name: "context is missing", event: fields{"context": missing}, want: isSet},
+	{name: "type is missing", event: fields{"type": missing}, want: isSet},
+	{name: "type is null", event: fields{"type": nil}, want: isSet},
+	{name: "type is page", event: fields{"type": "page"}, want: untouched},
+	{name: "time is missing", properties: fields{"time": missing}, want: isSet},
+	{name: "time and timestamp are missing", properties: fields{"time": missing}, event: fields{"timestamp": missing}, timestamp: 1795424400000000000, want: isSet},
+	{name: "Timestamp is set", timestamp: 1795424400000000000, want: isSet},
+	{name: "insert id is a number", event: fields{"messageId": 4711.0}, want: isSet},
+	{name: "fields named as the update's", event: updateFields, want: isSet},
+	{name: "fields named as the update's, no user", event: updateFields.with(fields{"userId": nil}), want: isSet},
+}
+
+func device(id any) map[string]any {
+	return map[string]any{"device": map[string]any{"id": id}}
+}
+
+func rulesOf(layout string) []rule {
+	of := segmentRules
+	if layout == otel {
+		of = slices.Concat(otelRules, otelIdentityRules())
+	}
+	return slices.Concat(variantRules, metadataRules, flagKeyRules, of)
+}
+
+// otelIdentityRules have an id in one of its places only.
+func otelIdentityRules() []rule {
+	var rules []rule
+	for _, place := range []string{"user.id", "enduser.id", "device.id", "app.installation.id"} {
+		for _, id := range []any{"x", 12, 0.5} {
+			name := fmt.Sprintf("%s is %v, no other id", place, id)
+			rules = append(rules,
+				rule{name: name, event: fields{"user.id": missing, "device.id": missing, place: id}, want: isSet},
+				rule{name: "resource " + name, event: fields{"user.id": missing, "device.id": missing}, resource: fields{place: id}, want: isSet},
+			)
+		}
+		rules = append(rules, rule{
+			name:     "resource " + place + " is no id",
+			event:    fields{"user.id": missing, "device.id": missing, "enduser.id": true, "app.installation.id": "i"},
+			resource: fields{place: true}, want: isSet,
+		}, rule{
+			name:     "resource " + place + " is no id, user",
+			event:    fields{"user.id": missing, "device.id": missing, "enduser.id": "e", "app.installation.id": true},
+			resource: fields{place: true}, want: isSet,
+		})
+	}
+	return rules
+}
+
+// TestContendersFollowTheSameRules holds the peers to the rules that the workload has no events for.
+func TestContendersFollowTheSameRules(t *testing.T) {
+	for _, layout := range layouts() {
+		t.Run(layout, func(t *testing.T) {
+			reference := mustCollect(t, ours, layout)
+			peers := map[string]collected{}
+			for _, name := range []string{fanOut, favourable} {
+				peers[name] = mustCollect(t, name, layout)
+			}
+			all := plog.NewLogs()
+			check := func(of string, batch plog.Logs) []string {
+				want, err := reference.output(batch)
+				require.NoError(t, err)
+				for name, peer := range peers {
+					got, err := peer.output(batch)
+					require.NoError(t, err)
+					assert.NoError(t, compareRecords(name, want, got), of)
+				}
+				return want
+			}
+			for _, r := range rulesOf(layout) {
+				batch := r.batch(t, layout)
+				assert.Equal(t, r.want, outcomeOf(check(r.name, batch)), r.name)
+				batch.ResourceLogs().MoveAndAppendTo(all.ResourceLogs())
+			}
+			check("all rules in one batch", all)
+		})
+	}
+}
+
+func mustCollect(t *testing.T, name, layout string) collected {
+	t.Helper()
+	c, err := newCollected(name, layout)
+	require.NoError(t, err)
+	return c
+}
+
+// outcomeOf reads what was made of one impression.
+func outcomeOf(records []string) outcome {
+	text := strings.Join(records, "\n")
+	switch {
+	case strings.Contains(text, `"$set"=`):
+		return isSet
+	case strings.Contains(text, `"$unset"=`):
+		return isUnset
+	case strings.Contains(text, "[Experiment] Impression"):
+		return leftAlone
+	default:
+		return untouched
+	}
+}
+
+// batch is one of the impression that the rule is about.
+func (r rule) batch(t *testing.T, layout string) plog.Logs {
+	t.Helper()
+	properties := fields{
+		"flag_key":       "new-checkout",
+		"variant":        "treatment",
+		"experiment_key": "exp-1",
+		"metadata":       map[string]any{"flagType": "experiment", "default": false},
+		"page":           "/checkout",
+	}.with(r.properties)
+	logs := plog.NewLogs()
+	resource := logs.ResourceLogs().AppendEmpty()
+	require.NoError(t, resource.Resource().Attributes().FromRaw(fields{"service.name": "web-shop"}.with(r.resource)))
+	record := resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	record.SetObservedTimestamp(1795424401000000000)
+	record.SetTimestamp(r.timestamp)
+	switch layout {
+	case otel:
+		record.SetEventName(impressionType)
+		event := fields{"user.id": "u-1", "device.id": "d-1", "log.record.uid": "id-1"}.with(properties).with(r.event)
+		require.NoError(t, record.Attributes().FromRaw(event))
+	case segmentBody:
+		record.Attributes().PutStr("log.file.name", "events.jsonl")
+		require.NoError(t, record.Body().SetEmptyMap().FromRaw(segmentEvent(properties, r)))
+	case segmentAttributes:
+		record.Body().SetStr("{}")
+		require.NoError(t, record.Attributes().FromRaw(segmentEvent(properties, r)))
+	}
+	return logs
+}
+
+func segmentEvent(properties fields, of rule) fields {
+	given := fields{"time": 1795424400123.0}.with(properties)
+	if _, isGiven := of.properties["time"]; isGiven {
+		delete(given, "time")
+	}
+	return fields{
+		"type": "track", "event": impressionType, "userId": "u-1", "anonymousId": "d-1", "messageId": "id-1",
+		"timestamp": "2026-11-23T09:00:02.345Z", "context": map[string]any{"ip": "203.0.113.7"},
+		"properties": map[string]any(given),
+	}.with(of.event)
+}
+
+// with returns the fields with others in the place of those of the same names.
+func (f fields) with(others fields) fields {
+	result := maps.Clone(f)
+	maps.Copy(result, others)
+	maps.DeleteFunc(result, func(_ string, value any) bool { return value == any(missing) })
+	return result
+}
