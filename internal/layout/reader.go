@@ -38,7 +38,6 @@ func NewReader(layouts *Layouts, types []string, limits jsonvalue.Limits) *Reade
 // Reset lets go of the record that was read last, and counts anew.
 func (r *Reader) Reset() {
 	r.body, r.attributes, r.claimed, r.from = found{}, found{}, nil, source{}
-	r.text.reset()
 	r.Seen.reset()
 }
 
@@ -92,7 +91,7 @@ func (r *Reader) search(resource pcommon.Resource, record plog.LogRecord) (found
 	} else {
 		found, matched = NotFound, r.layouts.firstOf(seen.slots, record.EventName() != "")
 	}
-	if matched == noLayout && record.Body().Type() == pcommon.ValueTypeStr {
+	if found == NotFound && matched == noLayout && record.Body().Type() == pcommon.ValueTypeStr {
 		return r.searchText(resource, record)
 	}
 	return found, matched

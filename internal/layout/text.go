@@ -14,7 +14,7 @@ import (
 
 // textReader reads bodies that are JSON texts.
 type textReader struct {
-	limits jsonvalue.Limits
+	parser *jsonvalue.Parser
 	// signs are the parts of event types by which a text is known to hold none of them.
 	signs []string
 	// parsed and original are values on their way into a body and back.
@@ -22,7 +22,7 @@ type textReader struct {
 }
 
 func newTextReader(types []string, limits jsonvalue.Limits) textReader {
-	t := textReader{limits: limits, parsed: pcommon.NewValueEmpty(), original: pcommon.NewValueEmpty()}
+	t := textReader{parser: jsonvalue.NewParser(limits), parsed: pcommon.NewValueEmpty(), original: pcommon.NewValueEmpty()}
 	for _, eventType := range types {
 		t.signs = append(t.signs, longestWord(eventType))
 	}
@@ -41,11 +41,6 @@ func longestWord(text string) string {
 		}
 	}
 	return longest
-}
-
-func (t *textReader) reset() {
-	t.parsed.SetEmptyMap()
-	t.original.SetEmptyMap()
 }
 
 // isJSON says whether a text begins like an object or a list.
@@ -83,7 +78,7 @@ func (r *Reader) searchText(resource pcommon.Resource, record plog.LogRecord) (f
 	if !r.text.mayHold(text) {
 		return NotFound, unreadText
 	}
-	if err := jsonvalue.Parse(text, r.text.parsed, r.text.limits); err != nil {
+	if err := r.text.parser.Parse(text, r.text.parsed); err != nil {
 		r.Seen.untouched(reasonOf(err))
 		return NotFound, noLayout
 	}
@@ -91,7 +86,10 @@ func (r *Reader) searchText(resource pcommon.Resource, record plog.LogRecord) (f
 	r.text.parsed.MoveTo(record.Body())
 	if found, matched = r.locate(resource, record); found == NotFound {
 		r.text.original.MoveTo(record.Body())
+		return found, matched
 	}
+	// Lets go of the text. An error is for values that it does not know.
+	_ = r.text.original.FromRaw(nil)
 	return found, matched
 }
 
