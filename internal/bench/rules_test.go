@@ -142,6 +142,8 @@ var segmentRules = []rule{
 	{name: "user only", event: fields{"anonymousId": nil}, want: isSet},
 	{name: "device only", event: fields{"userId": nil}, want: isSet},
 	{name: "ids are numbers", event: fields{"userId": 123456789.0, "anonymousId": 0.5}, want: isSet},
+	{name: "user only, a number", event: fields{"userId": 12.0, "anonymousId": nil}, want: isSet},
+	{name: "device only, a number", event: fields{"userId": nil, "anonymousId": 12.0}, want: isSet},
 	{name: "device of the context", event: fields{"context": device("c")}, want: isSet},
 	{name: "device of the context only", event: fields{"userId": nil, "anonymousId": nil, "context": device("c")}, want: isSet},
 	{name: "device of the context is a number", event: fields{"userId": nil, "anonymousId": nil, "context": device(12.0)}, want: isSet},
