@@ -114,12 +114,12 @@ func (b *batch) unroll(resource pcommon.Resource, records plog.LogRecordSlice, f
 func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
 	properties, isMap := b.reader.Properties()
 	if !isMap {
-		b.counts.event(eventType, malformedProperties)
+		b.leave(eventType, malformedProperties)
 		return
 	}
 	shown, fault := impression.Read(properties)
 	if fault != impression.NoFault {
-		b.counts.event(eventType, outcomeOf[fault])
+		b.leave(eventType, outcomeOf[fault])
 		return
 	}
 	property := b.counts.impression(shown.FlagKey, shown.Variant).property
@@ -155,6 +155,12 @@ func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
 		update.WriteInline(b.reader.Root())
 	}
 	b.counts.event(eventType, transformed)
+}
+
+// leave leaves an event as it came.
+func (b *batch) leave(eventType int, why outcome) {
+	b.reader.RestoreText()
+	b.counts.event(eventType, why)
 }
 
 // identity reads whom the impression was shown to, where it matters.

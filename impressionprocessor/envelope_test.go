@@ -58,6 +58,33 @@ func TestEventsOfEnvelopesBecomeRecordsInOrder(t *testing.T) {
 	assert.Equal(t, segmentTime, out[2].Timestamp().AsTime(), "the envelope's sentAt")
 }
 
+func TestListOfEnvelopes(t *testing.T) {
+	impression := `{"event": "$impression", "properties": {"flag_key": "a", "variant": "on"}}`
+	out := recordsOf(process(t, defaultsWith(), texts(
+		`[{"userId": "user-1", "events": [`+impression+`, {"event": "Other"}]}, {"userId": "user-2", "events": [`+impression+`]}]`)))
+	assert.Equal(t, []string{"$identify", "[Experiment] Impression", "Other", "$identify", "[Experiment] Impression"}, names(out))
+	for i, user := range map[int]string{0: "user-1", 3: "user-2"} {
+		assert.Equal(t, user, out[i].Attributes().AsRaw()["user_id"])
+	}
+}
+
+func TestMalformedImpressionsKeepTheirText(t *testing.T) {
+	malformed := []string{
+		`{"event": "$impression", "userId": "user-17", "properties": {"variant": "on"}}`,
+		`{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a", "variant": {}}}`,
+		` {"event": "$impression", "userId": "user-17"}`,
+	}
+	list := `[{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a"}}]`
+	for _, logs := range []plog.Logs{texts(malformed...), texts(append([]string{list}, malformed...)...)} {
+		out := recordsOf(process(t, defaultsWith(), logs))
+		var kept []string
+		for _, record := range out[len(out)-len(malformed):] {
+			kept = append(kept, record.Body().Str())
+		}
+		assert.Equal(t, malformed, kept)
+	}
+}
+
 func TestMParticleBatch(t *testing.T) {
 	config := defaultsWith(func(c *Config) { c.Layouts = []layout.Config{{Preset: "mparticle"}} })
 	out := recordsOf(process(t, config, texts(`{"mpid": 7346244611012968789, "mp_deviceid": "device-4", "events": [
@@ -73,6 +100,7 @@ func TestMParticleBatch(t *testing.T) {
 func TestMetricsOfRecords(t *testing.T) {
 	logs := texts(
 		`{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a"}}`,
+		`[{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a"}}]`,
 		`{"event": "Product Viewed"}`, `{"event": "$impression"`, `["$impression"]`, "a line")
 	records := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
 	otelEvent(records, "page.view", nil)
@@ -89,7 +117,7 @@ func TestMetricsOfRecords(t *testing.T) {
 		return point(value, attribute.String(key, text))
 	}
 	metadatatest.AssertEqualProcessorImpressionRecords(t, telemetry, []metricdata.DataPoint[int64]{
-		count(2, "layout", "otel"), count(2, "layout", "segment"), count(1, "layout", "layouts[3]"),
+		count(2, "layout", "otel"), count(3, "layout", "segment"), count(1, "layout", "layouts[3]"),
 		count(3, "layout", "none"), count(1, "layout", "unread_json"),
 	}, metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualProcessorImpressionUntouchedRecords(t, telemetry, []metricdata.DataPoint[int64]{

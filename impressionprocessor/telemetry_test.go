@@ -50,6 +50,9 @@ func TestMetrics(t *testing.T) {
 	nobody := segmentCall("$impression", shown("checkout", "on"))
 	delete(nobody, "userId")
 	delete(nobody, "anonymousId")
+	nobodyInGroup := segmentCall("$impression", map[string]any{"flag_key": "cart", "variant": "slot", "metadata": map[string]any{"flagType": "mutual-exclusion-group"}})
+	delete(nobodyInGroup, "userId")
+	delete(nobodyInGroup, "anonymousId")
 	config := defaultsWith(dropUnassigned, func(c *Config) {
 		c.EventTypes["$$exposure"] = "[Experiment] Exposure"
 		c.Estimate = &EstimateConfig{MonthlyTrackedUsers: 1000000, ExperimentsPerMonth: 5, PageViewsPerUser: 20}
@@ -62,7 +65,7 @@ func TestMetrics(t *testing.T) {
 			segmentCall("Product Viewed", nil),
 		),
 		bodies(t,
-			nobody,
+			nobody, nobodyInGroup,
 			segmentCall("$impression", shown("checkout", "")),
 			segmentCall("$impression", map[string]any{"flag_key": "cart", "variant": "slot", "metadata": map[string]any{"flagType": "mutual-exclusion-group"}}),
 			segmentCall("$impression", map[string]any{"flag_key": 1}),
@@ -74,7 +77,7 @@ func TestMetrics(t *testing.T) {
 		return point(value, attribute.String("event_type", eventType), attribute.String("outcome", outcome))
 	}
 	metadatatest.AssertEqualProcessorImpressionEvents(t, telemetry, []metricdata.DataPoint[int64]{
-		event(4, "$impression", "transformed"),
+		event(5, "$impression", "transformed"),
 		event(1, "$exposure", "transformed"),
 		event(1, "$impression", "dropped"),
 		event(1, "$impression", "malformed_flag_key"),
@@ -88,7 +91,7 @@ func TestMetrics(t *testing.T) {
 		update(3, "set"),
 		update(1, "unset"),
 		update(1, "skipped", attribute.String("reason", "no_identity")),
-		update(1, "skipped", attribute.String("reason", "mutual_exclusion_group")),
+		update(2, "skipped", attribute.String("reason", "mutual_exclusion_group")),
 	}, metricdatatest.IgnoreTimestamp())
 	experiment := func(value int64, flag, variant string) metricdata.DataPoint[int64] {
 		return point(value, attribute.String("flag_key", flag), attribute.String("variant", variant))
@@ -97,7 +100,7 @@ func TestMetrics(t *testing.T) {
 		experiment(3, "checkout", "on"),
 		experiment(1, "checkout", "off"),
 		experiment(1, "checkout", ""),
-		experiment(1, "cart", "slot"),
+		experiment(2, "cart", "slot"),
 	}, metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualProcessorImpressionMonthlyEstimate(t, telemetry,
 		[]metricdata.DataPoint[int64]{point(100000000)}, metricdatatest.IgnoreTimestamp())

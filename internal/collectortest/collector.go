@@ -86,7 +86,7 @@ type Collector struct {
 
 // Start starts a collector and waits until all its pipelines run. Its configuration has the variables, each "NAME=value",
 // as ${env:NAME}, besides ${env:OTLP_ENDPOINT} and ${env:HEALTH_ENDPOINT}: the latter is to be the endpoint of its
-// health_check extension.
+// health_check extension. ${env:METRICS_LEVEL} is none, for one that serves metrics has a fixed port for them.
 func Start(ctx context.Context, name, config string, variables ...string) (*Collector, error) {
 	path, err := binary(name)
 	if err != nil {
@@ -105,7 +105,7 @@ func Start(ctx context.Context, name, config string, variables ...string) (*Coll
 		command:      exec.CommandContext(ctx, path, "--config", config),
 		exited:       make(chan struct{}),
 	}
-	c.command.Env = append(append(os.Environ(), variables...), "OTLP_ENDPOINT="+otlp, "HEALTH_ENDPOINT="+health)
+	c.command.Env = append(append(os.Environ(), variables...), "OTLP_ENDPOINT="+otlp, "HEALTH_ENDPOINT="+health, "METRICS_LEVEL=none")
 	c.command.Stdout, c.command.Stderr = &c.logs, &c.logs
 	if err := c.command.Start(); err != nil {
 		return nil, err

@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -51,14 +53,21 @@ func (c *Collector) waitForOutput(ctx context.Context, output string, part []byt
 }
 
 // ProcessFile runs the default collector until it has brought a file of events from ${env:INPUT} to ${env:OUTPUT}, and
-// returns what it wrote, in one scope, with sorted keys, and without observed timestamps: how the file reader groups lines,
-// orders keys, and when it reads, is another at each run.
+// returns what it wrote, as Process does.
 func ProcessFile(ctx context.Context, config, input, output string) (plog.Logs, error) {
-	last, err := lastID(input)
+	return Process(ctx, config, input, output, "INPUT="+input)
+}
+
+// Process runs the default collector until it has brought events, which a file has a line of JSON each, to
+// ${env:OUTPUT}. Where it has them from is in its configuration and the variables. It returns what the collector wrote,
+// in one scope, with sorted keys, and without observed timestamps: how receivers group events, in which order they put
+// keys, and when they read, is another at each run.
+func Process(ctx context.Context, config, events, output string, variables ...string) (plog.Logs, error) {
+	last, err := markOfLast(events)
 	if err != nil {
 		return plog.Logs{}, err
 	}
-	c, err := Start(ctx, Default, config, "INPUT="+input, "OUTPUT="+output)
+	c, err := Start(ctx, Default, config, append(variables, "OUTPUT="+output)...)
 	if err != nil {
 		return plog.Logs{}, err
 	}
@@ -69,23 +78,36 @@ func ProcessFile(ctx context.Context, config, input, output string) (plog.Logs, 
 	return inOneScope(batches), err
 }
 
-// lastID returns the id of the last event of a file, by which it is recognised in the output.
-func lastID(input string) ([]byte, error) {
-	data, err := os.ReadFile(input)
+// plainText is what looks the same in any JSON, a text within a text too, and is long enough to be no word.
+var plainText = regexp.MustCompile(`^[A-Za-z0-9:._-]{8,}$`)
+
+// markOfLast returns what the last line of a file of events is recognised by in the output: its longest text that is
+// nowhere else in the file, such as an id.
+func markOfLast(events string) ([]byte, error) {
+	data, err := os.ReadFile(events)
 	if err != nil {
 		return nil, err
 	}
 	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
-	var event map[string]any
-	if err = json.Unmarshal(lines[len(lines)-1], &event); err != nil {
-		return nil, fmt.Errorf("%s: last line: %w", input, err)
-	}
-	for _, key := range []string{"messageId", "insert_id", "log.record.uid"} {
-		if id, isText := event[key].(string); isText && bytes.Count(data, []byte(id)) == 1 {
-			return []byte(id), nil
+	tokens := json.NewDecoder(bytes.NewReader(lines[len(lines)-1]))
+	mark := ""
+	for {
+		token, err := tokens.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: last line: %w", events, err)
+		}
+		text, isText := token.(string)
+		if isText && len(text) > len(mark) && plainText.MatchString(text) && bytes.Count(data, []byte(text)) == 1 {
+			mark = text
 		}
 	}
-	return nil, fmt.Errorf("%s: the last event has no id of its own", input)
+	if mark == "" {
+		return nil, fmt.Errorf("%s: the last line has no id of its own", events)
+	}
+	return []byte(mark), nil
 }
 
 func inOneScope(batches []plog.Logs) plog.Logs {

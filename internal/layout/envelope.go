@@ -42,7 +42,7 @@ func listKey(envelope pcommon.Map) string {
 	return ""
 }
 
-// holdsEvents says whether a record is an envelope with an event of the reader's types.
+// holdsEvents says whether a record is an envelope with an event of the reader's types, or a list of such envelopes.
 func (r *Reader) holdsEvents(record plog.LogRecord) bool {
 	events, isList := eventsOf(record)
 	if !isList {
@@ -54,9 +54,27 @@ func (r *Reader) holdsEvents(record plog.LogRecord) bool {
 			r.Seen.untouched(MixedEvents)
 			return false
 		}
-		holds = holds || r.index(r.typeOfEvent(event.Map())) != NotFound
+		holds = holds || r.isListed(event.Map()) || r.isEnvelope(event.Map())
 	}
 	return holds
+}
+
+func (r *Reader) isListed(event pcommon.Map) bool {
+	return r.index(r.typeOfEvent(event)) != NotFound
+}
+
+func (r *Reader) isEnvelope(m pcommon.Map) bool {
+	key := listKey(m)
+	if key == "" {
+		return false
+	}
+	list, _ := m.Get(key)
+	for _, event := range list.Slice().All() {
+		if event.Type() == pcommon.ValueTypeMap && r.isListed(event.Map()) {
+			return true
+		}
+	}
+	return false
 }
 
 // typeOfEvent is the event type of one event of an envelope, as the first layout that finds one reads it.

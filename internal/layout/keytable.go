@@ -110,7 +110,7 @@ func (t *keyTable) look(key string, value pcommon.Value, types []string) sight {
 			continue
 		}
 		if known.envelope && value.Type() == pcommon.ValueTypeSlice {
-			return sight{listed: t.scanEvents(value.Slice(), types)}
+			return sight{listed: t.scanEvents(value.Slice(), types, false)}
 		}
 		return known.look(value, types)
 	}
@@ -131,15 +131,16 @@ func (k *knownKey) look(value pcommon.Value, types []string) sight {
 	return seen
 }
 
-// scanEvents says whether a list may hold an event of these types. Lists within are not looked into.
-func (t *keyTable) scanEvents(events pcommon.Slice, types []string) bool {
+// scanEvents says whether a list may hold an event of these types, or envelopes with one. No more is looked into: what
+// is nested without end would be looked into again at each level.
+func (t *keyTable) scanEvents(events pcommon.Slice, types []string, orEnvelopes bool) bool {
 	for _, event := range events.All() {
 		switch event.Type() {
 		case pcommon.ValueTypeSlice:
 			return true
 		case pcommon.ValueTypeMap:
 			for key, value := range event.Map().All() {
-				if value.Type() != pcommon.ValueTypeSlice && t.look(key, value, types).listed {
+				if (orEnvelopes || value.Type() != pcommon.ValueTypeSlice) && t.look(key, value, types).listed {
 					return true
 				}
 			}

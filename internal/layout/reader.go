@@ -38,6 +38,9 @@ func NewReader(layouts *Layouts, types []string, limits jsonvalue.Limits) *Reade
 // Reset lets go of the record that was read last, and counts anew.
 func (r *Reader) Reset() {
 	r.body, r.attributes, r.claimed, r.from = found{}, found{}, nil, source{}
+	r.text.replaced = false
+	// An error is for values that it does not know.
+	_ = r.text.original.FromRaw(nil)
 	r.Seen.reset()
 }
 
@@ -57,6 +60,7 @@ func (r *Reader) Find(resource pcommon.Resource, record plog.LogRecord) int {
 	if r.layouts.nameFirst && name != "" {
 		named := r.index(name)
 		if named != NotFound {
+			r.text.replaced = false
 			r.from = source{resource: resource, record: record, root: record.Attributes()}
 			r.claimed = &r.layouts.all[0]
 		}
@@ -78,6 +82,7 @@ func (r *Reader) IsEnvelope(resource pcommon.Resource, record plog.LogRecord) (e
 	found, _ := r.search(resource, record)
 	r.Seen.Untouched = untouched
 	if found != Envelope {
+		r.RestoreText()
 		return 0, false
 	}
 	list, _ := eventsOf(record)
@@ -85,6 +90,7 @@ func (r *Reader) IsEnvelope(resource pcommon.Resource, record plog.LogRecord) (e
 }
 
 func (r *Reader) search(resource pcommon.Resource, record plog.LogRecord) (found, matched int) {
+	r.text.replaced = false
 	seen := r.scan(record)
 	if seen.listed {
 		found, matched = r.locate(resource, record)
@@ -107,7 +113,7 @@ func (r *Reader) scan(record plog.LogRecord) sight {
 		case pcommon.ValueTypeMap:
 			seen = seen.and(ls.keys.scan(record.Body().Map(), r.types))
 		case pcommon.ValueTypeSlice:
-			seen = seen.and(sight{listed: ls.rooted && ls.keys.scanEvents(record.Body().Slice(), r.types)})
+			seen = seen.and(sight{listed: ls.rooted && ls.keys.scanEvents(record.Body().Slice(), r.types, true)})
 		}
 	}
 	if ls.needsAttributes {

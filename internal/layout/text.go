@@ -19,6 +19,8 @@ type textReader struct {
 	signs []string
 	// parsed and original are values on their way into a body and back.
 	parsed, original pcommon.Value
+	// replaced says that original is the text of the record that was found last.
+	replaced bool
 }
 
 func newTextReader(types []string, limits jsonvalue.Limits) textReader {
@@ -86,11 +88,17 @@ func (r *Reader) searchText(resource pcommon.Resource, record plog.LogRecord) (f
 	r.text.parsed.MoveTo(record.Body())
 	if found, matched = r.locate(resource, record); found == NotFound {
 		r.text.original.MoveTo(record.Body())
-		return found, matched
 	}
-	// Lets go of the text. An error is for values that it does not know.
-	_ = r.text.original.FromRaw(nil)
+	r.text.replaced = found != NotFound
 	return found, matched
+}
+
+// RestoreText gives the record that was found last its text back, if what it says took its place.
+func (r *Reader) RestoreText() {
+	if r.text.replaced {
+		r.text.original.MoveTo(r.from.record.Body())
+		r.text.replaced = false
+	}
 }
 
 func reasonOf(err error) Untouched {

@@ -65,7 +65,7 @@ func TestJSONTexts(t *testing.T) {
 			seen: Seen{ByLayout: []int64{0, 0, 0}, None: 1, Untouched: [UntouchedReasons]int64{TooLarge: 1}},
 		},
 		"the text that the attributes were parsed from": {
-			in: given{body: `{"event": "$impression", "userId": "u"}`, attributes: raw{"event": "$impression", "userId": "u"}},
+			in:   given{body: `{"event": "$impression", "userId": "u"}`, attributes: raw{"event": "$impression", "userId": "u"}},
 			seen: Seen{ByLayout: []int64{0, 0, 1}},
 		},
 		"the text of another event in the attributes": {
