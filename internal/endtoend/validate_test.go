@@ -63,5 +63,5 @@ func TestStartRefusesBadConfig(t *testing.T) {
 	t.Parallel()
 	_, err := collectortest.Start(t.Context(), collectortest.Default, testdata("config", "invalid", "unknown-preset.yaml"))
 	require.ErrorContains(t, err, "exit status 1")
-	require.ErrorContains(t, err, `layouts[1].preset: "segmnt" is not known; allowed: amplitude, otel, segment`)
+	require.ErrorContains(t, err, `layouts[1].preset: "segmnt" is not known; allowed: amplitude, customerio,`)
 }
