@@ -103,7 +103,6 @@ func (r *Reader) typeOfEvent(event pcommon.Map) string {
 func Unroll(records plog.LogRecordSlice, index int) {
 	common := plog.NewLogRecord()
 	records.At(index).MoveTo(common)
-	// In attributes, the body is at most the text that they were parsed from: not once more for each event.
 	body := pcommon.NewValueEmpty()
 	common.Body().MoveTo(body)
 	inAttributes := false
@@ -128,6 +127,10 @@ func Unroll(records plog.LogRecordSlice, index int) {
 		}
 		event.Map().MoveTo(of)
 		addMissing(of, fields)
+	}
+	if inAttributes {
+		// Most likely the text of the whole envelope: not once more for each event.
+		body.MoveTo(records.At(index).Body())
 	}
 }
 

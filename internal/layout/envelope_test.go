@@ -76,7 +76,7 @@ func TestEnvelopes(t *testing.T) {
 			require.Equal(t, Envelope, is)
 			for i, record := range unrolled(t, records, 3) {
 				assert.Equal(t, want[i], record.Attributes().AsRaw())
-				assert.Equal(t, pcommon.ValueTypeEmpty, record.Body().Type())
+				assert.Equal(t, []string{"the line", "", ""}[i], record.Body().AsString())
 			}
 		})
 	}
