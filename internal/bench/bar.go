@@ -44,6 +44,12 @@ func (g *group) bars(e *entry) []bar {
 		return append(g.atMost(e, 2, floor), allocs(0))
 	case "segment-body/0 " + ours, "segment-attributes/0 " + ours:
 		return append(g.atMost(e, 15, floor), allocs(0))
+	case "otel/0 " + allPresets, "segment-body/0 " + allPresets, "segment-attributes/0 " + allPresets:
+		return append(g.atMost(e, 25, floor), allocs(0))
+	case "segment-text/0 " + ours, "segment-text-batch/0 " + ours:
+		return append(g.atMost(e, 1.5, bareScan), allocs(0))
+	case "segment-text/100 " + ours, "segment-text-batch/100 " + ours:
+		return g.atMostBeyond(e, transformation, 1.6, bareParse)
 	case "otel/10 " + fanOut:
 		return g.atLeast(e, 8, ours)
 	case "otel/10 " + favourable:
@@ -65,6 +71,19 @@ func (g *group) atMost(e *entry, limit float64, label string) []bar {
 		return nil
 	}
 	return []bar{{what: "× " + label, value: e.median() / other.median(), limit: limit}}
+}
+
+// atMostBeyond does so for what of this one's time is beyond that of a third entry.
+func (g *group) atMostBeyond(e *entry, third string, limit float64, label string) []bar {
+	bars, given := g.atMost(e, limit, label), g.find(third)
+	if given == nil {
+		return nil
+	}
+	for i := range bars {
+		bars[i].what += " beyond " + third
+		bars[i].value -= given.median() / g.find(label).median()
+	}
+	return bars
 }
 
 func (g *group) atLeast(e *entry, limit float64, label string) []bar {

@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"iter"
 	"runtime"
+	"strings"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
@@ -16,6 +18,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/impression-collector/impressionprocessor/impressionprocessor"
+	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
 
 // The contenders.
@@ -23,6 +27,9 @@ const (
 	floor          = "floor"
 	floorComponent = "floor, as component"
 	ours           = "ours"
+	allPresets     = "all presets"
+	bareScan       = "bare scan"
+	bareParse      = "bare parse"
 	fanOut         = "OTTL fan-out"
 	favourable     = "OTTL favourable"
 )
@@ -41,14 +48,48 @@ func newContender(name, layout string, next consumer.Logs) (consume, error) {
 	case floorComponent:
 		return newFloorComponent(next)
 	case ours:
-		factory := impressionprocessor.NewFactory()
-		p, err := newProcessor(factory, "", factory.CreateDefaultConfig(), next)
-		if err != nil {
-			return nil, err
-		}
-		return p.ConsumeLogs, nil
+		return newOurs(defaultConfig(), next)
+	case allPresets:
+		config := defaultConfig()
+		config.Layouts = everyPreset()
+		return newOurs(config, next)
+	case bareScan:
+		return func(_ context.Context, logs plog.Logs) error {
+			scan(logs)
+			return nil
+		}, nil
+	case bareParse:
+		return newBareParse(), nil
 	default:
 		return newPeer(name, layout, next)
+	}
+}
+
+func defaultConfig() *impressionprocessor.Config {
+	return impressionprocessor.NewFactory().CreateDefaultConfig().(*impressionprocessor.Config)
+}
+
+func newOurs(config *impressionprocessor.Config, next consumer.Logs) (consume, error) {
+	p, err := newProcessor(impressionprocessor.NewFactory(), "", config, next)
+	if err != nil {
+		return nil, err
+	}
+	return p.ConsumeLogs, nil
+}
+
+// everyPreset is every preset, the default ones first, with the fields that some have none for.
+func everyPreset() []layout.Config {
+	return []layout.Config{
+		{Preset: "otel"},
+		{Preset: "amplitude"},
+		{Preset: "segment"},
+		{Preset: "hightouch"},
+		{Preset: "customerio"},
+		{Preset: "rudderstack"},
+		{Preset: "jitsu"},
+		{Preset: "mparticle"},
+		{Preset: "snowplow", Properties: []string{`event["unstruct_event_com_acme_impression_1"]`}},
+		{Preset: "tealium", UserID: []string{`event["customer_id"]`}},
 	}
 }
 
@@ -99,4 +140,46 @@ func countImpressions(logs plog.Logs) {
 	}
 	// The compiler may not leave out the loop.
 	runtime.KeepAlive(found)
+}
+
+// scan is the least that can be done with texts without impressions: it looks for the event type in each.
+func scan(logs plog.Logs) {
+	found := 0
+	for record := range records(logs) {
+		if strings.Contains(record.Body().Str(), impressionType) {
+			found++
+		}
+	}
+	runtime.KeepAlive(found)
+}
+
+// newBareParse makes values of the texts in the bodies, with the parser and the limits that ours has, and does no more.
+func newBareParse() consume {
+	limits := defaultConfig().JSONBody
+	parser := jsonvalue.NewParser(jsonvalue.Limits{MaxDepth: limits.MaxDepth, MaxBytes: limits.MaxBytes})
+	return func(_ context.Context, logs plog.Logs) error {
+		for record := range records(logs) {
+			if err := parser.Parse(record.Body().Str(), record.Body()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func records(logs plog.Logs) iter.Seq[plog.LogRecord] {
+	return func(yield func(plog.LogRecord) bool) {
+		resources := logs.ResourceLogs()
+		for i := range resources.Len() {
+			scopes := resources.At(i).ScopeLogs()
+			for j := range scopes.Len() {
+				records := scopes.At(j).LogRecords()
+				for k := range records.Len() {
+					if !yield(records.At(k)) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

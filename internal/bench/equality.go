@@ -53,12 +53,13 @@ func output(name, layout string, batch plog.Logs) ([]string, error) {
 type collected struct {
 	consume consume
 	sink    *consumertest.LogsSink
+	layout  string
 }
 
 func newCollected(name, layout string) (collected, error) {
 	sink := &consumertest.LogsSink{}
 	consume, err := newContender(name, layout, sink)
-	return collected{consume: consume, sink: sink}, err
+	return collected{consume: consume, sink: sink, layout: layout}, err
 }
 
 func (c collected) output(batch plog.Logs) ([]string, error) {
@@ -71,6 +72,9 @@ func (c collected) output(batch plog.Logs) ([]string, error) {
 		for _, resource := range logs.ResourceLogs().All() {
 			for _, scope := range resource.ScopeLogs().All() {
 				for _, record := range scope.LogRecords().All() {
+					if c.layout == segmentText {
+						makeDoubles(record.Body())
+					}
 					records = append(records, recordText(resource, scope, record))
 				}
 			}
@@ -78,6 +82,22 @@ func (c collected) output(batch plog.Logs) ([]string, error) {
 	}
 	slices.Sort(records)
 	return records, nil
+}
+
+// makeDoubles makes doubles of all numbers in a value, as ParseJSON does.
+func makeDoubles(v pcommon.Value) {
+	switch v.Type() {
+	case pcommon.ValueTypeInt:
+		v.SetDouble(float64(v.Int()))
+	case pcommon.ValueTypeMap:
+		for _, field := range v.Map().All() {
+			makeDoubles(field)
+		}
+	case pcommon.ValueTypeSlice:
+		for _, element := range v.Slice().All() {
+			makeDoubles(element)
+		}
+	}
 }
 
 func copyOf(batch plog.Logs) plog.Logs {

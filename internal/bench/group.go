@@ -43,26 +43,55 @@ func newGroups(only string) ([]*group, error) {
 			groups = append(groups, g)
 		}
 	}
-	for _, layout := range []string{otel, segmentBody, segmentAttributes} {
+	for _, layout := range []string{otel, segmentBody, segmentAttributes, segmentText, segmentTextBatch} {
 		for _, percent := range []int{0, 10, 100} {
-			g := &group{name: fmt.Sprintf("%s/%d", layout, percent)}
-			for _, contender := range []string{floor, floorComponent, ours, fanOut, favourable} {
-				g.entries = append(g.entries, &entry{workload: newWorkload(layout, percent), contender: contender, label: contender})
-			}
-			add(g)
+			add(newGroup(layout, percent))
 		}
 	}
-	attributes := &group{name: "attributes"}
-	for _, number := range []int{fewAttributes, manyAttributes} {
-		w := newWorkload(otel, 100)
-		w.fewest, w.most = number, number
-		attributes.entries = append(attributes.entries, &entry{workload: w, contender: ours, label: attributesLabel(number)})
-	}
-	add(attributes)
+	add(newAttributesGroup())
 	if len(groups) == 0 {
 		return nil, fmt.Errorf("nothing begins with %q", only)
 	}
 	return groups, nil
+}
+
+func newGroup(layout string, percent int) *group {
+	g := &group{name: fmt.Sprintf("%s/%d", layout, percent)}
+	for _, contender := range contenders(layout, percent) {
+		g.entries = append(g.entries, &entry{workload: newWorkload(layout, percent), contender: contender, label: contender})
+	}
+	if percent == 100 && (layout == segmentText || layout == segmentTextBatch) {
+		g.entries = append(g.entries, &entry{workload: newWorkload(segmentBody, percent), contender: ours, label: transformation})
+	}
+	return g
+}
+
+// contenders are those that tell something of a layout. OTTL has no part in texts of several events: it cannot make
+// records of them.
+func contenders(layout string, percent int) []string {
+	switch {
+	case layout == segmentText:
+		return []string{bareScan, bareParse, ours, favourable}
+	case layout == segmentTextBatch:
+		return []string{bareScan, bareParse, ours}
+	case percent == 0:
+		return []string{floor, floorComponent, ours, allPresets, fanOut, favourable}
+	default:
+		return []string{floor, floorComponent, ours, fanOut, favourable}
+	}
+}
+
+// transformation labels ours on events that need no parsing: what is left of its time on texts when they are parsed.
+const transformation = "transformation alone"
+
+func newAttributesGroup() *group {
+	g := &group{name: "attributes"}
+	for _, number := range []int{fewAttributes, manyAttributes} {
+		w := newWorkload(otel, 100)
+		w.fewest, w.most = number, number
+		g.entries = append(g.entries, &entry{workload: w, contender: ours, label: attributesLabel(number)})
+	}
+	return g
 }
 
 // The numbers of attributes between which the cost is to be linear.

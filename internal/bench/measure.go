@@ -16,14 +16,14 @@ const fewestRounds = 5
 
 // result is what was measured of an entry.
 type result struct {
-	// perRecord are the nanoseconds a record, by batch; sorted in the end.
-	perRecord []float64
-	// allocs a record, beyond those of a batch.
+	// perEvent are the nanoseconds an event, by batch; sorted in the end.
+	perEvent []float64
+	// allocs an event, beyond those of a batch.
 	allocs float64
 }
 
 func (r *result) median() float64            { return r.quantile(0.5) }
-func (r *result) quantile(q float64) float64 { return r.perRecord[int(q*float64(len(r.perRecord)-1))] }
+func (r *result) quantile(q float64) float64 { return r.perEvent[int(q*float64(len(r.perEvent)-1))] }
 
 // measure lets the entries take turns, round by round, until the budget is used up.
 func (g *group) measure(budget time.Duration) error {
@@ -43,7 +43,7 @@ func (g *group) measure(budget time.Duration) error {
 		}
 	}
 	for _, e := range g.entries {
-		slices.Sort(e.perRecord)
+		slices.Sort(e.perEvent)
 		e.batches = nil
 	}
 	return nil
@@ -68,7 +68,7 @@ func (e *entry) turn() (err error) {
 		if err != nil {
 			return err
 		}
-		e.perRecord = append(e.perRecord, float64(took.Nanoseconds())/float64(e.records))
+		e.perEvent = append(e.perEvent, float64(took.Nanoseconds())/float64(e.events()))
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (e *entry) countAllocs() error {
 	if err != nil {
 		return err
 	}
-	e.allocs = (float64(whole) - float64(one)) / float64(e.records-1)
+	e.allocs = (float64(whole) - float64(one)) / float64(e.events()-e.eventsPerRecord)
 	return nil
 }
 

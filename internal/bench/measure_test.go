@@ -20,7 +20,7 @@ func TestEachEntryIsMeasured(t *testing.T) {
 	require.NoError(t, g.prepare())
 	require.NoError(t, g.measure(0))
 	for _, e := range g.entries {
-		assert.Len(t, e.perRecord, fewestRounds*distinct, e.label)
+		assert.Len(t, e.perEvent, fewestRounds*distinct, e.label)
 		assert.Positive(t, e.median(), e.label)
 	}
 

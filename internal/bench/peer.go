@@ -13,6 +13,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor"
 )
@@ -25,6 +26,9 @@ var peerConfigs embed.FS
 // newPeer makes one of the arrangements of OTTL processors. OTTL cannot add a record, so the updates are made of copies
 // of the events, in a branch of their own.
 func newPeer(name, layout string, next consumer.Logs) (consume, error) {
+	if layout == segmentText {
+		return newTextPeer(name, next)
+	}
 	config, err := peerConfig(layout)
 	if err != nil {
 		return nil, err
@@ -49,6 +53,28 @@ func newPeer(name, layout string, next consumer.Logs) (consume, error) {
 		return nil, err
 	}
 	return copyAll(rename, impressions), nil
+}
+
+// newTextPeer parses texts, then leaves them to the arrangement for maps. The fan-out is not for it: its filters let pass
+// what is still a text.
+func newTextPeer(name string, next consumer.Logs) (consume, error) {
+	config, err := peerConfig(segmentText)
+	if err != nil {
+		return nil, err
+	}
+	ofMaps, err := newPeer(name, segmentBody, next)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := consumer.NewLogs(consumer.ConsumeLogsFunc(ofMaps))
+	if err != nil {
+		return nil, err
+	}
+	parse, err := newPeerProcessor(transformprocessor.NewFactory(), "parse", config, parsed)
+	if err != nil {
+		return nil, err
+	}
+	return parse.ConsumeLogs, nil
 }
 
 func peerConfig(layout string) (*confmap.Conf, error) {
@@ -135,6 +161,10 @@ func matches(layout string) func(plog.LogRecord) bool {
 	switch layout {
 	case segmentBody:
 		return func(record plog.LogRecord) bool {
+			// Texts that were not parsed are among them.
+			if record.Body().Type() != pcommon.ValueTypeMap {
+				return false
+			}
 			event, present := record.Body().Map().Get("event")
 			return present && event.Str() == impressionType
 		}

@@ -16,8 +16,8 @@ func printTable(to io.Writer, groups []*group) error {
 	for _, g := range groups {
 		rounds = min(rounds, g.rounds)
 	}
-	_, err := fmt.Fprintf(to, "%s %s/%s, %s, GOMAXPROCS %d; batches of %d records; medians of %d rounds or more, %d batches each\n\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, cpuModel(), runtime.GOMAXPROCS(0), recordsPerBatch, rounds, distinct)
+	_, err := fmt.Fprintf(to, "%s %s/%s, %s, GOMAXPROCS %d; batches of %d events; medians of %d rounds or more, %d batches each\n\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, cpuModel(), runtime.GOMAXPROCS(0), eventsPerBatch, rounds, distinct)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func printTable(to io.Writer, groups []*group) error {
 
 func rows(groups []*group) string {
 	var text strings.Builder
-	fmt.Fprintln(&text, "layout/% impressions\tcontender\tns/record\t10th–90th percentile\t× floor\t× ours\tallocs/record\tbars")
+	fmt.Fprintln(&text, "layout/% impressions\tcontender\tns/event\t10th–90th percentile\t× floor\t× ours\tallocs/event\tbars")
 	for _, g := range groups {
 		name := g.name
 		for _, e := range g.entries {

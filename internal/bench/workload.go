@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -17,11 +18,16 @@ const (
 	otel              = "otel"
 	segmentBody       = "segment-body"
 	segmentAttributes = "segment-attributes"
+	// The body is a JSON text: of one track call, or of a batch of them.
+	segmentText      = "segment-text"
+	segmentTextBatch = "segment-text-batch"
 )
 
 const (
-	recordsPerBatch = 1000
-	scopesPerBatch  = 10
+	eventsPerBatch = 1000
+	scopesPerBatch = 10
+	// eventsPerText is how many track calls a JSON text of several holds.
+	eventsPerText = 100
 
 	impressionType = "$impression"
 	// flags and their variants are few beside the impressions: a company has tens of experiments at a time.
@@ -35,15 +41,25 @@ const segmentTime = "2006-01-02T15:04:05.000Z07:00"
 // workload says what batches are made of. The same workload always makes the same batches.
 type workload struct {
 	layout string
-	// percent of the records are impressions.
+	// percent of the events are impressions.
 	percent int
 	records int
+	// eventsPerRecord is 1 but for the layouts of several.
+	eventsPerRecord int
 	// fewest and most bound the attributes of an event: the record's own, or its properties where they are in a map.
 	fewest, most int
 }
 
 func newWorkload(layout string, percent int) workload {
-	return workload{layout: layout, percent: percent, records: recordsPerBatch, fewest: 10, most: 30}
+	w := workload{layout: layout, percent: percent, records: eventsPerBatch, eventsPerRecord: 1, fewest: 10, most: 30}
+	if layout == segmentTextBatch {
+		w.records, w.eventsPerRecord = eventsPerBatch/eventsPerText, eventsPerText
+	}
+	return w
+}
+
+func (w workload) events() int {
+	return w.records * w.eventsPerRecord
 }
 
 // single is the workload in batches of one record.
@@ -60,8 +76,9 @@ func (w workload) batch(number uint64) plog.Logs {
 	var resource plog.ResourceLogs
 	var scope plog.ScopeLogs
 	// Rounded up, so that a batch of one record has an impression where others have some.
-	impressions := (w.records*w.percent + 99) / 100
-	for i, place := range g.rng.Perm(w.records) {
+	impressions := (w.events()*w.percent + 99) / 100
+	places := g.rng.Perm(w.events())
+	for i := range w.records {
 		if i%(2*perScope) == 0 {
 			resource = g.appendResource(logs, i)
 		}
@@ -69,8 +86,11 @@ func (w workload) batch(number uint64) plog.Logs {
 			scope = resource.ScopeLogs().AppendEmpty()
 			scope.Scope().SetName("web-sdk")
 		}
-		event := event{impression: place < impressions, hasVariant: place%10 != 9}
-		g.appendRecord(scope, event)
+		var events []event
+		for _, place := range places[i*w.eventsPerRecord:][:w.eventsPerRecord] {
+			events = append(events, event{impression: place < impressions, hasVariant: place%10 != 9})
+		}
+		g.appendRecord(scope, events)
 	}
 	return logs
 }
@@ -101,30 +121,51 @@ func (g *generator) appendResource(to plog.Logs, number int) plog.ResourceLogs {
 	return resource
 }
 
-func (g *generator) appendRecord(scope plog.ScopeLogs, e event) {
+func (g *generator) appendRecord(scope plog.ScopeLogs, events []event) {
 	record := scope.LogRecords().AppendEmpty()
 	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).Add(time.Duration(g.rng.IntN(3_600_000)) * time.Millisecond)
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(at.Add(2 * time.Second)))
 	switch g.layout {
 	case otel:
-		record.SetEventName(g.eventName(e, otelEventNames))
+		record.SetEventName(g.eventName(events[0], otelEventNames))
 		record.SetTimestamp(pcommon.NewTimestampFromTime(at))
 		trace := g.bytes()
 		record.SetTraceID(trace)
 		record.SetSpanID(pcommon.SpanID(trace[8:]))
-		g.write(record.Attributes(), g.otelFields(e))
+		g.write(record.Attributes(), g.otelFields(events[0]))
 	case segmentBody:
 		record.Attributes().PutStr("log.file.name", "events.jsonl")
-		g.write(record.Body().SetEmptyMap(), g.segmentFields(e, at))
+		g.write(record.Body().SetEmptyMap(), g.segmentFields(events[0], at))
 	case segmentAttributes:
-		g.write(record.Attributes(), g.segmentFields(e, at))
+		g.write(record.Attributes(), g.segmentFields(events[0], at))
 		// A file reader that parses into the attributes leaves the line in the body.
-		line, err := json.Marshal(record.Attributes().AsRaw())
-		if err != nil {
-			panic(err)
-		}
-		record.Body().SetStr(string(line))
+		record.Body().SetStr(jsonText(record.Attributes()))
+	case segmentText, segmentTextBatch:
+		record.Attributes().PutStr("log.file.name", "events.jsonl")
+		record.Body().SetStr(g.segmentText(events, at))
 	}
+}
+
+// segmentText is a track call, or a batch of them, as Segment sends it.
+func (g *generator) segmentText(events []event, at time.Time) string {
+	var calls []string
+	for _, e := range events {
+		call := pcommon.NewMap()
+		g.write(call, g.segmentFields(e, at))
+		calls = append(calls, jsonText(call))
+	}
+	if g.eventsPerRecord == 1 {
+		return calls[0]
+	}
+	return `{"batch":[` + strings.Join(calls, ",") + `]}`
+}
+
+func jsonText(m pcommon.Map) string {
+	text, err := json.Marshal(m.AsRaw())
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
 }
 
 func (g *generator) eventName(e event, others []string) string {

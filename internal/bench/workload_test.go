@@ -3,6 +3,9 @@
 package main
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,12 +13,17 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
+// layouts are those that all contenders have a part in.
 func layouts() []string {
 	return []string{otel, segmentBody, segmentAttributes}
 }
 
+func textLayouts() []string {
+	return []string{segmentText, segmentTextBatch}
+}
+
 func TestWorkloadIsDeterministic(t *testing.T) {
-	for _, layout := range layouts() {
+	for _, layout := range slices.Concat(layouts(), textLayouts()) {
 		t.Run(layout, func(t *testing.T) {
 			w := newWorkload(layout, 10)
 			marshal := func(number uint64) []byte {
@@ -34,7 +42,7 @@ func TestWorkloadIsAsDescribed(t *testing.T) {
 	for _, layout := range layouts() {
 		for _, percent := range []int{0, 10, 100} {
 			batch := newWorkload(layout, percent).batch(0)
-			require.Equal(t, recordsPerBatch, batch.LogRecordCount())
+			require.Equal(t, eventsPerBatch, batch.LogRecordCount())
 			impressions, unassigned := 0, 0
 			isImpression := matches(layout)
 			for _, resource := range batch.ResourceLogs().All() {
@@ -62,8 +70,26 @@ func TestWorkloadIsAsDescribed(t *testing.T) {
 					}
 				}
 			}
-			assert.Equal(t, recordsPerBatch*percent/100, impressions, "%s, %d%%", layout, percent)
+			assert.Equal(t, eventsPerBatch*percent/100, impressions, "%s, %d%%", layout, percent)
 			assert.Equal(t, impressions/10, unassigned, "%s, %d%%", layout, percent)
+		}
+	}
+}
+
+func TestTextsAreAsDescribed(t *testing.T) {
+	for _, layout := range textLayouts() {
+		for _, percent := range []int{0, 10, 100} {
+			w := newWorkload(layout, percent)
+			events, impressions := 0, 0
+			for record := range records(w.batch(0)) {
+				text := record.Body().Str()
+				require.True(t, json.Valid([]byte(text)), text)
+				events += strings.Count(text, `"type":"track"`)
+				impressions += strings.Count(text, `"event":"$impression"`)
+			}
+			assert.Equal(t, w.records, w.batch(0).LogRecordCount(), "%s, %d%%", layout, percent)
+			assert.Equal(t, eventsPerBatch, events, "%s, %d%%", layout, percent)
+			assert.Equal(t, eventsPerBatch*percent/100, impressions, "%s, %d%%", layout, percent)
 		}
 	}
 }
