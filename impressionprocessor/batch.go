@@ -75,6 +75,9 @@ func (b *batch) process(logs plog.Logs) bool {
 
 func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSlice) {
 	for i := 0; i < records.Len(); i++ {
+		if b.reader.IsOther(records.At(i)) {
+			continue
+		}
 		eventType := b.reader.Find(resource, records.At(i))
 		for eventType == layout.Envelope {
 			b.unroll(resource, records, i)

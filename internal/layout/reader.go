@@ -16,7 +16,9 @@ import (
 type Reader struct {
 	layouts *Layouts
 	types   []string
-	text    textReader
+	// otherLengths has a bit for each length, modulo 64, that the EventName of no event of the reader's types has.
+	otherLengths uint64
+	text         textReader
 	// Seen counts records since the last Reset.
 	Seen Seen
 
@@ -27,12 +29,20 @@ type Reader struct {
 
 // NewReader returns a reader that finds events of these types by these layouts, in JSON texts up to these limits.
 func NewReader(layouts *Layouts, types []string, limits jsonvalue.Limits) *Reader {
-	return &Reader{
+	r := &Reader{
 		layouts: layouts,
 		types:   types,
 		text:    newTextReader(types, limits),
 		Seen:    Seen{ByLayout: make([]int64, len(layouts.all))},
 	}
+	if layouts.nameFirst {
+		// A record without EventName needs a closer look.
+		r.otherLengths = ^uint64(1)
+		for _, eventType := range types {
+			r.otherLengths &^= 1 << (len(eventType) % 64)
+		}
+	}
+	return r
 }
 
 // Reset lets go of the record that was read last, and counts anew.
@@ -51,6 +61,12 @@ const (
 	// Envelope is a record of several events, with at least one of the reader's types among them; see Unroll.
 	Envelope = -2
 )
+
+// IsOther says of most records that are no event of the reader's types that they are none, by the length of their
+// EventName. Find says the same at a higher cost.
+func (r *Reader) IsOther(record plog.LogRecord) bool {
+	return r.otherLengths>>(len(record.EventName())%64)&1 != 0
+}
 
 // Find returns the index of the record's event type in the reader's types. The event's type is what the first layout that
 // finds one says, of the reader's types or not. The event's other parts can then be read, until the record or its resource

@@ -4,6 +4,7 @@ package layout
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -280,6 +281,24 @@ func TestRecordsThatAreNoEventsAllocateNothing(t *testing.T) {
 		"line":       {body: "line", attributes: raw{"log.file.name": "a.log"}},
 	} {
 		resource, record := recordOf(t, in)
+		assert.Equal(t, NotFound, reader.Find(resource, record), name)
 		assert.Zero(t, testing.AllocsPerRun(100, func() { reader.Find(resource, record) }), name)
+	}
+}
+
+func TestIsOtherOnlyWhatFindDoesNotFind(t *testing.T) {
+	long := strings.Repeat("x", 64+len("$impression"))
+	for _, configs := range [][]Config{defaults, {{Preset: "segment"}, {Preset: "otel"}}} {
+		layouts, err := Compile(configs)
+		require.NoError(t, err)
+		reader := NewReader(layouts, []string{"$impression", strings.Repeat("y", 64)}, limits)
+		for _, name := range []string{"", "page.view", "$impression", "page.viewed", long, strings.Repeat("y", 64)} {
+			resource, record := recordOf(t, given{name: name, attributes: raw{"event.name": "$impression"}})
+			if reader.IsOther(record) {
+				assert.Equal(t, NotFound, reader.Find(resource, record), name)
+			}
+		}
+		_, other := recordOf(t, given{name: "page.view"})
+		assert.Equal(t, configs[0].Preset == "otel", reader.IsOther(other))
 	}
 }
