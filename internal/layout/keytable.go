@@ -16,9 +16,9 @@ const maxKeys = 32
 type keyTable struct {
 	byLength [][]knownKey
 	count    int
-	// lengths has a bit for each length, modulo 64, of the keys that scan looks for. Most keys of a map are none of them,
-	// and most of those differ in length already.
-	lengths uint64
+	// firsts has, by length, a bit for each first byte, modulo 64, of the keys that scan looks for: most keys of a map are
+	// none of them, and differ in one or the other. The last is for all that are longer.
+	firsts [64]uint64
 }
 
 type knownKey struct {
@@ -46,7 +46,7 @@ func (t *keyTable) addType(keys []string) (int, error) {
 		return 0, err
 	}
 	known.types = append(known.types, keys[1:])
-	t.lengths |= 1 << (len(keys[0]) % 64)
+	t.markFirst(keys[0])
 	return known.slot, nil
 }
 
@@ -55,7 +55,11 @@ func (t *keyTable) addEnvelope(key string) {
 	// There is room, for these are added first.
 	known, _ := t.known(key)
 	known.envelope = true
-	t.lengths |= 1 << (len(key) % 64)
+	t.markFirst(key)
+}
+
+func (t *keyTable) markFirst(key string) {
+	t.firsts[min(len(key), len(t.firsts)-1)] |= 1 << (key[0] % 64)
 }
 
 func (t *keyTable) known(key string) (*knownKey, error) {
@@ -93,7 +97,8 @@ func (s sight) and(other sight) sight {
 func (t *keyTable) scan(m pcommon.Map, types []string) sight {
 	var seen sight
 	for key, value := range m.All() {
-		if t.lengths>>(len(key)%64)&1 != 0 {
+		firsts := t.firsts[min(len(key), len(t.firsts)-1)]
+		if firsts != 0 && firsts>>(key[0]%64)&1 != 0 {
 			seen = seen.and(t.look(key, value, types))
 		}
 	}

@@ -15,8 +15,8 @@ import (
 // textReader reads bodies that are JSON texts.
 type textReader struct {
 	parser *jsonvalue.Parser
-	// signs are the parts of event types by which a text is known to hold none of them.
-	signs []string
+	// signs are those of the event types, by which a text is known to hold none of them.
+	signs []sign
 	// parsed and original are values on their way into a body and back.
 	parsed, original pcommon.Value
 	// replaced says that original is the text of the record that was found last.
@@ -26,12 +26,29 @@ type textReader struct {
 func newTextReader(types []string, limits jsonvalue.Limits) textReader {
 	t := textReader{parser: jsonvalue.NewParser(limits), parsed: pcommon.NewValueEmpty(), original: pcommon.NewValueEmpty()}
 	for _, eventType := range types {
-		t.signs = append(t.signs, longestWord(eventType))
+		t.signs = append(t.signs, newSign(eventType))
 	}
 	return t
 }
 
-// longestWord returns the longest run of ASCII letters and digits: what no JSON encoder writes as an escape.
+// sign is what a text holds in which an event type stands.
+type sign struct {
+	// whole is the event type, if it stands so in each text without a \u escape, else "".
+	whole string
+	// word is the longest run of ASCII letters and digits of the event type: what no JSON encoder writes as an escape.
+	word string
+}
+
+func newSign(eventType string) sign {
+	s := sign{word: longestWord(eventType)}
+	// These have short escapes.
+	hasShort := func(c rune) bool { return c < ' ' || c == '"' || c == '\\' || c == '/' }
+	if !strings.ContainsFunc(eventType, hasShort) {
+		s.whole = eventType
+	}
+	return s
+}
+
 func longestWord(text string) string {
 	longest := ""
 	isOther := func(c rune) bool {
@@ -43,6 +60,15 @@ func longestWord(text string) string {
 		}
 	}
 	return longest
+}
+
+// in says whether the event type may stand in a text. A search for the whole type is some times faster than one for the
+// word, for it mostly begins with a rare character.
+func (s *sign) in(text string) bool {
+	if s.whole == "" {
+		return strings.Contains(text, s.word)
+	}
+	return strings.Contains(text, s.whole) || strings.Contains(text, `\u`) && strings.Contains(text, s.word)
 }
 
 // isJSON says whether a text begins like an object or a list.
@@ -62,8 +88,8 @@ func isJSON(text string) bool {
 
 // mayHold says whether a text may hold one of the event types.
 func (t *textReader) mayHold(text string) bool {
-	for _, sign := range t.signs {
-		if strings.Contains(text, sign) {
+	for i := range t.signs {
+		if t.signs[i].in(text) {
 			return true
 		}
 	}

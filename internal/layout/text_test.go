@@ -44,7 +44,7 @@ func TestJSONTexts(t *testing.T) {
 			in: given{body: `{"batch": [{"event": "$impression"}]}`}, want: Envelope, reads: true, seen: Seen{ByLayout: []int64{0, 0, 0}},
 		},
 		"another event": {
-			in: given{body: `{"event": "impression clicked"}`}, want: NotFound, seen: Seen{ByLayout: []int64{0, 0, 1}},
+			in: given{body: `{"event": "$impression clicked"}`}, want: NotFound, seen: Seen{ByLayout: []int64{0, 0, 1}},
 		},
 		"an event without a word of it": {
 			in: given{body: `{"event": "Product Viewed"}`}, want: NotFound, seen: Seen{ByLayout: []int64{0, 0, 0}, Text: 1},
@@ -93,14 +93,25 @@ func TestIdsOfJSONTextsKeepTheirDigits(t *testing.T) {
 	assert.Equal(t, "98765432109876543210", reader.DeviceID())
 }
 
-func TestLongestWord(t *testing.T) {
-	for eventType, want := range map[string]string{
-		"$impression":             "impression",
-		"[Experiment] Impression": "Experiment",
-		"$$$":                     "",
-		"Präsentation 2":          "sentation",
+func TestSigns(t *testing.T) {
+	for eventType, row := range map[string]struct{ in, out []string }{
+		"$impression": {
+			in:  []string{`{"event":"$impression"}`, `{"event":"\u0024impression"}`, `{"event":"\u0024\u0069mpression","a":"impression"}`},
+			out: []string{`{"event":"impression"}`, `{"event":"$Impression"}`, `{"event":"a\"\u0024 b"}`},
+		},
+		"a/b c": {
+			in:  []string{`{"event":"a/b c"}`, `{"event":"a\/b c"}`},
+			out: []string{`{"event":"x"}`},
+		},
+		"$$$": {in: []string{`{"event":"$$$"}`, `{"event":"\u0024\u0024$"}`}, out: []string{`{"event":"$"}`}},
 	} {
-		assert.Equal(t, want, longestWord(eventType))
+		s := newSign(eventType)
+		for _, text := range row.in {
+			assert.True(t, s.in(text), text)
+		}
+		for _, text := range row.out {
+			assert.False(t, s.in(text), text)
+		}
 	}
 }
 
