@@ -17,9 +17,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor"
 	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
 
 // The contenders.
@@ -62,34 +60,6 @@ func newContender(name, layout string, next consumer.Logs) (consume, error) {
 		return newBareParse(), nil
 	default:
 		return newPeer(name, layout, next)
-	}
-}
-
-func defaultConfig() *impressionprocessor.Config {
-	return impressionprocessor.NewFactory().CreateDefaultConfig().(*impressionprocessor.Config)
-}
-
-func newOurs(config *impressionprocessor.Config, next consumer.Logs) (consume, error) {
-	p, err := newProcessor(impressionprocessor.NewFactory(), "", config, next)
-	if err != nil {
-		return nil, err
-	}
-	return p.ConsumeLogs, nil
-}
-
-// everyPreset is every preset, the default ones first, with the fields that some have none for.
-func everyPreset() []layout.Config {
-	return []layout.Config{
-		{Preset: "otel"},
-		{Preset: "amplitude"},
-		{Preset: "segment"},
-		{Preset: "hightouch"},
-		{Preset: "customerio"},
-		{Preset: "rudderstack"},
-		{Preset: "jitsu"},
-		{Preset: "mparticle"},
-		{Preset: "snowplow", Properties: []string{`event["unstruct_event_com_acme_impression_1"]`}},
-		{Preset: "tealium", UserID: []string{`event["customer_id"]`}},
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func main() {
 	only := flag.String("only", "", "run only what `begins` so, such as otel/10 or otel/10/ours")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to `file`; pprof -tagfocus=contender:ours leaves out the copying")
-	budget := flag.Duration("time", 6*time.Second, "how `long` to measure each group")
+	budget := flag.Duration("time", 5*time.Second, "how `long` to measure each group")
 	flag.Parse()
 	if err := profiled(*profile, func() error { return run(*only, *budget) }); err != nil {
 		fmt.Fprintln(os.Stderr, err)

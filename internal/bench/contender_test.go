@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impressionprocessor/internal/layout"
+)
+
+func TestEveryPresetIsThere(t *testing.T) {
+	var names []string
+	for _, l := range everyPreset() {
+		names = append(names, l.Preset)
+	}
+	assert.ElementsMatch(t, layout.Presets(), names)
+}
+
+func TestBareParseParsesEachText(t *testing.T) {
+	for _, layout := range textLayouts() {
+		batch := smallBatch(layout, 10)
+		require.NoError(t, newBareParse()(context.Background(), batch))
+		for record := range records(batch) {
+			require.Equal(t, pcommon.ValueTypeMap, record.Body().Type(), layout)
+		}
+	}
+}
