@@ -20,7 +20,8 @@ func findOf(t *testing.T, in given) (*Reader, plog.LogRecordSlice, int) {
 	resource, record := recordOf(t, in)
 	records := plog.NewLogRecordSlice()
 	record.MoveTo(records.AppendEmpty())
-	return reader, records, reader.Find(resource, records.At(0))
+	is := reader.Find(resource, records.At(0))
+	return reader, records, is
 }
 
 func unrolled(t *testing.T, records plog.LogRecordSlice, events int) []plog.LogRecord {

@@ -20,7 +20,8 @@ func findText(t *testing.T, types []string, within jsonvalue.Limits, in given) (
 	require.NoError(t, err)
 	reader := NewReader(layouts, types, within)
 	resource, record := recordOf(t, in)
-	return reader, record, reader.Find(resource, record)
+	is := reader.Find(resource, record)
+	return reader, record, is
 }
 
 func TestJSONTexts(t *testing.T) {
