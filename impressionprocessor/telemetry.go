@@ -70,6 +70,8 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 		layout.TooDeep:     t.series(attribute.String("reason", "json_too_deep")),
 		layout.InvalidJSON: t.series(attribute.String("reason", "json_invalid")),
 		layout.MixedEvents: t.series(attribute.String("reason", "mixed_events")),
+
+		layout.EnvelopeTooLarge: t.series(attribute.String("reason", "envelope_too_large")),
 	}
 	if config.estimate > 0 {
 		err = builder.RegisterProcessorImpressionMonthlyEstimateCallback(func(_ context.Context, o metric.Int64Observer) error {

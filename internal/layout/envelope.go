@@ -56,7 +56,44 @@ func (r *Reader) holdsEvents(record plog.LogRecord) bool {
 		}
 		holds = holds || r.isListed(event.Map()) || r.isEnvelope(event.Map())
 	}
+	if holds && commonValues(record)*events.Len() > maxCopied {
+		r.Seen.untouched(EnvelopeTooLarge)
+		return false
+	}
 	return holds
+}
+
+// maxCopied bounds the values that unrolling copies to all events together, some 60 MB: a short text can ask for any
+// number, with many fields beside many events.
+const maxCopied = 1 << 20
+
+// commonValues are how many values of an envelope each of its events gets.
+func commonValues(record plog.LogRecord) int {
+	count := 0
+	events, _ := eventsOf(record)
+	for _, fields := range []pcommon.Map{bodyMap(record), record.Attributes()} {
+		for _, value := range fields.All() {
+			if value.Type() != pcommon.ValueTypeSlice || value.Slice() != events {
+				count += values(value)
+			}
+		}
+	}
+	return count
+}
+
+func values(v pcommon.Value) int {
+	count := 1
+	switch v.Type() {
+	case pcommon.ValueTypeMap:
+		for _, inner := range v.Map().All() {
+			count += values(inner)
+		}
+	case pcommon.ValueTypeSlice:
+		for _, inner := range v.Slice().All() {
+			count += values(inner)
+		}
+	}
+	return count
 }
 
 func (r *Reader) isListed(event pcommon.Map) bool {

@@ -3,6 +3,7 @@
 package layout
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -111,4 +112,26 @@ func TestNoEnvelopes(t *testing.T) {
 			assert.Equal(t, before.Body().AsRaw(), records.At(0).Body().AsRaw())
 		})
 	}
+}
+
+func TestEnvelopesWhoseFieldsAreTooManyAreLeft(t *testing.T) {
+	context := raw{}
+	for i := range 1100 {
+		context[strconv.Itoa(i)] = []any{i}
+	}
+	events := make([]any, 500)
+	for i := range events {
+		events[i] = raw{"event": "a"}
+	}
+	for name, in := range map[string]given{
+		"in the body":       {body: raw{"context": context, "batch": events}},
+		"in the attributes": {attributes: raw{"context": context, "batch": events}},
+		"around it":         {body: raw{"batch": events}, attributes: context},
+	} {
+		reader, _, is := findOf(t, in)
+		assert.Equal(t, NotFound, is, name)
+		assert.Equal(t, int64(1), reader.Seen.Untouched[EnvelopeTooLarge], name)
+	}
+	_, _, is := findOf(t, given{body: raw{"context": context, "batch": events[:400]}})
+	assert.Equal(t, Envelope, is)
 }

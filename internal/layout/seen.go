@@ -21,6 +21,8 @@ const (
 	InvalidJSON
 	// MixedEvents is a list of events and other things, or of lists.
 	MixedEvents
+	// EnvelopeTooLarge is an envelope whose fields would be copied to too many events.
+	EnvelopeTooLarge
 
 	UntouchedReasons = iota
 )
