@@ -10,6 +10,9 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/xpdata"
+
+	"github.com/impression-collector/impressionprocessor/internal/mapmerge"
 )
 
 // IdentifyEventType is the event type of a user property update, in Amplitude's HTTP API.
@@ -103,19 +106,18 @@ func (u *Update) WriteRecord(to, of plog.LogRecord) {
 // already stay. Plain properties become a $set, which is what they mean: Amplitude refuses a mixture of both.
 func (u *Update) WriteInline(root pcommon.Map) {
 	operations := mapAt(root, userPropertiesKey)
-	plain := pcommon.NewMap()
+	var builder xpdata.MapBuilder
 	operations.RemoveIf(func(key string, value pcommon.Value) bool {
 		if strings.HasPrefix(key, "$") {
 			return false
 		}
-		value.MoveTo(plain.PutEmpty(key))
+		value.MoveTo(builder.AppendEmpty(key))
 		return true
 	})
+	plain := pcommon.NewMap()
+	builder.UnsafeIntoMap(plain)
 	if plain.Len() > 0 {
-		set := mapAt(operations, setOperator)
-		for key, value := range plain.All() {
-			value.MoveTo(set.PutEmpty(key))
-		}
+		mapmerge.AddMissing(mapAt(operations, setOperator), plain)
 	}
 	operator, value := u.operation()
 	mapAt(operations, operator).PutStr(u.Property, value)

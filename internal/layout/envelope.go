@@ -5,6 +5,8 @@ package layout // import "github.com/impression-collector/impressionprocessor/in
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impressionprocessor/internal/mapmerge"
 )
 
 // envelopeKeys are those of a list of events: Segment, RudderStack and Amplitude send batches under the first or the
@@ -163,7 +165,7 @@ func Unroll(records plog.LogRecordSlice, index int) {
 			of = record.Body().SetEmptyMap()
 		}
 		event.Map().MoveTo(of)
-		addMissing(of, fields)
+		mapmerge.AddMissing(of, fields)
 	}
 	if inAttributes {
 		// Most likely the text of the whole envelope: not once more for each event.
@@ -176,12 +178,4 @@ func takeList(envelope pcommon.Map, to pcommon.Slice) {
 	list, _ := envelope.Get(key)
 	list.Slice().MoveAndAppendTo(to)
 	envelope.Remove(key)
-}
-
-func addMissing(to, fields pcommon.Map) {
-	for key, value := range fields.All() {
-		if added, present := to.GetOrPutEmpty(key); !present {
-			value.CopyTo(added)
-		}
-	}
 }
