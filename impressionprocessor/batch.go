@@ -50,10 +50,16 @@ func newBatch(config *compiled) *batch {
 	}
 }
 
+// mostKept is how many bytes of insert ids stay with a batch for the next.
+const mostKept = 1 << 20
+
 // reset lets go of the records that were processed.
 func (b *batch) reset() {
 	b.reader.Reset()
 	b.counts.reset()
+	if cap(b.insertIDs) > mostKept {
+		b.insertIDs = nil
+	}
 }
 
 // process transforms all impressions of a batch, and says whether it left any record.
@@ -74,16 +80,18 @@ func (b *batch) process(logs plog.Logs) bool {
 }
 
 func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSlice) {
+	unrolled := false
 	for i := 0; i < records.Len(); i++ {
 		if b.reader.IsOther(records.At(i)) {
 			continue
 		}
 		eventType := b.reader.Find(resource, records.At(i))
-		for eventType == layout.Envelope {
+		if eventType == layout.Envelope && !unrolled {
 			b.unroll(resource, records, i)
+			unrolled = true
 			eventType = b.reader.Find(resource, records.At(i))
 		}
-		if eventType != layout.NotFound {
+		if eventType >= 0 {
 			b.processEvent(i, records.At(i), eventType)
 		}
 	}
@@ -96,21 +104,29 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 	}
 }
 
+// envelopeLevels is how many envelopes are unrolled within one another: a list of batches.
+const envelopeLevels = 2
+
 // unroll makes one record of each event of the envelopes from an index on: of all of them at once, for each record is
-// moved only once so.
+// moved only once a level so.
 func (b *batch) unroll(resource pcommon.Resource, records plog.LogRecordSlice, from int) {
-	for i := from; i < records.Len(); i++ {
-		if events, isEnvelope := b.reader.IsEnvelope(resource, records.At(i)); isEnvelope {
-			b.gaps = append(b.gaps, gap{before: i + 1, records: events - 1})
+	for range envelopeLevels {
+		for i := from; i < records.Len(); i++ {
+			if events, isEnvelope := b.reader.IsEnvelope(resource, records.At(i)); isEnvelope {
+				b.gaps = append(b.gaps, gap{before: i + 1, records: events - 1})
+			}
 		}
+		if len(b.gaps) == 0 {
+			return
+		}
+		openGaps(records, b.gaps)
+		opened := 0
+		for _, g := range b.gaps {
+			b.reader.Unroll(records, g.before-1+opened)
+			opened += g.records
+		}
+		b.gaps = b.gaps[:0]
 	}
-	openGaps(records, b.gaps)
-	opened := 0
-	for _, g := range b.gaps {
-		layout.Unroll(records, g.before-1+opened)
-		opened += g.records
-	}
-	b.gaps = b.gaps[:0]
 }
 
 // processEvent transforms an event of a listed type, if it is an impression.
@@ -125,7 +141,7 @@ func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
 		b.leave(eventType, outcomeOf[fault])
 		return
 	}
-	property := b.counts.impression(shown.FlagKey, shown.Variant).property
+	property := b.counts.impression(shown.FlagKey, shown.Variant)
 
 	update := impression.Update{
 		Identity: b.identity(),
@@ -133,7 +149,7 @@ func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
 		Variant:  shown.Variant,
 		Time:     b.reader.Time(shown.Time),
 	}
-	identified := b.config.emit == EmitNone || update.Identity != impression.Identity{}
+	identified := !b.config.needsIdentity() || update.Identity != impression.Identity{}
 	update.Operation = shown.Operation(identified, b.config.unsetVariants)
 	drop := b.config.drop && update.Operation == impression.Unset
 	if b.config.emit == EmitRecord {
@@ -168,7 +184,7 @@ func (b *batch) leave(eventType int, why outcome) {
 
 // identity reads whom the impression was shown to, where it matters.
 func (b *batch) identity() impression.Identity {
-	if b.config.emit == EmitNone {
+	if !b.config.needsIdentity() {
 		return impression.Identity{}
 	}
 	return impression.Identity{UserID: b.reader.UserID(), DeviceID: b.reader.DeviceID()}

@@ -112,7 +112,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if unknown == nil && decoding == nil {
 		return nil
 	}
-	if decoding != nil && c.EventTypes == nil {
+	if decoding != nil && len(c.EventTypes) == 0 {
 		// What did not decode is not also empty.
 		c.EventTypes = defaults
 	}
@@ -289,6 +289,11 @@ func (e *EstimateConfig) product() (int64, error) {
 		product = low
 	}
 	return int64(product), errors.Join(faults...)
+}
+
+// needsIdentity says whether it matters whom an impression was shown to: one without is never dropped.
+func (c *compiled) needsIdentity() bool {
+	return c.emit != EmitNone || c.drop
 }
 
 // preForms are the event types that are rewritten, in the order of eventTypes.

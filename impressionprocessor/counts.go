@@ -49,8 +49,11 @@ type use struct {
 	series []metric.AddOption
 }
 
-// maxUses bounds what is kept of experiments. More of them at once cost some allocations an impression.
-const maxUses = 4096
+// What is kept of experiments. More of them at once, or longer names, cost some allocations an impression.
+const (
+	maxUses      = 4096
+	maxNameBytes = 512
+)
 
 // counts is what happened in one batch.
 type counts struct {
@@ -61,6 +64,8 @@ type counts struct {
 	// used are the uses with impressions in this batch.
 	used []*use
 	uses map[experiment]*use
+	// tooLong are the impressions whose names are not kept.
+	tooLong int64
 }
 
 func newCounts(eventTypes int) counts {
@@ -71,8 +76,12 @@ func (c *counts) event(eventType int, o outcome) {
 	c.events[eventType][o]++
 }
 
-// impression counts an impression of an experiment, and returns what is known of the experiment.
-func (c *counts) impression(flagKey, variant string) *use {
+// impression counts an impression of an experiment, and returns the name of the flag's user property.
+func (c *counts) impression(flagKey, variant string) string {
+	if len(flagKey)+len(variant) > maxNameBytes {
+		c.tooLong++
+		return impression.Property(flagKey)
+	}
 	u, known := c.uses[experiment{flagKey, variant}]
 	if !known {
 		u = newUse(flagKey, variant)
@@ -82,7 +91,7 @@ func (c *counts) impression(flagKey, variant string) *use {
 		c.used = append(c.used, u)
 	}
 	u.impressions++
-	return u
+	return u.property
 }
 
 // newUse copies the strings, which may be parts of a whole request.
@@ -102,6 +111,7 @@ func (c *counts) reset() {
 		u.impressions = 0
 	}
 	c.used = c.used[:0]
+	c.tooLong = 0
 	if len(c.uses) > maxUses {
 		clear(c.uses)
 	}

@@ -68,6 +68,29 @@ func TestListOfEnvelopes(t *testing.T) {
 	}
 }
 
+// TestBatchParsedIntoAttributes is what a file reader makes of a batch: the attributes, and the text still in the body.
+func TestBatchParsedIntoAttributes(t *testing.T) {
+	text := `{"batch": [{"type": "identify"}, {"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a", "variant": "on"}}]}`
+	logs := texts(text)
+	record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	require.NoError(t, record.Attributes().FromRaw(map[string]any{"batch": []any{
+		map[string]any{"type": "identify"},
+		map[string]any{"event": "$impression", "userId": "user-17", "properties": shown("a", "on")},
+	}}))
+	once := process(t, defaultsWith(), logs)
+	assert.Len(t, recordsOf(once), 3)
+	assert.Len(t, recordsOf(process(t, defaultsWith(), once...)), 3)
+}
+
+func TestEnvelopesWithoutEndCostNoMore(t *testing.T) {
+	text := `{"event": "$impression"}`
+	for range 15 {
+		text = `{"batch": [{"event": "$impression", "properties": {"flag_key": "a"}}, ` + text + `]}`
+	}
+	out := recordsOf(process(t, defaultsWith(), texts(text)))
+	assert.Len(t, out, 3, "two levels: the second holds the rest")
+}
+
 func TestMalformedImpressionsKeepTheirText(t *testing.T) {
 	malformed := []string{
 		`{"event": "$impression", "userId": "user-17", "properties": {"variant": "on"}}`,

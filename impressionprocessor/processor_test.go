@@ -143,6 +143,7 @@ func TestEmitInline(t *testing.T) {
 		"none": nil,
 		"operations": map[string]any{
 			"$set": map[string]any{"plan": "pro"}, "$add": map[string]any{"visits": int64(1)},
+			"$unset": map[string]any{"[Experiment] checkout": "-", "trial": "-"},
 		},
 		"plain": map[string]any{"plan": "pro"},
 		"wrong": "plan=pro",
@@ -159,6 +160,7 @@ func TestEmitInline(t *testing.T) {
 			case "operations":
 				set["plan"] = "pro"
 				want["$add"] = map[string]any{"visits": int64(1)}
+				want["$unset"] = map[string]any{"trial": "-"}
 			case "plain":
 				set["plan"] = "pro"
 			}
@@ -222,7 +224,7 @@ func TestDropUnassigned(t *testing.T) {
 	})
 	t.Run("without updates", func(t *testing.T) {
 		out := recordsOf(process(t, defaultsWith(dropUnassigned, emit(EmitNone)), events()))
-		assert.Equal(t, []string{"First", "[Experiment] Impression", "[Experiment] Impression", "Last"}, names(out))
+		assert.Equal(t, []string{"First", "[Experiment] Impression", "[Experiment] Impression", "[Experiment] Impression", "Last"}, names(out))
 	})
 	t.Run("what it empties is removed", func(t *testing.T) {
 		logs := events()

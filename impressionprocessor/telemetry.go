@@ -4,6 +4,7 @@ package impressionprocessor // import "github.com/impression-collector/impressio
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/collector/processor"
@@ -127,6 +128,9 @@ func (t *telemetry) recordCounts(ctx context.Context, c *counts) {
 	if t.maxExperiments == 0 {
 		return
 	}
+	if c.tooLong > 0 {
+		t.builder.ProcessorImpressionByExperiment.Add(ctx, c.tooLong, t.overflow...)
+	}
 	for _, u := range c.used {
 		if u.series == nil {
 			u.series = t.experimentSeries(u.experiment)
@@ -144,9 +148,14 @@ func (t *telemetry) experimentSeries(e experiment) []metric.AddOption {
 	if len(t.experiments) >= t.maxExperiments {
 		return t.overflow
 	}
-	series := t.series(attribute.String("flag_key", e.flagKey), attribute.String("variant", e.variant))
+	series := t.series(label("flag_key", e.flagKey), label("variant", e.variant))
 	t.experiments[e] = series
 	return series
+}
+
+// label is an attribute whose value comes from an event. One that is no UTF-8 would make Prometheus refuse all metrics.
+func label(key, value string) attribute.KeyValue {
+	return attribute.String(key, strings.ToValidUTF8(value, "\uFFFD"))
 }
 
 func (t *telemetry) shutdown() {

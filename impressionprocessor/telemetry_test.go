@@ -5,6 +5,7 @@ package impressionprocessor
 import (
 	"context"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -118,6 +119,19 @@ func TestExperimentsBeyondTheBoundShareOneSeries(t *testing.T) {
 		point(2, attribute.String("flag_key", "0"), attribute.String("variant", "on")),
 		point(2, attribute.String("flag_key", "1"), attribute.String("variant", "on")),
 		point(6, attribute.Bool("otel.metric.overflow", true)),
+	}, metricdatatest.IgnoreTimestamp())
+}
+
+func TestNamesThatMetricsCannotHold(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	telemetry := observe(t, defaultsWith(), bodies(t,
+		segmentCall("$impression", shown("invalid\xff\xfe", "on")),
+		segmentCall("$impression", shown(long, "on")),
+		segmentCall("$impression", shown("flag", long)),
+	))
+	metadatatest.AssertEqualProcessorImpressionByExperiment(t, telemetry, []metricdata.DataPoint[int64]{
+		point(1, attribute.String("flag_key", "invalid\uFFFD"), attribute.String("variant", "on")),
+		point(2, attribute.Bool("otel.metric.overflow", true)),
 	}, metricdatatest.IgnoreTimestamp())
 }
 

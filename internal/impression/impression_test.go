@@ -75,10 +75,10 @@ func TestRenameReplacesWhatHasTheName(t *testing.T) {
 }
 
 func TestRepeatedPropertiesAreKept(t *testing.T) {
-	m := repeated(t, [2]string{"flag_key", "first"}, [2]string{"variant", "on"}, [2]string{"flag_key", "second"})
+	m := repeated(t, [2]string{"flag_key", "first"}, [2]string{"z", "1"}, [2]string{"variant", "on"}, [2]string{"flag_key", "second"}, [2]string{"z", "2"})
 	assert.Equal(t, "first", rename(t, m).FlagKey)
-	assert.ElementsMatch(t, [][2]string{
-		{"[Experiment] Flag Key", "first"}, {"[Experiment] Variant", "on"}, {"flag_key", "second"},
+	assert.Equal(t, [][2]string{
+		{"z", "1"}, {"flag_key", "second"}, {"z", "2"}, {"[Experiment] Flag Key", "first"}, {"[Experiment] Variant", "on"},
 	}, pairsOf(m))
 }
 

@@ -36,9 +36,18 @@ func (r *Renamer) Rename(i *Impression, properties pcommon.Map) {
 			value.MoveTo(r.values[n])
 		}
 	}
-	for n, value := range i.renamed {
-		if value != none {
-			properties.Remove(renames[n].pre)
+	var removed [len(renames)]bool
+	properties.RemoveIf(func(key string, _ pcommon.Value) bool {
+		for n := range renames {
+			if key == renames[n].pre && i.renamed[n] != none && !removed[n] {
+				removed[n] = true
+				return true
+			}
+		}
+		return false
+	})
+	for n := range renames {
+		if removed[n] {
 			r.values[n].MoveTo(properties.PutEmpty(renames[n].post))
 		}
 	}

@@ -119,6 +119,12 @@ func (u *Update) WriteInline(root pcommon.Map) {
 	if plain.Len() > 0 {
 		mapmerge.AddMissing(mapAt(operations, setOperator), plain)
 	}
+	// Of two operations on one property Amplitude would refuse both.
+	for _, operation := range operations.All() {
+		if operation.Type() == pcommon.ValueTypeMap {
+			operation.Map().Remove(u.Property)
+		}
+	}
 	operator, value := u.operation()
 	mapAt(operations, operator).PutStr(u.Property, value)
 }

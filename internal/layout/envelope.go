@@ -3,6 +3,8 @@
 package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -19,9 +21,8 @@ func eventsOf(record plog.LogRecord) (pcommon.Slice, bool) {
 		return record.Body().Slice(), true
 	}
 	for _, envelope := range []pcommon.Map{bodyMap(record), record.Attributes()} {
-		if key := listKey(envelope); key != "" {
-			list, _ := envelope.Get(key)
-			return list.Slice(), true
+		if lists := listsIn(envelope); len(lists) > 0 {
+			return lists[0], true
 		}
 	}
 	return pcommon.Slice{}, false
@@ -35,13 +36,15 @@ func bodyMap(record plog.LogRecord) pcommon.Map {
 	return record.Body().Map()
 }
 
-func listKey(envelope pcommon.Map) string {
-	for _, key := range envelopeKeys {
-		if v, present := envelope.Get(key); present && v.Type() == pcommon.ValueTypeSlice {
-			return key
+// listsIn returns the lists of events that an envelope has. Those without any do not count.
+func listsIn(envelope pcommon.Map) []pcommon.Slice {
+	var lists []pcommon.Slice
+	for key, value := range envelope.All() {
+		if slices.Contains(envelopeKeys, key) && value.Type() == pcommon.ValueTypeSlice && value.Slice().Len() > 0 {
+			lists = append(lists, value.Slice())
 		}
 	}
-	return ""
+	return lists
 }
 
 // holdsEvents says whether a record is an envelope with an event of the reader's types, or a list of such envelopes.
@@ -58,27 +61,42 @@ func (r *Reader) holdsEvents(record plog.LogRecord) bool {
 		}
 		holds = holds || r.isListed(event.Map()) || r.isEnvelope(event.Map())
 	}
-	if holds && commonValues(record)*events.Len() > maxCopied {
+	switch {
+	case !holds:
+		return false
+	case len(listsIn(bodyMap(record))) > 1 || len(listsIn(record.Attributes())) > 1:
+		r.Seen.untouched(MixedEvents)
+		return false
+	case growsTooMuch(record, events):
 		r.Seen.untouched(EnvelopeTooLarge)
 		return false
 	}
-	return holds
+	return true
 }
 
-// maxCopied bounds the values that unrolling copies to all events together, some 60 MB: a short text can ask for any
-// number, with many fields beside many events.
-const maxCopied = 1 << 20
+// What unrolling may copy: as many values as the envelope has, times this, or a few in any case. A short text could else
+// ask for any amount of memory, with many fields beside many events.
+const (
+	maxGrowth = 16
+	fewCopies = 4096
+)
 
-// commonValues are how many values of an envelope each of its events gets.
-func commonValues(record plog.LogRecord) int {
+func growsTooMuch(record plog.LogRecord, events pcommon.Slice) bool {
+	list := 0
+	for _, event := range events.All() {
+		list += values(event)
+	}
+	common := valuesIn(bodyMap(record)) + valuesIn(record.Attributes())
+	if record.Body().Type() != pcommon.ValueTypeSlice {
+		common -= list
+	}
+	return common*events.Len() > max(fewCopies, maxGrowth*(common+list))
+}
+
+func valuesIn(m pcommon.Map) int {
 	count := 0
-	events, _ := eventsOf(record)
-	for _, fields := range []pcommon.Map{bodyMap(record), record.Attributes()} {
-		for _, value := range fields.All() {
-			if value.Type() != pcommon.ValueTypeSlice || value.Slice() != events {
-				count += values(value)
-			}
-		}
+	for _, value := range m.All() {
+		count += values(value)
 	}
 	return count
 }
@@ -87,9 +105,7 @@ func values(v pcommon.Value) int {
 	count := 1
 	switch v.Type() {
 	case pcommon.ValueTypeMap:
-		for _, inner := range v.Map().All() {
-			count += values(inner)
-		}
+		count += valuesIn(v.Map())
 	case pcommon.ValueTypeSlice:
 		for _, inner := range v.Slice().All() {
 			count += values(inner)
@@ -103,14 +119,11 @@ func (r *Reader) isListed(event pcommon.Map) bool {
 }
 
 func (r *Reader) isEnvelope(m pcommon.Map) bool {
-	key := listKey(m)
-	if key == "" {
-		return false
-	}
-	list, _ := m.Get(key)
-	for _, event := range list.Slice().All() {
-		if event.Type() == pcommon.ValueTypeMap && r.isListed(event.Map()) {
-			return true
+	for _, list := range listsIn(m) {
+		for _, event := range list.All() {
+			if event.Type() == pcommon.ValueTypeMap && r.isListed(event.Map()) {
+				return true
+			}
 		}
 	}
 	return false
@@ -138,8 +151,9 @@ func (r *Reader) typeOfEvent(event pcommon.Map) string {
 
 // Unroll makes one record of each event of an envelope: of the envelope itself, which is the record at this index, and of
 // the empty records after it, as many as it has events but one. Each has the envelope's timestamps, attributes and trace,
-// and beside the event's fields those of the envelope that the event does not have itself.
-func Unroll(records plog.LogRecordSlice, index int) {
+// and beside the event's fields those of the envelope that the event does not have itself. Fields by which a layout knows
+// an event are the envelope's own and are not handed on.
+func (r *Reader) Unroll(records plog.LogRecordSlice, index int) {
 	common := plog.NewLogRecord()
 	records.At(index).MoveTo(common)
 	body := pcommon.NewValueEmpty()
@@ -149,13 +163,13 @@ func Unroll(records plog.LogRecordSlice, index int) {
 	switch {
 	case body.Type() == pcommon.ValueTypeSlice:
 		body.Slice().MoveAndAppendTo(events)
-	case body.Type() == pcommon.ValueTypeMap && listKey(body.Map()) != "":
+	case body.Type() == pcommon.ValueTypeMap && len(listsIn(body.Map())) > 0:
 		body.Map().MoveTo(fields)
-		takeList(fields, events)
+		r.takeEvents(fields, events)
 	default:
 		inAttributes = true
 		common.Attributes().MoveTo(fields)
-		takeList(fields, events)
+		r.takeEvents(fields, events)
 	}
 	for i, event := range events.All() {
 		record := records.At(index + i)
@@ -167,15 +181,13 @@ func Unroll(records plog.LogRecordSlice, index int) {
 		event.Map().MoveTo(of)
 		mapmerge.AddMissing(of, fields)
 	}
-	if inAttributes {
-		// Most likely the text of the whole envelope: not once more for each event.
+	if inAttributes && (body.Type() != pcommon.ValueTypeStr || !isJSON(body.Str())) {
+		// A JSON text is that of the envelope, which must not be read once more.
 		body.MoveTo(records.At(index).Body())
 	}
 }
 
-func takeList(envelope pcommon.Map, to pcommon.Slice) {
-	key := listKey(envelope)
-	list, _ := envelope.Get(key)
-	list.Slice().MoveAndAppendTo(to)
-	envelope.Remove(key)
+func (r *Reader) takeEvents(envelope pcommon.Map, to pcommon.Slice) {
+	listsIn(envelope)[0].MoveAndAppendTo(to)
+	envelope.RemoveIf(func(key string, _ pcommon.Value) bool { return r.layouts.keys.knows(key) })
 }

@@ -25,12 +25,12 @@ func findOf(t *testing.T, in given) (*Reader, plog.LogRecordSlice, int) {
 	return reader, records, is
 }
 
-func unrolled(t *testing.T, records plog.LogRecordSlice, events int) []plog.LogRecord {
+func unrolled(t *testing.T, reader *Reader, records plog.LogRecordSlice, events int) []plog.LogRecord {
 	t.Helper()
 	for records.Len() < events {
 		records.AppendEmpty()
 	}
-	Unroll(records, 0)
+	reader.Unroll(records, 0)
 	var all []plog.LogRecord
 	for _, record := range records.All() {
 		all = append(all, record)
@@ -61,11 +61,11 @@ func TestEnvelopes(t *testing.T) {
 	}
 	for _, key := range []string{"batch", "events"} {
 		t.Run(key+" in the body", func(t *testing.T) {
-			_, records, is := findOf(t, given{body: fields(key), attributes: raw{"log.file.name": "calls.ndjson"}})
+			reader, records, is := findOf(t, given{body: fields(key), attributes: raw{"log.file.name": "calls.ndjson"}})
 			require.Equal(t, Envelope, is)
 			records.At(0).SetObservedTimestamp(7)
 			records.At(0).SetTraceID(pcommon.TraceID{1})
-			all := unrolled(t, records, 3)
+			all := unrolled(t, reader, records, 3)
 			assert.Equal(t, want, bodies(all))
 			for _, record := range all {
 				assert.Equal(t, raw{"log.file.name": "calls.ndjson"}, record.Attributes().AsRaw())
@@ -74,18 +74,18 @@ func TestEnvelopes(t *testing.T) {
 			}
 		})
 		t.Run(key+" in the attributes", func(t *testing.T) {
-			_, records, is := findOf(t, given{body: "the line", attributes: fields(key)})
+			reader, records, is := findOf(t, given{body: "the line", attributes: fields(key)})
 			require.Equal(t, Envelope, is)
-			for i, record := range unrolled(t, records, 3) {
+			for i, record := range unrolled(t, reader, records, 3) {
 				assert.Equal(t, want[i], record.Attributes().AsRaw())
 				assert.Equal(t, []string{"the line", "", ""}[i], record.Body().AsString())
 			}
 		})
 	}
 	t.Run("a list", func(t *testing.T) {
-		_, records, is := findOf(t, given{body: events})
+		reader, records, is := findOf(t, given{body: events})
 		require.Equal(t, Envelope, is)
-		assert.Equal(t, []raw{events[0].(raw), events[1].(raw), events[2].(raw)}, bodies(unrolled(t, records, 3)))
+		assert.Equal(t, []raw{events[0].(raw), events[1].(raw), events[2].(raw)}, bodies(unrolled(t, reader, records, 3)))
 	})
 }
 
@@ -101,6 +101,7 @@ func TestNoEnvelopes(t *testing.T) {
 		"a list under another key":     {body: raw{"items": []any{raw{"event": "a"}}}},
 		"an event and something else":  {body: []any{raw{"event": "a"}, "a"}, mixed: 1},
 		"lists in a list":              {body: []any{[]any{raw{"event": "a"}}}, mixed: 1},
+		"two lists":                    {body: raw{"batch": []any{raw{"event": "a"}}, "events": []any{raw{"event": "a"}}}, mixed: 1},
 		"an event beside a list":       {body: raw{"batch": []any{raw{"event": "a"}, []any{}}}, mixed: 1},
 		"no list, though it is called": {body: raw{"batch": raw{"event": "a"}}},
 	} {
@@ -116,8 +117,8 @@ func TestNoEnvelopes(t *testing.T) {
 
 func TestEnvelopesWhoseFieldsAreTooManyAreLeft(t *testing.T) {
 	context := raw{}
-	for i := range 1100 {
-		context[strconv.Itoa(i)] = []any{i}
+	for i := range 1000 {
+		context[strconv.Itoa(i)] = i
 	}
 	events := make([]any, 500)
 	for i := range events {
@@ -132,6 +133,30 @@ func TestEnvelopesWhoseFieldsAreTooManyAreLeft(t *testing.T) {
 		assert.Equal(t, NotFound, is, name)
 		assert.Equal(t, int64(1), reader.Seen.Untouched[EnvelopeTooLarge], name)
 	}
-	_, _, is := findOf(t, given{body: raw{"context": context, "batch": events[:400]}})
-	assert.Equal(t, Envelope, is)
+	for _, body := range []raw{
+		{"context": raw{"ip": "203.0.113.7"}, "batch": events},
+		{"context": context, "batch": events[:4]},
+	} {
+		_, _, is := findOf(t, given{body: body})
+		assert.Equal(t, Envelope, is)
+	}
+}
+
+func TestWhatIsTheEnvelopesOwnIsNotHandedOn(t *testing.T) {
+	reader, records, is := findOf(t, given{body: raw{
+		"type": "batch", "events": []any{}, "sentAt": "common", "batch": []any{raw{"event": "a"}},
+	}})
+	require.Equal(t, Envelope, is)
+	all := unrolled(t, reader, records, 1)
+	assert.Equal(t, raw{"event": "a", "sentAt": "common"}, all[0].Body().Map().AsRaw())
+}
+
+func TestJSONTextOfAnEnvelopeInTheAttributesIsDropped(t *testing.T) {
+	reader, records, is := findOf(t, given{
+		body: `{"batch": [{"type": "identify"}, {"event": "a"}]}`, attributes: raw{"batch": []any{raw{"type": "identify"}, raw{"event": "a"}}},
+	})
+	require.Equal(t, Envelope, is)
+	for _, record := range unrolled(t, reader, records, 2) {
+		assert.Empty(t, record.Body().AsString())
+	}
 }

@@ -80,6 +80,10 @@ func (t *keyTable) known(key string) (*knownKey, error) {
 	return &(*of)[len(*of)-1], nil
 }
 
+func (t *keyTable) knows(key string) bool {
+	return len(key) < len(t.byLength) && slices.ContainsFunc(t.byLength[len(key)], func(k knownKey) bool { return k.key == key })
+}
+
 // sight is what a pass over a map sees of event types.
 type sight struct {
 	// slots are those of keys with an event type, listed or not.
@@ -129,7 +133,7 @@ func (k *knownKey) look(value pcommon.Value, types []string) sight {
 		if len(keys) > 0 {
 			v, present = lookIn(value, keys)
 		}
-		if present && v.Type() == pcommon.ValueTypeStr {
+		if present && v.Type() == pcommon.ValueTypeStr && v.Str() != "" {
 			seen = seen.and(sight{slots: 1 << k.slot, listed: slices.Contains(types, v.Str())})
 		}
 	}
@@ -189,9 +193,12 @@ func (f *found) get(slot int, keys []string) (pcommon.Value, bool) {
 
 // meets says whether the map meets a condition whose key has this slot.
 func (f *found) meets(c condition, slot int) bool {
-	if f.slots&(1<<slot) == 0 {
+	return c.metBy(f.values[slot], f.slots&(1<<slot) != 0)
+}
+
+func (c condition) metBy(v pcommon.Value, present bool) bool {
+	if !present || v.Type() == pcommon.ValueTypeEmpty {
 		return c.orAbsent
 	}
-	v := f.values[slot]
-	return c.orAbsent && v.Type() == pcommon.ValueTypeEmpty || v.Type() == pcommon.ValueTypeStr && v.Str() == c.value
+	return v.Type() == pcommon.ValueTypeStr && v.Str() == c.value
 }

@@ -107,16 +107,27 @@ func (r *Reader) IsEnvelope(resource pcommon.Resource, record plog.LogRecord) (e
 
 func (r *Reader) search(resource pcommon.Resource, record plog.LogRecord) (found, matched int) {
 	r.text.replaced = false
+	isText := record.Body().Type() == pcommon.ValueTypeStr
+	untouched := r.Seen.Untouched
 	seen := r.scan(record)
-	if seen.listed {
+	found, matched = NotFound, r.layouts.firstOf(seen.slots, record.EventName() != "")
+	if seen.listed || isText && matched != noLayout && !r.mayClaim(matched, record) {
 		found, matched = r.locate(resource, record)
-	} else {
-		found, matched = NotFound, r.layouts.firstOf(seen.slots, record.EventName() != "")
 	}
-	if found == NotFound && matched == noLayout && record.Body().Type() == pcommon.ValueTypeStr {
+	if isText && found == NotFound && matched == noLayout && r.Seen.Untouched == untouched {
 		return r.searchText(resource, record)
 	}
 	return found, matched
+}
+
+// mayClaim says whether the attributes of a record, whose body is a text, meet the condition of a layout.
+func (r *Reader) mayClaim(matched int, record plog.LogRecord) bool {
+	only := r.layouts.all[matched].only
+	if only == (condition{}) {
+		return true
+	}
+	v, present := record.Attributes().Get(only.key)
+	return only.metBy(v, present)
 }
 
 // scan looks at all places of event types. Where none holds a type of the reader's, it is no matter which layout claims

@@ -69,6 +69,18 @@ func TestJSONTexts(t *testing.T) {
 			in:   given{body: `{"event": "$impression", "userId": "u"}`, attributes: raw{"event": "$impression", "userId": "u"}},
 			seen: Seen{ByLayout: []int64{0, 0, 1}},
 		},
+		"beside an empty event type": {
+			in: given{body: `{"event": "$impression"}`, attributes: raw{"event": "", "event_type": ""}}, reads: true,
+			seen: Seen{ByLayout: []int64{0, 0, 1}},
+		},
+		"beside another call": {
+			in: given{body: `{"event": "$impression"}`, attributes: raw{"event": "received", "type": "webhook"}}, reads: true,
+			seen: Seen{ByLayout: []int64{0, 0, 1}},
+		},
+		"of a mixed list in the attributes": {
+			in: given{body: `{"batch": ["$impression", {"event": "$impression"}]}`, attributes: raw{"batch": []any{raw{"event": "$impression"}, "x"}}}, want: NotFound,
+			seen: Seen{ByLayout: []int64{0, 0, 0}, None: 1, Untouched: [UntouchedReasons]int64{MixedEvents: 1}},
+		},
 		"the text of another event in the attributes": {
 			in: given{body: `{"event": "Product $impression"}`, attributes: raw{"event": "Product $impression"}}, want: NotFound,
 			seen: Seen{ByLayout: []int64{0, 0, 1}},
