@@ -36,18 +36,12 @@ func (r *Renamer) Rename(i *Impression, properties pcommon.Map) {
 			value.MoveTo(r.values[n])
 		}
 	}
-	var removed [len(renames)]bool
-	properties.RemoveIf(func(key string, _ pcommon.Value) bool {
-		for n := range renames {
-			if key == renames[n].pre && i.renamed[n] != none && !removed[n] {
-				removed[n] = true
-				return true
-			}
-		}
-		return false
+	// The place of a value tells it apart, repeated keys too, without a comparison of keys.
+	properties.RemoveIf(func(_ string, value pcommon.Value) bool {
+		return value == i.renamed[0] || value == i.renamed[1] || value == i.renamed[2]
 	})
-	for n := range renames {
-		if removed[n] {
+	for n, value := range i.renamed {
+		if value != none {
 			r.values[n].MoveTo(properties.PutEmpty(renames[n].post))
 		}
 	}
