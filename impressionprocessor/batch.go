@@ -62,21 +62,22 @@ func (b *batch) reset() {
 	}
 }
 
-// process transforms all impressions of a batch, and says whether it left any record.
+// process transforms all impressions of a batch, removes the scopes and resources that this leaves empty, and says whether
+// anything is left.
 func (b *batch) process(logs plog.Logs) bool {
-	emptied := false
 	resources := logs.ResourceLogs()
-	for i := range resources.Len() {
-		resource := resources.At(i)
+	arrived := resources.Len()
+	resources.RemoveIf(func(resource plog.ResourceLogs) bool {
 		scopes := resource.ScopeLogs()
-		for j := range scopes.Len() {
-			records := scopes.At(j).LogRecords()
-			before := records.Len()
-			b.processScope(resource.Resource(), records)
-			emptied = emptied || before > 0 && records.Len() == 0
-		}
-	}
-	return !emptied || removeEmpty(resources)
+		arrived := scopes.Len()
+		scopes.RemoveIf(func(scope plog.ScopeLogs) bool {
+			arrived := scope.LogRecords().Len()
+			b.processScope(resource.Resource(), scope.LogRecords())
+			return arrived > 0 && scope.LogRecords().Len() == 0
+		})
+		return arrived > 0 && scopes.Len() == 0
+	})
+	return arrived == 0 || resources.Len() > 0
 }
 
 func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSlice) {
@@ -270,13 +271,4 @@ func (b *batch) removeDropped(records plog.LogRecordSlice) {
 		return remove
 	})
 	b.removed = b.removed[:0]
-}
-
-// removeEmpty removes the scopes and resources that hold no record, and says whether any is left.
-func removeEmpty(resources plog.ResourceLogsSlice) bool {
-	resources.RemoveIf(func(resource plog.ResourceLogs) bool {
-		resource.ScopeLogs().RemoveIf(func(scope plog.ScopeLogs) bool { return scope.LogRecords().Len() == 0 })
-		return resource.ScopeLogs().Len() == 0
-	})
-	return resources.Len() > 0
 }

@@ -233,11 +233,12 @@ func TestDropUnassigned(t *testing.T) {
 		kept := logs.ResourceLogs().AppendEmpty()
 		bodies(t, segmentCall("$impression", shown("a", ""))).ResourceLogs().At(0).ScopeLogs().At(0).CopyTo(kept.ScopeLogs().AppendEmpty())
 		kept.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr("a line")
+		logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty()
 
 		out := process(t, defaultsWith(dropUnassigned, emit(EmitNone)), logs)
 
 		require.Len(t, out, 1)
-		require.Equal(t, 2, out[0].ResourceLogs().Len())
+		require.Equal(t, 3, out[0].ResourceLogs().Len(), "what arrived empty stays")
 		assert.Equal(t, 1, out[0].ResourceLogs().At(1).ScopeLogs().Len())
 	})
 	t.Run("an emptied batch ends here", func(t *testing.T) {
