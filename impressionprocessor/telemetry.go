@@ -95,47 +95,43 @@ func (t *telemetry) record(ctx context.Context, b *batch) {
 }
 
 func (t *telemetry) recordSeen(ctx context.Context, seen *layout.Seen, records int64) {
-	add := func(counter metric.Int64Counter, n int64, series []metric.AddOption) {
-		if n > 0 {
-			counter.Add(ctx, n, series...)
-		}
-	}
 	// The reader does not count records that the first layout claims by their EventName.
 	seen.ByLayout[0] += records - seen.Records()
 	for i, n := range seen.ByLayout {
-		add(t.builder.ProcessorImpressionRecords, n, t.layouts[i])
+		add(ctx, t.builder.ProcessorImpressionRecords, n, t.layouts[i])
 	}
-	add(t.builder.ProcessorImpressionRecords, seen.None, t.noLayout)
-	add(t.builder.ProcessorImpressionRecords, seen.Text, t.text)
+	add(ctx, t.builder.ProcessorImpressionRecords, seen.None, t.noLayout)
+	add(ctx, t.builder.ProcessorImpressionRecords, seen.Text, t.text)
 	for reason, n := range seen.Untouched {
-		add(t.builder.ProcessorImpressionUntouchedRecords, n, t.untouched[reason])
+		add(ctx, t.builder.ProcessorImpressionUntouchedRecords, n, t.untouched[reason])
 	}
 }
 
 func (t *telemetry) recordCounts(ctx context.Context, c *counts) {
 	for eventType := range c.events {
 		for o, n := range c.events[eventType] {
-			if n > 0 {
-				t.builder.ProcessorImpressionEvents.Add(ctx, n, t.events[eventType][o]...)
-			}
+			add(ctx, t.builder.ProcessorImpressionEvents, n, t.events[eventType][o])
 		}
 	}
 	for operation, n := range c.updates {
-		if n > 0 {
-			t.builder.ProcessorImpressionUserPropertyUpdates.Add(ctx, n, t.updates[operation]...)
-		}
+		add(ctx, t.builder.ProcessorImpressionUserPropertyUpdates, n, t.updates[operation])
 	}
 	if t.maxExperiments == 0 {
 		return
 	}
-	if c.tooLong > 0 {
-		t.builder.ProcessorImpressionByExperiment.Add(ctx, c.tooLong, t.overflow...)
-	}
+	add(ctx, t.builder.ProcessorImpressionByExperiment, c.tooLong, t.overflow)
 	for _, u := range c.used {
 		if u.series == nil {
 			u.series = t.experimentSeries(u.experiment)
 		}
-		t.builder.ProcessorImpressionByExperiment.Add(ctx, u.impressions, u.series...)
+		add(ctx, t.builder.ProcessorImpressionByExperiment, u.impressions, u.series)
+	}
+}
+
+// add leaves out what did not happen: a series is there from its first event on.
+func add(ctx context.Context, counter metric.Int64Counter, n int64, series []metric.AddOption) {
+	if n > 0 {
+		counter.Add(ctx, n, series...)
 	}
 }
 

@@ -99,10 +99,10 @@ func TestRenamerAllocatesNothing(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		shown, _ := Read(m)
 		renamer.Rename(&shown, m)
-		for _, names := range renames {
-			value, _ := m.Get(names.post)
-			value.MoveTo(m.PutEmpty(names.pre))
-			m.Remove(names.post)
+		for n, pre := range [...]string{flagKey, variant, experimentKey} {
+			value, _ := m.Get(postForms[n])
+			value.MoveTo(m.PutEmpty(pre))
+			m.Remove(postForms[n])
 		}
 	}))
 }

@@ -4,17 +4,13 @@ package impression // import "github.com/impression-collector/impressionprocesso
 
 import "go.opentelemetry.io/collector/pdata/pcommon"
 
-// renames are the properties that Amplitude renames, in the order of Impression.renamed.
-var renames = [...]struct{ pre, post string }{
-	{flagKey, "[Experiment] Flag Key"},
-	{variant, "[Experiment] Variant"},
-	{experimentKey, "[Experiment] Experiment Key"},
-}
+// postForms are the names that Amplitude gives to flag_key, variant and experiment_key, in this order.
+var postForms = [...]string{"[Experiment] Flag Key", "[Experiment] Variant", "[Experiment] Experiment Key"}
 
 // Renamer renames event properties. It holds the values on their way, so that renaming allocates nothing, and is not
 // safe for concurrent use.
 type Renamer struct {
-	values [len(renames)]pcommon.Value
+	values [len(postForms)]pcommon.Value
 }
 
 // NewRenamer returns a renamer.
@@ -42,7 +38,7 @@ func (r *Renamer) Rename(i *Impression, properties pcommon.Map) {
 	})
 	for n, value := range i.renamed {
 		if value != none {
-			r.values[n].MoveTo(properties.PutEmpty(renames[n].post))
+			r.values[n].MoveTo(properties.PutEmpty(postForms[n]))
 		}
 	}
 }

@@ -48,8 +48,8 @@ type Impression struct {
 	// Time is the value of the `time` property, the zero Value where there is none.
 	Time pcommon.Value
 
-	// renamed are the values of the properties that are renamed, the zero Value where there is none.
-	renamed [len(renames)]pcommon.Value
+	// renamed are the values of the properties that get the postForms, the zero Value where there is none.
+	renamed [len(postForms)]pcommon.Value
 }
 
 // Read reads the event properties in one pass. Of a repeated property the first counts.

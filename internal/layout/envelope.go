@@ -59,7 +59,7 @@ func (r *Reader) holdsEvents(record plog.LogRecord) bool {
 			r.Seen.untouched(MixedEvents)
 			return false
 		}
-		holds = holds || r.isListed(event.Map()) || r.isEnvelope(event.Map())
+		holds = holds || r.isListed(event.Map()) || r.listsListed(event.Map())
 	}
 	switch {
 	case !holds:
@@ -118,8 +118,9 @@ func (r *Reader) isListed(event pcommon.Map) bool {
 	return r.index(r.typeOfEvent(event)) != NotFound
 }
 
-func (r *Reader) isEnvelope(m pcommon.Map) bool {
-	for _, list := range listsIn(m) {
+// listsListed says whether an envelope within a list has an event of the reader's types.
+func (r *Reader) listsListed(envelope pcommon.Map) bool {
+	for _, list := range listsIn(envelope) {
 		for _, event := range list.All() {
 			if event.Type() == pcommon.ValueTypeMap && r.isListed(event.Map()) {
 				return true
@@ -134,7 +135,7 @@ func (r *Reader) typeOfEvent(event pcommon.Map) string {
 	r.layouts.keys.find(event, &r.body)
 	for i := range r.layouts.all {
 		l := &r.layouts.all[i]
-		if l.only != (condition{}) && !r.body.meets(l.only, l.onlySlot) {
+		if !r.body.meets(l.only, l.onlySlot) {
 			continue
 		}
 		for j := range l.eventType {

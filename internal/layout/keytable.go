@@ -196,7 +196,11 @@ func (f *found) meets(c condition, slot int) bool {
 	return c.metBy(f.values[slot], f.slots&(1<<slot) != 0)
 }
 
+// metBy says whether the value of the condition's key meets it. The zero condition is always met.
 func (c condition) metBy(v pcommon.Value, present bool) bool {
+	if c == (condition{}) {
+		return true
+	}
 	if !present || v.Type() == pcommon.ValueTypeEmpty {
 		return c.orAbsent
 	}

@@ -124,6 +124,7 @@ func (r *Reader) search(resource pcommon.Resource, record plog.LogRecord) (found
 func (r *Reader) mayClaim(matched int, record plog.LogRecord) bool {
 	only := r.layouts.all[matched].only
 	if only == (condition{}) {
+		// Spares the look-up.
 		return true
 	}
 	v, present := record.Attributes().Get(only.key)
@@ -195,7 +196,7 @@ func (r *Reader) claimAt(l *layout, tried *found) string {
 		p := &l.eventType[i]
 		root := r.rootOf(p, tried)
 		eventType := r.typeAt(p, root)
-		if eventType == "" || l.only != (condition{}) && !root.meets(l.only, l.onlySlot) {
+		if eventType == "" || !root.meets(l.only, l.onlySlot) {
 			continue
 		}
 		r.claimed = l
