@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitude
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// refusedIDs are those that Amplitude documents, and "".
+var refusedIDs = []string{
+	"anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "{}", "0", "-1",
+	"00000000-0000-0000-0000-000000000000", "lmy47d", "",
+}
+
+func TestRefusedID(t *testing.T) {
+	for _, id := range refusedIDs {
+		assert.True(t, RefusedID(id), id)
+		assert.False(t, RefusedID(id+"x"), id)
+		assert.False(t, RefusedID(" "+id), id)
+		if upper := strings.ToUpper(id); upper != id {
+			assert.False(t, RefusedID(upper), upper)
+		}
+	}
+	for _, id := range []string{"user-1", "1", "00", "00000000-0000-0000-0000-000000000001", "LMY47D", "[]"} {
+		assert.False(t, RefusedID(id), id)
+	}
+}
+
+func TestLongEnough(t *testing.T) {
+	for _, test := range []struct {
+		id      string
+		minimum int
+		want    bool
+	}{
+		{"", 0, true},
+		{"", -1, true},
+		{"", 1, false},
+		{"user", DefaultMinIDLength, false},
+		{"user1", DefaultMinIDLength, true},
+		{"äöüß", DefaultMinIDLength, false},
+		{"äöüßé", DefaultMinIDLength, true},
+		{"😀😀😀😀", DefaultMinIDLength, false},
+		{"😀😀😀😀😀", DefaultMinIDLength, true},
+		{"\xff\xff\xff\xff", DefaultMinIDLength, false},
+		{"\xff\xff\xff\xff\xff", DefaultMinIDLength, true},
+		{strings.Repeat("x", 1000), math.MaxInt, false},
+		{"x", math.MinInt, true},
+	} {
+		assert.Equal(t, test.want, LongEnough(test.id, test.minimum), "%q %d", test.id, test.minimum)
+	}
+}
+
+func TestIdentityDoesNotAllocate(t *testing.T) {
+	id := "äöü-834120755"
+	allocations := testing.AllocsPerRun(100, func() {
+		if RefusedID(id) || !LongEnough(id, DefaultMinIDLength) {
+			t.Fail()
+		}
+	})
+	assert.Zero(t, allocations)
+}
+
+func FuzzLongEnough(f *testing.F) {
+	for _, id := range append(refusedIDs, "äöüß", "😀😀😀😀😀", "\xff\xfe") {
+		f.Add(id, DefaultMinIDLength)
+	}
+	f.Fuzz(func(t *testing.T, id string, minimum int) {
+		assert.Equal(t, utf8.RuneCountInString(id) >= minimum, LongEnough(id, minimum))
+	})
+}
