@@ -3,8 +3,6 @@
 package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
 
 import (
-	"slices"
-
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -24,8 +22,8 @@ type batch struct {
 	pending []pendingUpdate
 	// insertIDs holds the insert ids of pending one after the other, so that they cost one allocation together.
 	insertIDs []byte
-	// gaps are where records are to be inserted into one scope.
-	gaps []gap
+	// gaps are where updates are to be inserted into one scope.
+	gaps []layout.Gap
 	// removed are the indexes in one scope of the dropped impressions that no update replaces, ascending.
 	removed []int
 }
@@ -88,7 +86,7 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 		}
 		eventType := b.reader.Find(resource, records.At(i))
 		if eventType == layout.Envelope && !unrolled {
-			b.unroll(resource, records, i)
+			b.reader.UnrollAll(resource, records, i)
 			unrolled = true
 			eventType = b.reader.Find(resource, records.At(i))
 		}
@@ -102,31 +100,6 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 	}
 	if len(b.removed) > 0 {
 		b.removeDropped(records)
-	}
-}
-
-// envelopeLevels is how many envelopes are unrolled within one another: a list of batches.
-const envelopeLevels = 2
-
-// unroll makes one record of each event of the envelopes from an index on: of all of them at once, for each record is
-// moved only once a level so.
-func (b *batch) unroll(resource pcommon.Resource, records plog.LogRecordSlice, from int) {
-	for range envelopeLevels {
-		for i := from; i < records.Len(); i++ {
-			if events, isEnvelope := b.reader.IsEnvelope(resource, records.At(i)); isEnvelope {
-				b.gaps = append(b.gaps, gap{before: i + 1, records: events - 1})
-			}
-		}
-		if len(b.gaps) == 0 {
-			return
-		}
-		openGaps(records, b.gaps)
-		opened := 0
-		for _, g := range b.gaps {
-			b.reader.Unroll(records, g.before-1+opened)
-			opened += g.records
-		}
-		b.gaps = b.gaps[:0]
 	}
 }
 
@@ -208,10 +181,10 @@ func (b *batch) notePending(index int, shown *impression.Impression, update *imp
 func (b *batch) insertPending(records plog.LogRecordSlice) {
 	for i := range b.pending {
 		if !b.pending[i].replaces {
-			b.gaps = append(b.gaps, gap{before: b.pending[i].index, records: 1})
+			b.gaps = append(b.gaps, layout.Gap{Before: b.pending[i].index, Records: 1})
 		}
 	}
-	openGaps(records, b.gaps)
+	layout.OpenGaps(records, b.gaps)
 	insertIDs := string(b.insertIDs)
 	insertIDStart, opened := 0, 0
 	for i := range b.pending {
@@ -228,30 +201,6 @@ func (b *batch) insertPending(records plog.LogRecordSlice) {
 	}
 	clear(b.pending)
 	b.pending, b.insertIDs, b.gaps = b.pending[:0], b.insertIDs[:0], b.gaps[:0]
-}
-
-// gap is a place for new records.
-type gap struct {
-	before, records int
-}
-
-// openGaps puts empty records before others. The gaps are ascending. It goes from the back, so that each record moves
-// once, and those before the first gap not at all.
-func openGaps(records plog.LogRecordSlice, gaps []gap) {
-	from, to := records.Len()-1, records.Len()-1
-	for _, g := range gaps {
-		to += g.records
-	}
-	records.EnsureCapacity(to + 1)
-	for records.Len() <= to {
-		records.AppendEmpty()
-	}
-	for _, g := range slices.Backward(gaps) {
-		for ; from >= g.before; from, to = from-1, to-1 {
-			records.At(from).MoveTo(records.At(to))
-		}
-		to -= g.records
-	}
 }
 
 func replace(record plog.LogRecord, update *impression.Update) {

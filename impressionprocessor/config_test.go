@@ -70,7 +70,7 @@ var badConfigs = map[string]struct {
 	beyondSchema bool
 }{
 	"unknown key":            {yaml: `evnt_types: {a: b}`, says: []string{"evnt_types: map[a:b]: no such key; allowed: estimate, event_types,"}},
-	"unknown nested key":     {yaml: `{layouts: [{preset: otel}, {preset: otel, user: ['event["u"]']}]}`, says: []string{`layouts[1].user: [event["u"]]: no such key; allowed: device_id, event_type,`}},
+	"unknown nested key":     {yaml: `{layouts: [{preset: otel}, {preset: otel, user: ['event["u"]']}]}`, says: []string{`layouts[1].user: [event["u"]]: no such key; allowed: app_version, device_id,`}},
 	"wrong type":             {yaml: `telemetry: {max_experiments: many}`, says: []string{"'telemetry.max_experiments' expected type 'int'"}},
 	"no event type":          {yaml: `event_types: {}`, says: []string{"event_types: empty"}},
 	"empty pre form":         {yaml: `event_types: {"": b}`, says: []string{"event_types: a key is empty"}},
@@ -96,8 +96,8 @@ var badConfigs = map[string]struct {
 	"event type of resource": {yaml: `layouts: [{preset: otel, event_type: ['resource.attributes["e"]']}]`, says: []string{"layouts[0].event_type[0]: `resource.attributes[\"e\"]` cannot hold an event type; allowed: log.event_name,"}},
 	"event type is a map":    {yaml: `layouts: [{preset: otel, event_type: [log.attributes]}]`, says: []string{"`log.attributes` is a map; add the key"}},
 	"properties in time":     {yaml: `layouts: [{preset: otel, properties: [log.time]}]`, says: []string{"`log.time` cannot hold the properties; allowed: log.body,"}},
-	"id in event_name":       {yaml: `layouts: [{preset: otel, insert_id: [log.event_name]}]`, says: []string{"`log.event_name` cannot hold an id"}},
-	"id is a map":            {yaml: `layouts: [{preset: otel, device_id: [resource.attributes]}]`, says: []string{"`resource.attributes` is a map; add the key of the id"}},
+	"id in event_name":       {yaml: `layouts: [{preset: otel, insert_id: [log.event_name]}]`, says: []string{"`log.event_name` cannot hold a text"}},
+	"id is a map":            {yaml: `layouts: [{preset: otel, device_id: [resource.attributes]}]`, says: []string{"`resource.attributes` is a map; add the key of the value"}},
 	"time in event_name":     {yaml: `layouts: [{preset: otel, time: [log.event_name]}]`, says: []string{"`log.event_name` cannot hold a time; allowed: log.time,"}, beyondSchema: true},
 	"no identity":            {yaml: `layouts: [{event_type: [log.body], properties: [log.attributes]}]`, says: []string{"layouts[0]: no user_id and no device_id"}, beyondSchema: true},
 	"unknown emit":           {yaml: `user_properties: {emit: both}`, says: []string{`user_properties.emit: "both" is not known; allowed: record, inline, none`}},

@@ -7,8 +7,6 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-
-	"github.com/impression-collector/impressionprocessor/internal/mapmerge"
 )
 
 // envelopeKeys are those of a list of events: Segment, RudderStack and Amplitude send batches under the first or the
@@ -115,7 +113,7 @@ func values(v pcommon.Value) int {
 }
 
 func (r *Reader) isListed(event pcommon.Map) bool {
-	return r.index(r.typeOfEvent(event)) != NotFound
+	return r.types.index(r.typeOfEvent(event)) != NotFound
 }
 
 // listsListed says whether an envelope within a list has an event of the reader's types.
@@ -148,47 +146,4 @@ func (r *Reader) typeOfEvent(event pcommon.Map) string {
 		}
 	}
 	return ""
-}
-
-// Unroll makes one record of each event of an envelope: of the envelope itself, which is the record at this index, and of
-// the empty records after it, as many as it has events but one. Each has the envelope's timestamps, attributes and trace,
-// and beside the event's fields those of the envelope that the event does not have itself. Fields by which a layout knows
-// an event are the envelope's own and are not handed on.
-func (r *Reader) Unroll(records plog.LogRecordSlice, index int) {
-	common := plog.NewLogRecord()
-	records.At(index).MoveTo(common)
-	body := pcommon.NewValueEmpty()
-	common.Body().MoveTo(body)
-	inAttributes := false
-	events, fields := pcommon.NewSlice(), pcommon.NewMap()
-	switch {
-	case body.Type() == pcommon.ValueTypeSlice:
-		body.Slice().MoveAndAppendTo(events)
-	case body.Type() == pcommon.ValueTypeMap && len(listsIn(body.Map())) > 0:
-		body.Map().MoveTo(fields)
-		r.takeEvents(fields, events)
-	default:
-		inAttributes = true
-		common.Attributes().MoveTo(fields)
-		r.takeEvents(fields, events)
-	}
-	for i, event := range events.All() {
-		record := records.At(index + i)
-		common.CopyTo(record)
-		of := record.Attributes()
-		if !inAttributes {
-			of = record.Body().SetEmptyMap()
-		}
-		event.Map().MoveTo(of)
-		mapmerge.AddMissing(of, fields)
-	}
-	if inAttributes && (body.Type() != pcommon.ValueTypeStr || !isJSON(body.Str())) {
-		// A JSON text is that of the envelope, which must not be read once more.
-		body.MoveTo(records.At(index).Body())
-	}
-}
-
-func (r *Reader) takeEvents(envelope pcommon.Map, to pcommon.Slice) {
-	listsIn(envelope)[0].MoveAndAppendTo(to)
-	envelope.RemoveIf(func(key string, _ pcommon.Value) bool { return r.layouts.keys.knows(key) })
 }

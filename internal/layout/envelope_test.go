@@ -30,7 +30,7 @@ func unrolled(t *testing.T, reader *Reader, records plog.LogRecordSlice, events 
 	for records.Len() < events {
 		records.AppendEmpty()
 	}
-	reader.Unroll(records, 0)
+	reader.unroll(records, 0)
 	var all []plog.LogRecord
 	for _, record := range records.All() {
 		all = append(all, record)

@@ -96,9 +96,9 @@ func (s sight) and(other sight) sight {
 	return sight{slots: s.slots | other.slots, listed: s.listed || other.listed}
 }
 
-// scan looks for these event types in one pass, in the events of an envelope too. The loop is kept short, for the
+// scan looks for event types in one pass, in the events of an envelope too. The loop is kept short, for the
 // processor to look ahead in it: the map is seldom in its caches.
-func (t *keyTable) scan(m pcommon.Map, types []string) sight {
+func (t *keyTable) scan(m pcommon.Map, types typeSet) sight {
 	var seen sight
 	for key, value := range m.All() {
 		firsts := t.firsts[min(len(key), len(t.firsts)-1)]
@@ -109,7 +109,7 @@ func (t *keyTable) scan(m pcommon.Map, types []string) sight {
 	return seen
 }
 
-func (t *keyTable) look(key string, value pcommon.Value, types []string) sight {
+func (t *keyTable) look(key string, value pcommon.Value, types typeSet) sight {
 	if len(key) >= len(t.byLength) {
 		return sight{}
 	}
@@ -126,7 +126,7 @@ func (t *keyTable) look(key string, value pcommon.Value, types []string) sight {
 	return sight{}
 }
 
-func (k *knownKey) look(value pcommon.Value, types []string) sight {
+func (k *knownKey) look(value pcommon.Value, types typeSet) sight {
 	var seen sight
 	for _, keys := range k.types {
 		v, present := value, true
@@ -134,7 +134,7 @@ func (k *knownKey) look(value pcommon.Value, types []string) sight {
 			v, present = lookIn(value, keys)
 		}
 		if present && v.Type() == pcommon.ValueTypeStr && v.Str() != "" {
-			seen = seen.and(sight{slots: 1 << k.slot, listed: slices.Contains(types, v.Str())})
+			seen = seen.and(sight{slots: 1 << k.slot, listed: types.index(v.Str()) != NotFound})
 		}
 	}
 	return seen
@@ -142,7 +142,7 @@ func (k *knownKey) look(value pcommon.Value, types []string) sight {
 
 // scanEvents says whether a list may hold an event of these types, or envelopes with one. No more is looked into: what
 // is nested without end would be looked into again at each level.
-func (t *keyTable) scanEvents(events pcommon.Slice, types []string, orEnvelopes bool) bool {
+func (t *keyTable) scanEvents(events pcommon.Slice, types typeSet, orEnvelopes bool) bool {
 	for _, event := range events.All() {
 		switch event.Type() {
 		case pcommon.ValueTypeSlice:

@@ -38,8 +38,21 @@ type layout struct {
 	insertID   []path
 	time       []path
 	sessionID  []path
-	only       condition
-	onlySlot   int
+	// userProperties and groups lead to maps, what follows to texts.
+	userProperties []path
+	groups         []path
+	ip             []path
+	appVersion     []path
+	platform       []path
+	osName         []path
+	language       []path
+	userAgent      []path
+	// fields are the keys at which the layout reads, where its properties can be all that is beside them.
+	fields map[string]startSet
+	// isAmplitudes says that the event has the form of Amplitude's own API.
+	isAmplitudes bool
+	only         condition
+	onlySlot     int
 	// slots are those of the event types' first keys.
 	slots uint32
 	// named says that EventName can hold the event type.
@@ -109,13 +122,22 @@ func (ls *Layouts) compile(config Config) (layout, error) {
 		return paths
 	}
 	l := layout{
-		properties: compileField("properties", known.Properties, leadsToMap),
-		userID:     compileField("user_id", known.UserID, leadsToText),
-		deviceID:   compileField("device_id", known.DeviceID, leadsToText),
-		insertID:   compileField("insert_id", known.InsertID, leadsToText),
-		time:       compileField("time", known.Time, leadsToTime),
-		sessionID:  compileField("session_id", known.SessionID, leadsToText),
-		only:       known.only,
+		properties:     compileField("properties", known.Properties, leadsToMap),
+		userID:         compileField("user_id", known.UserID, leadsToText),
+		deviceID:       compileField("device_id", known.DeviceID, leadsToText),
+		insertID:       compileField("insert_id", known.InsertID, leadsToText),
+		time:           compileField("time", known.Time, leadsToTime),
+		sessionID:      compileField("session_id", known.SessionID, leadsToText),
+		userProperties: compileField("user_properties", known.UserProperties, leadsToKeyedMap),
+		groups:         compileField("groups", known.Groups, leadsToKeyedMap),
+		ip:             compileField("ip", known.IP, leadsToText),
+		appVersion:     compileField("app_version", known.AppVersion, leadsToText),
+		platform:       compileField("platform", known.Platform, leadsToText),
+		osName:         compileField("os_name", known.OSName, leadsToText),
+		language:       compileField("language", known.Language, leadsToText),
+		userAgent:      compileField("user_agent", known.UserAgent, leadsToText),
+		isAmplitudes:   config.Preset == amplitudePreset,
+		only:           known.only,
 	}
 	eventType := compileField("event_type", known.EventType, leadsToType)
 	if _, needed := known.needs["user_id"]; needed && known.UserID == nil {
@@ -134,10 +156,18 @@ func (ls *Layouts) compile(config Config) (layout, error) {
 		return layout{}, err
 	}
 	err = ls.addEventType(&l, eventType)
+	l.addFields()
 	return l, err
 }
 
+// userPropertiesPath is where every layout looks for user properties: beside the event's other fields, as Amplitude's
+// server SDKs put them, and the processor with emit: inline.
+const userPropertiesPath = `event["user_properties"]`
+
 func resolvePreset(config Config) (preset, error) {
+	if config.UserProperties == nil {
+		config.UserProperties = []string{userPropertiesPath}
+	}
 	if config.Preset == "" {
 		return preset{Config: config}, nil
 	}
@@ -183,12 +213,22 @@ func leadsToMap(p path) error {
 	return errors.New("cannot hold the properties; allowed: log.body, log.attributes, event")
 }
 
+func leadsToKeyedMap(p path) error {
+	switch {
+	case p.start == startTime || p.start == startEventName:
+		return errors.New("cannot hold a map; allowed: log.body, log.attributes, resource.attributes, event")
+	case len(p.keys) == 0 && p.start != startBody:
+		return errors.New(`is the map of all fields; add the key of the map, as in ["groups"]`)
+	}
+	return nil
+}
+
 func leadsToText(p path) error {
 	switch {
 	case p.start == startTime || p.start == startEventName:
-		return errors.New("cannot hold an id; allowed: log.body, log.attributes, resource.attributes, event")
+		return errors.New("cannot hold a text; allowed: log.body, log.attributes, resource.attributes, event")
 	case len(p.keys) == 0 && p.start != startBody:
-		return errors.New(`is a map; add the key of the id, as in ["id"]`)
+		return errors.New(`is a map; add the key of the value, as in ["id"]`)
 	}
 	return nil
 }

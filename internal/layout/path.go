@@ -97,6 +97,8 @@ type source struct {
 	resource pcommon.Resource
 	record   plog.LogRecord
 	root     pcommon.Map
+	// inBody says that the root is the body, not the attributes.
+	inBody bool
 }
 
 // value resolves a path that leads to a value. log.event_name and log.time are no values but fields of the record, and a

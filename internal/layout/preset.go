@@ -3,6 +3,7 @@
 package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -25,6 +26,21 @@ type Config struct {
 	Time []string `mapstructure:"time"`
 	// SessionID leads to the session, a string or a number.
 	SessionID []string `mapstructure:"session_id"`
+
+	// What follows is for the exporter; the processor does not read it.
+
+	// UserProperties leads to a map of user properties, or of operations on them. It defaults to event["user_properties"]
+	// in every layout.
+	UserProperties []string `mapstructure:"user_properties"`
+	// Groups leads to a map of the event's groups by their type.
+	Groups []string `mapstructure:"groups"`
+	// IP and the fields after it are texts that describe where the event happened.
+	IP         []string `mapstructure:"ip"`
+	AppVersion []string `mapstructure:"app_version"`
+	Platform   []string `mapstructure:"platform"`
+	OSName     []string `mapstructure:"os_name"`
+	Language   []string `mapstructure:"language"`
+	UserAgent  []string `mapstructure:"user_agent"`
 }
 
 // preset is a known layout, with what its fields cannot say.
@@ -58,8 +74,21 @@ var trackCall = preset{
 			`event["integrations"]["Actions Amplitude"]["session_id"]`, `event["integrations"]["Amplitude"]["session_id"]`,
 			`event["context"]["sessionId"]`,
 		},
+		Groups: []string{
+			`event["integrations"]["Actions Amplitude"]["groups"]`, `event["integrations"]["Amplitude"]["groups"]`,
+		},
+		IP:         []string{`event["context"]["ip"]`},
+		AppVersion: []string{`event["context"]["app"]["version"]`},
+		// As Segment's own destination Amplitude (Actions) maps it.
+		Platform:  []string{`event["context"]["device"]["type"]`},
+		OSName:    []string{`event["context"]["os"]["name"]`},
+		Language:  []string{`event["context"]["locale"]`},
+		UserAgent: []string{`event["context"]["userAgent"]`},
 	},
 }
+
+// amplitudePreset is the form of Amplitude's own API.
+const amplitudePreset = "amplitude"
 
 // presets follow each producer's public documentation, read 2026-11-23.
 var presets = map[string]preset{
@@ -75,12 +104,18 @@ var presets = map[string]preset{
 			`log.attributes["device.id"]`, `log.attributes["app.installation.id"]`,
 			`resource.attributes["device.id"]`, `resource.attributes["app.installation.id"]`,
 		},
-		InsertID:  []string{`log.attributes["log.record.uid"]`},
-		Time:      []string{`log.time`},
-		SessionID: []string{`log.attributes["session.id"]`},
+		InsertID:   []string{`log.attributes["log.record.uid"]`},
+		Time:       []string{`log.time`},
+		SessionID:  []string{`log.attributes["session.id"]`},
+		IP:         ofRecordOrResource("client.address"),
+		AppVersion: ofRecordOrResource("service.version"),
+		// No attribute says what Amplitude calls a platform: browser.platform is an operating system.
+		OSName:    ofRecordOrResource("os.name", "os.type", "browser.platform"),
+		Language:  ofRecordOrResource("browser.language"),
+		UserAgent: ofRecordOrResource("user_agent.original"),
 	}},
-	// Amplitude HTTP V2 API, and `$insert_id` as Amplitude's exports spell it.
-	"amplitude": {Config: Config{
+	// Amplitude HTTP V2 API, and what Amplitude's exports call otherwise.
+	amplitudePreset: {Config: Config{
 		EventType:  []string{`event["event_type"]`},
 		Properties: []string{`event["event_properties"]`},
 		UserID:     []string{`event["user_id"]`},
@@ -88,6 +123,13 @@ var presets = map[string]preset{
 		InsertID:   []string{`event["insert_id"]`, `event["$insert_id"]`},
 		Time:       []string{`event["time"]`, `event["event_time"]`},
 		SessionID:  []string{`event["session_id"]`},
+		Groups:     []string{`event["groups"]`},
+		IP:         []string{`event["ip"]`, `event["ip_address"]`},
+		AppVersion: []string{`event["app_version"]`, `event["version_name"]`},
+		Platform:   []string{`event["platform"]`},
+		OSName:     []string{`event["os_name"]`},
+		Language:   []string{`event["language"]`},
+		UserAgent:  []string{`event["user_agent"]`},
 	}},
 	"segment":    trackCall,
 	"hightouch":  trackCall,
@@ -96,11 +138,13 @@ var presets = map[string]preset{
 		DeviceID:  []string{`event["anonymousId"]`, `event["context"]["device"]["id"]`},
 		Time:      []string{`event["timestamp"]`, `event["originalTimestamp"]`},
 		SessionID: []string{`event["session_id"]`, `event["context"]["sessionId"]`},
+		Groups:    []string{`event["integrations"]["Amplitude"]["groups"]`},
 	}),
 	"jitsu": trackCall.with(Config{
 		DeviceID:  []string{`event["anonymousId"]`},
 		Time:      []string{`event["timestamp"]`, `event["receivedAt"]`},
 		SessionID: []string{},
+		Groups:    []string{},
 	}),
 	// mParticle's event batches, unrolled: an event of `events` with the batch's fields beside its own. Not `event_id`,
 	// which is above 2^53 and arrives rounded.
@@ -114,6 +158,12 @@ var presets = map[string]preset{
 			InsertID:   []string{`event["data"]["source_message_id"]`},
 			Time:       []string{`event["data"]["timestamp_unixtime_ms"]`},
 			SessionID:  []string{`event["data"]["session_start_unixtime_ms"]`},
+			IP:         []string{`event["ip"]`},
+			AppVersion: []string{`event["application_info"]["application_version"]`},
+			// `application_info.os` tells SDKs apart, such as MobileWeb, not operating systems.
+			Platform:   []string{`event["device_info"]["platform"]`},
+			Language:   []string{`event["device_info"]["locale_language"]`},
+			UserAgent:  []string{`event["device_info"]["http_header_user_agent"]`},
 		},
 	},
 	// Snowplow's enriched events as JSON.
@@ -125,6 +175,12 @@ var presets = map[string]preset{
 			DeviceID:  []string{`event["domain_userid"]`, `event["network_userid"]`},
 			InsertID:  []string{`event["event_id"]`},
 			Time:      []string{`event["derived_tstamp"]`, `event["collector_tstamp"]`},
+			// The version of the app is in a list of entities, which no path leads into.
+			IP:        []string{`event["user_ipaddress"]`},
+			Platform:  []string{`event["platform"]`},
+			OSName:    []string{`event["os_name"]`},
+			Language:  []string{`event["br_lang"]`},
+			UserAgent: []string{`event["useragent"]`},
 		},
 	},
 	// Tealium's flat data layer.
@@ -137,7 +193,9 @@ var presets = map[string]preset{
 			Time: []string{
 				`event["tealium_timestamp_epoch_milliseconds"]`, `event["tealium_timestamp_utc"]`, `event["tealium_timestamp_epoch"]`,
 			},
-			SessionID: []string{`event["tealium_session_id"]`},
+			SessionID:  []string{`event["tealium_session_id"]`},
+			AppVersion: []string{`event["app_version"]`},
+			Language:   []string{`event["device_language"]`},
 		},
 	},
 }
@@ -152,12 +210,31 @@ func (p preset) with(given Config) preset {
 		{&given.InsertID, &p.InsertID},
 		{&given.Time, &p.Time},
 		{&given.SessionID, &p.SessionID},
+		{&given.UserProperties, &p.UserProperties},
+		{&given.Groups, &p.Groups},
+		{&given.IP, &p.IP},
+		{&given.AppVersion, &p.AppVersion},
+		{&given.Platform, &p.Platform},
+		{&given.OSName, &p.OSName},
+		{&given.Language, &p.Language},
+		{&given.UserAgent, &p.UserAgent},
 	} {
 		if *field.given != nil {
 			*field.own = *field.given
 		}
 	}
 	return p
+}
+
+// ofRecordOrResource are the paths of attributes of the record, then of the resource.
+func ofRecordOrResource(keys ...string) []string {
+	var paths []string
+	for _, start := range []string{"log.attributes", "resource.attributes"} {
+		for _, key := range keys {
+			paths = append(paths, fmt.Sprintf("%s[%q]", start, key))
+		}
+	}
+	return paths
 }
 
 // Presets returns the names of the known layouts, sorted.

@@ -3,19 +3,17 @@
 package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
 
 import (
-	"slices"
-
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 )
 
-// Reader finds the events of some types among log records, and reads their parts. It holds the state of one record at a
+// Reader finds events, of some types or of any, among log records, and reads their parts. It holds the state of one record at a
 // time and is not safe for concurrent use.
 type Reader struct {
 	layouts *Layouts
-	types   []string
+	types   typeSet
 	// otherLengths has a bit for each length, modulo 64, that the EventName of no event of the reader's types has.
 	otherLengths uint64
 	text         textReader
@@ -24,10 +22,14 @@ type Reader struct {
 
 	body, attributes found
 	claimed          *layout
+	eventType        string
 	from             source
+	// gaps are those that UnrollAll opens in one scope.
+	gaps []Gap
 }
 
-// NewReader returns a reader that finds events of these types by these layouts, in JSON texts up to these limits.
+// NewReader returns a reader that finds events of these types by these layouts, in JSON texts up to these limits. Where
+// types is nil it finds events of any type; of them Find says index 0, and each JSON text is read.
 func NewReader(layouts *Layouts, types []string, limits jsonvalue.Limits) *Reader {
 	r := &Reader{
 		layouts: layouts,
@@ -35,7 +37,7 @@ func NewReader(layouts *Layouts, types []string, limits jsonvalue.Limits) *Reade
 		text:    newTextReader(types, limits),
 		Seen:    Seen{ByLayout: make([]int64, len(layouts.all))},
 	}
-	if layouts.nameFirst {
+	if layouts.nameFirst && types != nil {
 		// A record without EventName needs a closer look.
 		r.otherLengths = ^uint64(1)
 		for _, eventType := range types {
@@ -47,7 +49,7 @@ func NewReader(layouts *Layouts, types []string, limits jsonvalue.Limits) *Reade
 
 // Reset lets go of the record that was read last, and counts anew.
 func (r *Reader) Reset() {
-	r.body, r.attributes, r.claimed, r.from = found{}, found{}, nil, source{}
+	r.body, r.attributes, r.claimed, r.eventType, r.from = found{}, found{}, nil, "", source{}
 	r.text.replaced = false
 	// An error is for values that it does not know.
 	_ = r.text.original.FromRaw(nil)
@@ -58,7 +60,7 @@ func (r *Reader) Reset() {
 const (
 	// NotFound is any other record.
 	NotFound = -1
-	// Envelope is a record of several events, with at least one of the reader's types among them; see Unroll.
+	// Envelope is a record of several events, with at least one of the reader's types among them; see UnrollAll.
 	Envelope = -2
 )
 
@@ -68,17 +70,17 @@ func (r *Reader) IsOther(record plog.LogRecord) bool {
 	return r.otherLengths>>(len(record.EventName())%64)&1 != 0
 }
 
-// Find returns the index of the record's event type in the reader's types. The event's type is what the first layout that
+// Find returns the index of the record's event type in the reader's types, 0 where they are any. The event's type is what the first layout that
 // finds one says, of the reader's types or not. The event's other parts can then be read, until the record or its resource
 // is changed. A JSON text in the body gives way to what it says, if that is such an event or envelope.
 func (r *Reader) Find(resource pcommon.Resource, record plog.LogRecord) int {
 	name := record.EventName()
 	if r.layouts.nameFirst && name != "" {
-		named := r.index(name)
+		named := r.types.index(name)
 		if named != NotFound {
 			r.text.replaced = false
 			r.from = source{resource: resource, record: record, root: record.Attributes()}
-			r.claimed = &r.layouts.all[0]
+			r.claimed, r.eventType = &r.layouts.all[0], name
 		}
 		return named
 	}
@@ -87,22 +89,6 @@ func (r *Reader) Find(resource pcommon.Resource, record plog.LogRecord) int {
 		r.Seen.count(matched)
 	}
 	return found
-}
-
-// IsEnvelope says whether Find would call the record an envelope, and if so, how many events it holds. It counts nothing.
-func (r *Reader) IsEnvelope(resource pcommon.Resource, record plog.LogRecord) (events int, isEnvelope bool) {
-	if r.layouts.nameFirst && record.EventName() != "" {
-		return 0, false
-	}
-	untouched := r.Seen.Untouched
-	found, _ := r.search(resource, record)
-	r.Seen.Untouched = untouched
-	if found != Envelope {
-		r.RestoreText()
-		return 0, false
-	}
-	list, _ := eventsOf(record)
-	return list.Len(), true
 }
 
 func (r *Reader) search(resource pcommon.Resource, record plog.LogRecord) (found, matched int) {
@@ -135,7 +121,7 @@ func (r *Reader) mayClaim(matched int, record plog.LogRecord) bool {
 // the record.
 func (r *Reader) scan(record plog.LogRecord) sight {
 	ls := r.layouts
-	seen := sight{listed: ls.bodyIsType || r.index(record.EventName()) != NotFound}
+	seen := sight{listed: ls.bodyIsType || r.types.index(record.EventName()) != NotFound}
 	if ls.needsBody {
 		switch record.Body().Type() {
 		case pcommon.ValueTypeMap:
@@ -150,17 +136,14 @@ func (r *Reader) scan(record plog.LogRecord) sight {
 	return seen
 }
 
-func (r *Reader) index(eventType string) int {
-	return slices.Index(r.types, eventType)
-}
-
 // locate asks the layouts in their order.
 func (r *Reader) locate(resource pcommon.Resource, record plog.LogRecord) (found, matched int) {
 	r.from = source{resource: resource, record: record}
 	r.find(record)
 	for i := range r.layouts.all {
 		if eventType := r.claim(&r.layouts.all[i]); eventType != "" {
-			return r.index(eventType), i
+			r.eventType = eventType
+			return r.types.index(eventType), i
 		}
 	}
 	if r.layouts.rooted && r.holdsEvents(record) {
@@ -200,8 +183,8 @@ func (r *Reader) claimAt(l *layout, tried *found) string {
 			continue
 		}
 		r.claimed = l
-		r.from.root = r.from.record.Attributes()
-		if root == &r.body {
+		r.from.root, r.from.inBody = r.from.record.Attributes(), root == &r.body
+		if r.from.inBody {
 			r.from.root = r.from.record.Body().Map()
 		}
 		return eventType

@@ -17,14 +17,19 @@ type textReader struct {
 	parser *jsonvalue.Parser
 	// signs are those of the event types, by which a text is known to hold none of them.
 	signs []sign
+	// anyType says that each text is read, for it may hold an event of any type.
+	anyType bool
 	// parsed and original are values on their way into a body and back.
 	parsed, original pcommon.Value
 	// replaced says that original is the text of the record that was found last.
 	replaced bool
 }
 
-func newTextReader(types []string, limits jsonvalue.Limits) textReader {
-	t := textReader{parser: jsonvalue.NewParser(limits), parsed: pcommon.NewValueEmpty(), original: pcommon.NewValueEmpty()}
+func newTextReader(types typeSet, limits jsonvalue.Limits) textReader {
+	t := textReader{
+		parser: jsonvalue.NewParser(limits), anyType: types == nil,
+		parsed: pcommon.NewValueEmpty(), original: pcommon.NewValueEmpty(),
+	}
 	for _, eventType := range types {
 		t.signs = append(t.signs, newSign(eventType))
 	}
@@ -88,6 +93,9 @@ func isJSON(text string) bool {
 
 // mayHold says whether a text may hold one of the event types.
 func (t *textReader) mayHold(text string) bool {
+	if t.anyType {
+		return true
+	}
 	for i := range t.signs {
 		if t.signs[i].in(text) {
 			return true
