@@ -55,13 +55,19 @@ test: collector collector-ottl ## Run all tests with the race detector; fail whe
 		{ print "coverage: " $$NF " of statements, at least " min "% wanted"; if ($$NF + 0 < min) { printf "%s", low; exit 1 } }'
 
 # Counted over both folders, whichever package's test gets there.
-test: COVER = -covermode=atomic -coverprofile=_build/coverage.all -coverpkg=./impressionprocessor/...,./internal/...
+test: COVER = -covermode=atomic -coverprofile=_build/coverage.all -coverpkg=./impressionprocessor/...,./amplitudeexporter/...,./internal/...
 # The race detector needs a C compiler; go turns cgo off where there is none.
 test: RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 .PHONY: bench
 bench: ## Compare with OTTL, print one table, fail where a bar is missed
 	@go run -C internal/bench .
+
+.PHONY: fake-amplitude
+fake-amplitude: ## Serve Amplitude's ingestion APIs on loopback; on ^C, tell what it knows of each user
+	@mkdir -p _build
+	@go build -o _build/fake-amplitude ./internal/fakeamplitude
+	@exec _build/fake-amplitude $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s), one after the other

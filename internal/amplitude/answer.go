@@ -107,6 +107,10 @@ const (
 	ReasonDailyQuota
 	// ReasonBadRequest is a request refused as a whole.
 	ReasonBadRequest
+	// ReasonTooLarge is an event that is too large for a request of its own.
+	ReasonTooLarge
+
+	Reasons = iota
 )
 
 // String returns the reason as a metric label.
@@ -126,6 +130,8 @@ func (r Reason) String() string {
 		return "daily_quota"
 	case ReasonBadRequest:
 		return "bad_request"
+	case ReasonTooLarge:
+		return "too_large"
 	default:
 		return "unknown"
 	}

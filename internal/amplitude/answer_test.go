@@ -422,7 +422,7 @@ func TestLabels(t *testing.T) {
 	assert.Equal(t, setOf("retry", "accepted", "some_refused", "refused", "key_refused", "too_large", "throttled",
 		"unknown"), outcomes)
 	assert.Equal(t, setOf("none", "invalid_field", "missing_field", "invalid_id_length", "silenced", "daily_quota",
-		"bad_request", "unknown"), reasons)
+		"bad_request", "too_large", "unknown"), reasons)
 	assert.Equal(t, setOf("send_again", "delivered", "drop", "wait", "unknown"), verdictNames)
 }
 

@@ -36,6 +36,8 @@ const (
 type Limits struct {
 	// Events and Bytes are the most that a request may hold, the bytes counted before compression.
 	Events, Bytes int
+	// EventsPerSecond is what one user or device may send.
+	EventsPerSecond int
 	// ThrottlePause is how long nothing should be sent of an id that was throttled.
 	ThrottlePause time.Duration
 }
@@ -44,10 +46,10 @@ type Limits struct {
 // is the longer.
 func (a API) Limits() Limits {
 	if a == Batch {
-		return Limits{Events: 2_000, Bytes: 20_000_000, ThrottlePause: 15 * time.Second}
+		return Limits{Events: 2_000, Bytes: 20_000_000, EventsPerSecond: 1_000, ThrottlePause: 15 * time.Second}
 	}
 	// Documented as "under 1 MB with fewer than 2000 events": less than the smaller of the two megabytes.
-	return Limits{Events: 1_999, Bytes: 999_999, ThrottlePause: 30 * time.Second}
+	return Limits{Events: 1_999, Bytes: 999_999, EventsPerSecond: 30, ThrottlePause: 30 * time.Second}
 }
 
 // URL returns where the API takes requests for projects of a region, and "" for an unknown API or region: no guess may

@@ -13,8 +13,8 @@ import (
 
 func TestLimits(t *testing.T) {
 	for api, want := range map[API]Limits{
-		HTTPV2: {Events: 1_999, Bytes: 999_999, ThrottlePause: 30 * time.Second},
-		Batch:  {Events: 2_000, Bytes: 20_000_000, ThrottlePause: 15 * time.Second},
+		HTTPV2: {Events: 1_999, Bytes: 999_999, EventsPerSecond: 30, ThrottlePause: 30 * time.Second},
+		Batch:  {Events: 2_000, Bytes: 20_000_000, EventsPerSecond: 1_000, ThrottlePause: 15 * time.Second},
 		"v3":   HTTPV2.Limits(),
 		"":     HTTPV2.Limits(),
 	} {

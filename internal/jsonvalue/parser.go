@@ -26,9 +26,9 @@ var (
 type Limits struct {
 	// MaxDepth is how many objects and arrays may be open at once; a text without any needs 0. Above deepest it is
 	// deepest.
-	MaxDepth int
+	MaxDepth int `mapstructure:"max_depth"`
 	// MaxBytes is how long a text may be, white space included.
-	MaxBytes int
+	MaxBytes int `mapstructure:"max_bytes"`
 }
 
 const (

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+)
+
+// redacted stands in requests of a dry run where the key would be.
+const redacted = "[REDACTED]"
+
+// dryRun is a transport that sends nothing: it appends requests to a file, if there is one, and accepts them.
+type dryRun struct {
+	mutex sync.Mutex
+	file  *os.File
+}
+
+func newDryRun(path string) (*dryRun, error) {
+	if path == "" {
+		return &dryRun{}, nil
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	return &dryRun{file: file}, err
+}
+
+// RoundTrip implements http.RoundTripper.
+func (d *dryRun) RoundTrip(request *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(request.Body)
+	if err = errors.Join(err, request.Body.Close(), d.write(append(body, '\n'))); err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK,
+		Header:     http.Header{},
+		Body:       io.NopCloser(strings.NewReader(`{"code":200}`)),
+		Request:    request,
+	}, nil
+}
+
+// write writes a line whole, for lanes send side by side.
+func (d *dryRun) write(line []byte) error {
+	if d.file == nil {
+		return nil
+	}
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	_, err := d.file.Write(line)
+	return err
+}
+
+func (d *dryRun) close() error {
+	if d.file == nil {
+		return nil
+	}
+	return d.file.Close()
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+
+	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+)
+
+// amplitudeExporter delivers one batch at a time. What it cannot deliver yet it gives back, for exporterhelper to bring it
+// again before any other.
+type amplitudeExporter struct {
+	config    *Config
+	settings  component.TelemetrySettings
+	telemetry *telemetry
+
+	host      component.Host
+	dryRun    *dryRun
+	deliverer *delivery.Deliverer
+
+	// mutex is for a configuration without queue, in which several receivers may push at once.
+	mutex  sync.Mutex
+	intake *intake
+	// unhealthy says that the key was refused last.
+	unhealthy bool
+	dropped   dropLog
+}
+
+func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, error) {
+	in, err := newIntake(config)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTelemetry(set, config)
+	if err != nil {
+		return nil, err
+	}
+	return &amplitudeExporter{config: config, settings: set.TelemetrySettings, telemetry: t, intake: in}, nil
+}
+
+func (e *amplitudeExporter) start(ctx context.Context, host component.Host) error {
+	for _, risk := range e.config.risks() {
+		e.settings.Logger.Warn("configuration at risk of loss or disorder", zap.String("setting", risk))
+	}
+	e.host = host
+	client, key, err := e.newClient(ctx, host)
+	if err != nil {
+		return err
+	}
+	e.deliverer, err = delivery.New(delivery.Settings{
+		URL:         e.config.url(),
+		Key:         key,
+		MinIDLength: e.config.MinIDLength,
+		Limits:      e.config.API.Limits(),
+		Lanes:       e.config.Lanes,
+		Client:      client,
+		Observe:     e.telemetry.recordRequest,
+	})
+	if err != nil {
+		return errors.New("api_key: no UTF-8 text")
+	}
+	return e.telemetry.observeAges(e.deliverer, e.config.Lanes)
+}
+
+// newClient returns the client, and the key that its requests are to have.
+func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) (*http.Client, string, error) {
+	if e.config.DryRun.Enabled {
+		var err error
+		e.dryRun, err = newDryRun(e.config.DryRun.Path)
+		return &http.Client{Transport: e.dryRun}, redacted, err
+	}
+	client, err := e.config.ClientConfig.ToClient(ctx, host.GetExtensions(), e.settings)
+	if err != nil {
+		return nil, "", err
+	}
+	// Wherever a redirect leads to, it must not get the key and the events.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return client, string(e.config.APIKey), nil
+}
+
+func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	defer e.intake.reset()
+	e.intake.read(logs, time.Now())
+	result := e.deliverer.Deliver(ctx, &e.intake.batch)
+	e.telemetry.record(ctx, e.intake)
+	e.dropped.tell(e.settings.Logger, &e.intake.batch, time.Now())
+	e.reportHealth(result)
+	if result.Err == nil {
+		return nil
+	}
+	e.intake.removeDone(logs)
+	err := result.Err
+	if result.Wait > 0 {
+		err = exporterhelper.NewThrottleRetry(err, result.Wait)
+	}
+	return consumererror.NewLogs(err, logs)
+}
+
+// reportHealth makes a key that is refused visible to whoever watches the collector's health.
+func (e *amplitudeExporter) reportHealth(result delivery.Result) {
+	switch {
+	case result.KeyRefused && !e.unhealthy:
+		e.unhealthy = true
+		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New("Amplitude refuses the API key")))
+	case result.Answered && !result.KeyRefused && e.unhealthy:
+		e.unhealthy = false
+		componentstatus.ReportStatus(e.host, componentstatus.NewEvent(componentstatus.StatusOK))
+	}
+}
+
+func (e *amplitudeExporter) shutdown(context.Context) error {
+	e.telemetry.shutdown()
+	if e.dryRun == nil {
+		return nil
+	}
+	return e.dryRun.close()
+}
+
+// dropLog tells of events that Amplitude refused, at most once in dropLogPeriod.
+type dropLog struct {
+	counts [amplitude.Reasons]int64
+	last   time.Time
+}
+
+const dropLogPeriod = 10 * time.Second
+
+func (d *dropLog) tell(logger *zap.Logger, batch *delivery.Batch, now time.Time) {
+	for i := range batch.Events {
+		if batch.Events[i].State == delivery.Dropped {
+			d.counts[batch.Events[i].Reason]++
+		}
+	}
+	if d.counts == [amplitude.Reasons]int64{} || now.Sub(d.last) < dropLogPeriod {
+		return
+	}
+	fields := make([]zap.Field, 0, len(d.counts))
+	for reason, n := range d.counts {
+		if n > 0 {
+			fields = append(fields, zap.Int64(amplitude.Reason(reason).String(), n))
+		}
+	}
+	logger.Warn("Amplitude refused events, which are dropped", fields...)
+	d.counts, d.last = [amplitude.Reasons]int64{}, now
+}

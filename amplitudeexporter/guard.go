@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+
+import (
+	"hash/maphash"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impressionprocessor/internal/impression"
+)
+
+// guard keeps an older update of an experiment's user property from undoing a newer one: after a crash the queue brings
+// what was under way behind what came later, and Amplitude applies updates in the order in which they arrive.
+type guard struct {
+	seed maphash.Seed
+	// newest are the times of the last updates, by a hash of user and property.
+	newest *simplelru.LRU[uint64, pcommon.Timestamp]
+}
+
+const (
+	// guarded is how many updates are remembered: some 15 MB.
+	guarded = 1 << 17
+	// ahead is how far a time may be in the future. A clock that is wrong by more must not shut out what comes later.
+	ahead = time.Minute
+)
+
+func newGuard() (*guard, error) {
+	newest, err := simplelru.NewLRU[uint64, pcommon.Timestamp](guarded, nil)
+	return &guard{seed: maphash.MakeSeed(), newest: newest}, err
+}
+
+// operators are the user property operations that the impression processor emits.
+var operators = []string{"$set", "$unset"}
+
+// isOlder takes from the event the updates that are older than one before, and remembers the others. It says whether
+// nothing is left of the event.
+func (g *guard) isOlder(event *amplitude.Event, now time.Time) bool {
+	if event.Time == 0 || !updatesExperiment(event.UserProperties) {
+		return false
+	}
+	for _, operator := range operators {
+		operation, present := event.UserProperties.Get(operator)
+		if !present || operation.Type() != pcommon.ValueTypeMap {
+			continue
+		}
+		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool {
+			return isExperiment(property) && g.isOlderUpdate(event, property, now)
+		})
+	}
+	event.UserProperties.RemoveIf(func(operator string, operation pcommon.Value) bool {
+		return (operator == operators[0] || operator == operators[1]) && operation.Type() == pcommon.ValueTypeMap && operation.Map().Len() == 0
+	})
+	return event.Type == impression.IdentifyEventType && event.UserProperties.Len() == 0
+}
+
+func (g *guard) isOlderUpdate(event *amplitude.Event, property string, now time.Time) bool {
+	key := g.key(event, property)
+	newest, known := g.newest.Get(key)
+	if known && event.Time < newest {
+		return true
+	}
+	if event.Time.AsTime().Sub(now) <= ahead {
+		g.newest.Add(key, event.Time)
+	}
+	return false
+}
+
+// key hashes the user, as Amplitude tells users apart, and the property.
+func (g *guard) key(event *amplitude.Event, property string) uint64 {
+	var hash maphash.Hash
+	hash.SetSeed(g.seed)
+	kind, id := byte('u'), event.UserID
+	if id == "" {
+		kind, id = 'd', event.DeviceID
+	}
+	// Writes to a maphash.Hash never fail.
+	_ = hash.WriteByte(kind)
+	_, _ = hash.WriteString(id)
+	_ = hash.WriteByte(0)
+	_, _ = hash.WriteString(property)
+	return hash.Sum64()
+}
+
+func isExperiment(property string) bool {
+	return strings.HasPrefix(property, experimentPrefix)
+}
+
+var experimentPrefix = impression.Property("")
+
+// updatesExperiment says whether user properties set or unset one of an experiment.
+func updatesExperiment(userProperties pcommon.Map) bool {
+	if userProperties == (pcommon.Map{}) {
+		return false
+	}
+	for _, operator := range operators {
+		operation, present := userProperties.Get(operator)
+		if !present || operation.Type() != pcommon.ValueTypeMap {
+			continue
+		}
+		for property := range operation.Map().All() {
+			if isExperiment(property) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
+
+import "github.com/impression-collector/impressionprocessor/internal/amplitude"
+
+// State is what became of an event.
+type State uint8
+
+// The states.
+const (
+	// Left is an event to be brought again.
+	Left State = iota
+	// Delivered is an event that Amplitude has.
+	Delivered
+	// Dropped is an event that Amplitude will not take; the reason says why.
+	Dropped
+)
+
+// Event is an encoded event and what delivery needs to know of it.
+type Event struct {
+	// Start and End are where it is in the batch's buffer: a comma and its JSON.
+	Start, End int
+	// UserID and DeviceID are the ids as they are sent, "" for none.
+	UserID, DeviceID string
+	// Since is since when it waits to be sent, in nanoseconds since the epoch.
+	Since int64
+
+	// State and, if it is Dropped, Reason are set by Deliver.
+	State  State
+	Reason amplitude.Reason
+}
+
+func (e *Event) size() int {
+	return e.End - e.Start
+}
+
+// Batch are events in the order in which they came. Its memory is used again for the next.
+type Batch struct {
+	Buffer []byte
+	Events []Event
+}
+
+// mostKept is how many bytes of a batch are kept for the next.
+const mostKept = 64 << 20
+
+// Reset empties the batch.
+func (b *Batch) Reset() {
+	clear(b.Events)
+	b.Events = b.Events[:0]
+	b.Buffer = b.Buffer[:0]
+	if cap(b.Buffer) > mostKept {
+		b.Buffer = nil
+	}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitude
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"strconv"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+)
+
+// rules is what Append should write, built the slow and obvious way.
+type rules struct {
+	changed [Changes]int64
+}
+
+func (r *rules) text(s string) string {
+	characters := []rune(s)
+	if len(characters) > MaxStringLength {
+		r.changed[TooLong]++
+		end := 0
+		for range MaxStringLength {
+			_, size := utf8.DecodeRuneInString(s[end:])
+			end += size
+		}
+		s, characters = s[:end], characters[:MaxStringLength]
+	}
+	if !utf8.ValidString(s) {
+		r.changed[InvalidUTF8]++
+	}
+	return string(characters)
+}
+
+// of is the value as encoding/json decodes it with numbers as texts.
+func (r *rules) of(v pcommon.Value, depth int) any {
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		return r.text(v.Str())
+	case pcommon.ValueTypeInt:
+		return json.Number(strconv.FormatInt(v.Int(), 10))
+	case pcommon.ValueTypeDouble:
+		text, err := json.Marshal(v.Double())
+		if err != nil {
+			r.changed[NotFinite]++
+			return nil
+		}
+		return json.Number(text)
+	case pcommon.ValueTypeBytes:
+		return r.text(base64.StdEncoding.EncodeToString(v.Bytes().AsRaw()))
+	case pcommon.ValueTypeMap, pcommon.ValueTypeSlice:
+		if depth > MaxDepth {
+			r.changed[TooDeep]++
+			return nil
+		}
+		if v.Type() == pcommon.ValueTypeMap {
+			return r.mapping(v.Map(), depth)
+		}
+		list := []any{}
+		for _, element := range v.Slice().All() {
+			list = append(list, r.of(element, depth+1))
+		}
+		return list
+	default:
+		return v.AsRaw()
+	}
+}
+
+func (r *rules) mapping(m pcommon.Map, depth int) map[string]any {
+	written := map[string]any{}
+	seen := map[string]bool{}
+	for key, value := range m.All() {
+		if seen[key] {
+			r.changed[RepeatedKey]++
+			continue
+		}
+		seen[key] = true
+		written[r.text(key)] = r.of(value, depth+1)
+	}
+	return written
+}
+
+// requireByRules wants of properties in their JSON what the rules want.
+func requireByRules(t *testing.T, properties pcommon.Map) {
+	t.Helper()
+	var encoder Encoder
+	text := encoder.Append(nil, &Event{Properties: properties})
+	require.True(t, json.Valid(text), "%s", text)
+	require.True(t, utf8.Valid(text), "%s", text)
+
+	var got struct {
+		Properties any `json:"event_properties"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	require.NoError(t, decoder.Decode(&got))
+	var want rules
+	require.Equal(t, any(want.mapping(properties, 1)), got.Properties)
+	require.Equal(t, want.changed, encoder.Changed)
+}
+
+func TestAppendByRules(t *testing.T) {
+	requireByRules(t, mapOf(t, benchmarked.Properties))
+	requireByRules(t, mapOf(t, map[string]any{
+		"bytes": make([]byte, 10_000), "infinite": math.Inf(1), "\xff": []any{"\xfe", math.Copysign(0, -1), nil},
+	}))
+	for _, keys := range []int{3, 20, 200} {
+		m, _ := repeating(keys, keys)
+		requireByRules(t, m)
+	}
+}
+
+func FuzzAppend(f *testing.F) {
+	for _, text := range []string{
+		`{"a":[1,-2.5e3,"x\u00e9\ud83d\ude00\n",null,true,false,{}],"b":{"c":[]}}`,
+		`[9007199254740993,9223372036854775808,-0,1e400,0.1,1e-7]`,
+		"{\"\xff\":\"\xff\\ud83d\\n\xfe\",\"<&>\":\"\u2028\"}",
+		`{"a":1,"a":{"a":2,"a":3},"":{"":"","":""}}`,
+		`[[[[[[[[[[[]]]]]]]]]]]`,
+		`"12345678\"12345678\\"`,
+	} {
+		f.Add(text)
+	}
+	parser := jsonvalue.NewParser(jsonvalue.Limits{MaxDepth: MaxDepth + 10, MaxBytes: 1 << 20})
+	f.Fuzz(func(t *testing.T, text string) {
+		value := pcommon.NewValueEmpty()
+		if err := parser.Parse(text, value); err != nil {
+			// What is no JSON is still good for a string and a key.
+			value.SetStr(text)
+		}
+		properties := pcommon.NewMap()
+		value.CopyTo(properties.PutEmpty(text))
+		properties.PutStr("text", text)
+		// Deep enough for a little more to be too deep.
+		inner := properties.PutEmpty("deep")
+		for range MaxDepth - 3 {
+			inner = inner.SetEmptySlice().AppendEmpty()
+		}
+		value.MoveTo(inner)
+		requireByRules(t, properties)
+		requireFieldsByRules(t, text)
+	})
+}
+
+func requireFieldsByRules(t *testing.T, text string) {
+	t.Helper()
+	var encoder Encoder
+	event := Event{Type: text, UserID: text, DeviceID: text, InsertID: text, SessionID: text, UserAgent: text}
+	var got eventStruct
+	require.NoError(t, json.Unmarshal(encoder.Append(nil, &event), &got))
+	var want rules
+	wanted := want.text(text)
+	for _, field := range []string{got.Type, got.UserID, got.DeviceID, got.InsertID, got.UserAgent} {
+		require.Equal(t, wanted, field)
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && text[0] != '+' {
+		require.Equal(t, id, got.SessionID)
+	} else {
+		require.Zero(t, got.SessionID)
+	}
+}

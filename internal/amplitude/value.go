@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitude // import "github.com/impression-collector/impressionprocessor/internal/amplitude"
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
+
+// maxBytes is how many bytes have a base64 text of MaxStringLength.
+const maxBytes = MaxStringLength / 4 * 3
+
+// value writes a value; depth is that of a map or list in its place.
+func (e *Encoder) value(to []byte, v pcommon.Value, depth int) []byte {
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		return e.text(to, v.Str())
+	case pcommon.ValueTypeInt:
+		return strconv.AppendInt(to, v.Int(), 10)
+	case pcommon.ValueTypeDouble:
+		return e.double(to, v.Double())
+	case pcommon.ValueTypeBool:
+		return strconv.AppendBool(to, v.Bool())
+	case pcommon.ValueTypeMap:
+		return e.mapping(to, v.Map(), depth, nil)
+	case pcommon.ValueTypeSlice:
+		return e.list(to, v.Slice(), depth)
+	case pcommon.ValueTypeBytes:
+		return e.bytes(to, v.Bytes())
+	default:
+		return append(to, "null"...)
+	}
+}
+
+func (e *Encoder) list(to []byte, s pcommon.Slice, depth int) []byte {
+	if depth > MaxDepth {
+		e.Changed[TooDeep]++
+		return append(to, "null"...)
+	}
+	to = append(to, '[')
+	for i := range s.Len() {
+		to = e.value(to, s.At(i), depth+1)
+		to = append(to, ',')
+	}
+	return closed(to, ']')
+}
+
+// mapping writes a map but for the keys that it is to be without, nil: none.
+func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, without func(string) bool) []byte {
+	switch {
+	case depth > MaxDepth:
+		e.Changed[TooDeep]++
+		return append(to, "null"...)
+	case m.Len() > mostFiltered:
+		return e.largeMapping(to, m, depth, without)
+	}
+	var seen keyFilter
+	to = append(to, '{')
+	for key, value := range m.All() {
+		if without != nil && without(key) {
+			continue
+		}
+		if seen.maybe(key) {
+			if first, _ := m.Get(key); first != value {
+				e.Changed[RepeatedKey]++
+				continue
+			}
+		}
+		to = e.text(to, key)
+		to = append(to, ':')
+		to = e.value(to, value, depth+1)
+		to = append(to, ',')
+	}
+	return closed(to, '}')
+}
+
+// largeMapping is mapping for a map whose keys are too many to be compared with each other.
+func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, without func(string) bool) []byte {
+	outer := len(e.repeats)
+	e.findRepeats(m)
+	next := outer
+	index := 0
+	to = append(to, '{')
+	for key, value := range m.All() {
+		repeated := next < len(e.repeats) && e.repeats[next] == index
+		index++
+		if repeated {
+			next++
+		}
+		switch {
+		case without != nil && without(key):
+			continue
+		case repeated:
+			e.Changed[RepeatedKey]++
+			continue
+		}
+		to = e.text(to, key)
+		to = append(to, ':')
+		to = e.value(to, value, depth+1)
+		to = append(to, ',')
+	}
+	e.repeats = e.repeats[:outer]
+	return closed(to, '}')
+}
+
+// double writes a number as encoding/json does: the shortest text that means it, with an exponent only where it is very
+// small or large.
+func (e *Encoder) double(to []byte, f float64) []byte {
+	size := math.Abs(f)
+	switch {
+	case math.IsNaN(f) || math.IsInf(f, 0):
+		e.Changed[NotFinite]++
+		return append(to, "null"...)
+	case size >= 1e-6 && size < 1e21 || f == 0:
+		return strconv.AppendFloat(to, f, 'f', -1, 64)
+	}
+	to = strconv.AppendFloat(to, f, 'e', -1, 64)
+	// strconv writes at least two digits of exponent.
+	if last := len(to) - 1; to[last-1] == '0' && to[last-2] == '-' {
+		to[last-1] = to[last]
+		to = to[:last]
+	}
+	return to
+}
+
+func (e *Encoder) bytes(to []byte, b pcommon.ByteSlice) []byte {
+	n := b.Len()
+	if n > maxBytes {
+		e.Changed[TooLong]++
+		n = maxBytes
+	}
+	// ByteSlice hands out copies only.
+	for i := range n {
+		e.block[i] = b.At(i)
+	}
+	to = append(to, '"')
+	to = base64.StdEncoding.AppendEncode(to, e.block[:n])
+	return append(to, '"')
+}
