@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudetest // import "github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+
+import (
+	"maps"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+)
+
+// Event is an event of a request.
+type Event struct {
+	// Type and the other fields are "", 0 or nil where the event has none, or none of the right kind.
+	Type, UserID, DeviceID, InsertID string
+	// Time is in milliseconds since 1970.
+	Time                       int64
+	Properties, UserProperties map[string]any
+	// Fields are all fields as they were sent, and Raw is the JSON, for what a float64 cannot hold.
+	Fields map[string]any
+	Raw    []byte
+
+	// Request is the index of the request in Requests, and At when it arrived. Both are for ingested events alone.
+	Request int
+	At      time.Time
+}
+
+func newEvent(fields map[string]any, raw []byte) Event {
+	e := Event{Fields: fields, Raw: raw}
+	e.Type, _ = fields["event_type"].(string)
+	e.UserID, _ = fields["user_id"].(string)
+	e.DeviceID, _ = fields["device_id"].(string)
+	e.InsertID, _ = fields["insert_id"].(string)
+	at, _ := fields["time"].(float64)
+	e.Time = int64(at)
+	e.Properties, _ = fields["event_properties"].(map[string]any)
+	e.UserProperties, _ = fields["user_properties"].(map[string]any)
+	return e
+}
+
+// removeShortIDs removes ids as Amplitude does. That is after the event is found to have a long one.
+func (e *Event) removeShortIDs(minimum int) {
+	if !amplitude.LongEnough(e.UserID, minimum) {
+		e.UserID = ""
+	}
+	if !amplitude.LongEnough(e.DeviceID, minimum) {
+		e.DeviceID = ""
+	}
+}
+
+// cutStrings cuts all strings that are too long, and leaves what was sent as it was.
+func (e *Event) cutStrings() {
+	for _, text := range []*string{&e.Type, &e.UserID, &e.DeviceID, &e.InsertID} {
+		*text, _ = cutString(*text)
+	}
+	e.Properties = cutMap(e.Properties)
+	e.UserProperties = cutMap(e.UserProperties)
+}
+
+func cutString(s string) (string, bool) {
+	if len(s) <= amplitude.MaxStringLength || utf8.RuneCountInString(s) <= amplitude.MaxStringLength {
+		return s, false
+	}
+	characters := 0
+	for i := range s {
+		if characters == amplitude.MaxStringLength {
+			return s[:i], true
+		}
+		characters++
+	}
+	return s, false
+}
+
+func cutMap(m map[string]any) map[string]any {
+	whole, isCut := cutWithin(m)
+	if !isCut {
+		return m
+	}
+	return whole.(map[string]any) //nolint:forcetypeassert // a map stays one
+}
+
+// cutWithin returns the value itself if there is nothing to cut, which is nearly always.
+func cutWithin(value any) (any, bool) {
+	switch value := value.(type) {
+	case string:
+		return cutString(value)
+	case map[string]any:
+		var copied map[string]any
+		for name, member := range value {
+			short, isCut := cutWithin(member)
+			if !isCut {
+				continue
+			}
+			if copied == nil {
+				copied = maps.Clone(value)
+			}
+			copied[name] = short
+		}
+		if copied == nil {
+			return value, false
+		}
+		return copied, true
+	case []any:
+		var copied []any
+		for i, element := range value {
+			short, isCut := cutWithin(element)
+			if !isCut {
+				continue
+			}
+			if copied == nil {
+				copied = slices.Clone(value)
+			}
+			copied[i] = short
+		}
+		if copied == nil {
+			return value, false
+		}
+		return copied, true
+	default:
+		return value, false
+	}
+}
+
+// depth is the number of layers of objects and lists, from the outermost to the innermost.
+func depth(value any) int {
+	deepest := 0
+	switch value := value.(type) {
+	case map[string]any:
+		for _, member := range value {
+			deepest = max(deepest, depth(member))
+		}
+	case []any:
+		for _, element := range value {
+			deepest = max(deepest, depth(element))
+		}
+	default:
+		return 0
+	}
+	return deepest + 1
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudetest // import "github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// User is what the server knows of a user.
+type User struct {
+	// ID is the user_id, or, for events that had none, the device_id.
+	ID string
+	// IsDevice says that it is a device_id.
+	IsDevice   bool
+	Properties map[string]any
+	// Events are in order of arrival, without duplicates.
+	Events []Event
+	// Duplicates is how many events were left out for their insert_id.
+	Duplicates int
+}
+
+// Users returns all users, in the order in which they were first heard of.
+func (s *Server) Users() []User {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	users := make([]User, 0, len(s.store.order))
+	for _, u := range s.store.order {
+		users = append(users, s.store.known(u))
+	}
+	return users
+}
+
+func (s *store) known(u *user) User {
+	known := User{
+		ID: u.key.id, IsDevice: u.key.isDevice, Properties: maps.Clone(u.properties), Duplicates: u.duplicates,
+		Events: make([]Event, 0, len(u.events)),
+	}
+	for _, index := range u.events {
+		known.Events = append(known.Events, s.events[index])
+	}
+	return known
+}
+
+// User returns what is known of one user_id, or, where nobody has that, device_id; the zero User for a stranger.
+func (s *Server) User(id string) User {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, key := range [...]userKey{{id: id}, {id: id, isDevice: true}} {
+		if u := s.store.users[key]; u != nil {
+			return s.store.known(u)
+		}
+	}
+	return User{}
+}
+
+// WriteKnown writes what Amplitude would now know of each user, for people.
+func (s *Server) WriteKnown(w io.Writer) error {
+	counts := s.Counts()
+	var text strings.Builder
+	fmt.Fprintf(&text, "events %d, requests %d, duplicates left out %d\n", counts.Ingested, counts.Requests, counts.Duplicates)
+	for _, u := range s.Users() {
+		u.write(&text)
+	}
+	aligned := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(aligned, text.String()); err != nil {
+		return err
+	}
+	return aligned.Flush()
+}
+
+func (u *User) write(text *strings.Builder) {
+	who := "user"
+	if u.IsDevice {
+		who = "device"
+	}
+	fmt.Fprintf(text, "\n%s %s\n", who, plain(u.ID))
+	if len(u.Properties) == 0 {
+		text.WriteString("  no user properties\n")
+	}
+	for _, name := range sortedKeys(u.Properties) {
+		fmt.Fprintf(text, "  user property\t%s\t%s\n", plain(name), plain(u.Properties[name]))
+	}
+	for i := range u.Events {
+		e := &u.Events[i]
+		properties := e.Properties
+		if e.Type == "$identify" {
+			properties = e.UserProperties
+		}
+		fmt.Fprintf(text, "  event\t%s\t%s\n", plain(e.Type), describe(properties))
+	}
+}
+
+// describe names what is in a map but for what is deep: that would make no line.
+func describe(properties map[string]any) string {
+	var parts []string
+	for _, name := range sortedKeys(properties) {
+		value := properties[name]
+		if _, isMap := value.(map[string]any); isMap && !strings.HasPrefix(name, "$") {
+			value = "{…}"
+		}
+		parts = append(parts, plain(name)+": "+plain(value))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// plain is a string that is as good as text as it is, and any other value as JSON: nothing breaks the line.
+func plain(value any) string {
+	if text, isString := value.(string); isString && text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+		return text
+	}
+	encoded, err := json.Marshal(value, json.Deterministic(true))
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(encoded)
+}
+
+func (s *Server) serveKnown(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	// Whoever went away does not want it.
+	_ = s.WriteKnown(w)
+}
+
+// knownUser is a user in /known.json, in the terms of Amplitude's API.
+type knownUser struct {
+	UserID         string         `json:"user_id,omitzero"`
+	DeviceID       string         `json:"device_id,omitzero"`
+	UserProperties map[string]any `json:"user_properties"`
+	Events         []knownEvent   `json:"events"`
+	Duplicates     int            `json:"duplicates"`
+}
+
+type knownEvent struct {
+	EventType       string         `json:"event_type"`
+	UserID          string         `json:"user_id,omitzero"`
+	DeviceID        string         `json:"device_id,omitzero"`
+	InsertID        string         `json:"insert_id,omitzero"`
+	Time            int64          `json:"time,omitzero"`
+	EventProperties map[string]any `json:"event_properties,omitzero"`
+	UserProperties  map[string]any `json:"user_properties,omitzero"`
+}
+
+func (s *Server) serveKnownJSON(w http.ResponseWriter) {
+	known := []knownUser{}
+	for _, u := range s.Users() {
+		shown := knownUser{UserID: u.ID, UserProperties: u.Properties, Events: []knownEvent{}, Duplicates: u.Duplicates}
+		if u.IsDevice {
+			shown.UserID, shown.DeviceID = "", u.ID
+		}
+		for i := range u.Events {
+			e := &u.Events[i]
+			shown.Events = append(shown.Events, knownEvent{
+				EventType: e.Type, UserID: e.UserID, DeviceID: e.DeviceID, InsertID: e.InsertID, Time: e.Time,
+				EventProperties: e.Properties, UserProperties: e.UserProperties,
+			})
+		}
+		known = append(known, shown)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.MarshalWrite(w, known, json.Deterministic(true), jsontext.WithIndent("  "))
+}

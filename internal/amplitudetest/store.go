@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudetest // import "github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// insertIDLifetime is for how long Amplitude remembers an insert_id.
+const insertIDLifetime = 7 * 24 * time.Hour
+
+// store is all that the server keeps.
+type store struct {
+	settings   *settings
+	requests   []Request
+	events     []Event
+	duplicates []Event
+	counts     Counts
+	seen       map[insertID]time.Time
+	users      map[userKey]*user
+	// order is that in which users were first heard of.
+	order []*user
+}
+
+// insertID is unique to a device; without a device Amplitude makes one of the user_id.
+type insertID struct {
+	device, user, id string
+}
+
+// userKey is a user_id, or, for events without one, a device_id.
+type userKey struct {
+	id       string
+	isDevice bool
+}
+
+type user struct {
+	key        userKey
+	properties map[string]any
+	// events are indexes.
+	events     []int
+	duplicates int
+	updates    []time.Time
+}
+
+func newStore(of *settings) store {
+	return store{settings: of, counts: Counts{Answers: map[int]int{}}, seen: map[insertID]time.Time{}, users: map[userKey]*user{}}
+}
+
+// remember keeps a request that was answered.
+func (s *store) remember(request *Request) {
+	s.requests = append(s.requests, *request)
+	s.counts.Requests++
+	s.counts.Received += request.EventCount
+	s.counts.Bytes += int64(request.Bytes)
+	if request.Reset {
+		s.counts.Resets++
+		return
+	}
+	s.counts.Answers[request.Status]++
+}
+
+// ingest takes the events of a request, in order.
+func (s *store) ingest(request *Request, events []Event) {
+	request.Ingested = true
+	for i := range events {
+		e := events[i]
+		e.removeShortIDs(request.MinIDLength)
+		e.cutStrings()
+		e.Request, e.At = len(s.requests), request.At
+		u := s.user(&e)
+		if s.isDuplicate(&e) {
+			s.counts.Duplicates++
+			u.duplicates++
+			s.duplicates = append(s.duplicates, s.compact(e))
+			continue
+		}
+		operations := e.transform()
+		if s.mayUpdate(u, &e, operations) {
+			u.properties = applyOperations(u.properties, e.UserProperties)
+			u.properties = applyOperations(u.properties, operations)
+		}
+		u.events = append(u.events, len(s.events))
+		s.events = append(s.events, s.compact(e))
+		s.counts.Ingested++
+	}
+}
+
+func (s *store) user(e *Event) *user {
+	key := userKey{id: e.UserID}
+	if key.id == "" {
+		key = userKey{id: e.DeviceID, isDevice: true}
+	}
+	u := s.users[key]
+	if u == nil {
+		u = &user{key: key, properties: map[string]any{}}
+		s.users[key] = u
+		s.order = append(s.order, u)
+	}
+	return u
+}
+
+func (s *store) isDuplicate(e *Event) bool {
+	if e.InsertID == "" {
+		return false
+	}
+	key := insertID{device: e.DeviceID, id: e.InsertID}
+	if key.device == "" {
+		key.user = e.UserID
+	}
+	first, seen := s.seen[key]
+	if seen && e.At.Sub(first) < insertIDLifetime {
+		return true
+	}
+	s.seen[key] = e.At
+	return false
+}
+
+// mayUpdate counts an update of user properties, if it is one.
+func (s *store) mayUpdate(u *user, e *Event, operations map[string]any) bool {
+	if len(e.UserProperties) == 0 && len(operations) == 0 {
+		return false
+	}
+	if s.settings.updatesPerHour <= 0 {
+		return true
+	}
+	u.updates = slices.DeleteFunc(u.updates, func(at time.Time) bool { return e.At.Sub(at) >= time.Hour })
+	if len(u.updates) >= s.settings.updatesPerHour {
+		return false
+	}
+	u.updates = append(u.updates, e.At)
+	return true
+}
+
+// compact is the event as it is kept.
+func (s *store) compact(e Event) Event {
+	if !s.settings.compact {
+		return e
+	}
+	kept := map[string]any(nil)
+	for _, name := range s.settings.keptProperties {
+		value, given := e.Properties[name]
+		if !given {
+			continue
+		}
+		if kept == nil {
+			kept = make(map[string]any, len(s.settings.keptProperties))
+		}
+		kept[name] = value
+	}
+	e.Properties, e.UserProperties, e.Fields, e.Raw = kept, nil, nil, nil
+	return e
+}
+
+// Counts are numbers of what came so far.
+type Counts struct {
+	Requests int
+	// Answers are by status; a connection that was reset is in Resets instead.
+	Answers map[int]int
+	Resets  int
+	// Received are the events of all requests, also of those that were refused; Ingested are without Duplicates.
+	Received, Ingested, Duplicates int
+	// Bytes are those of the bodies after decompression.
+	Bytes int64
+}
+
+// Counts returns the numbers so far.
+func (s *Server) Counts() Counts {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.store.countsNow()
+}
+
+func (s *store) countsNow() Counts {
+	counts := s.counts
+	counts.Answers = maps.Clone(counts.Answers)
+	return counts
+}
+
+// WaitUntil waits until a condition holds, which it looks at after each request.
+func (s *Server) WaitUntil(ctx context.Context, holds func(Counts) bool) error {
+	for {
+		s.mutex.Lock()
+		counts, changed := s.store.countsNow(), s.changed
+		s.mutex.Unlock()
+		if holds(counts) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%w after %+v", ctx.Err(), counts)
+		}
+	}
+}
+
+// Requests returns all requests to the APIs, in the order in which they were decided on.
+func (s *Server) Requests() []Request {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return slices.Clone(s.store.requests)
+}
+
+// Events returns what was ingested, in order, without duplicates, as Amplitude shows it. $identify events are among them.
+func (s *Server) Events() []Event {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return slices.Clone(s.store.events)
+}
+
+// Duplicates returns the events that were left out for their insert_id, in order.
+func (s *Server) Duplicates() []Event {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return slices.Clone(s.store.duplicates)
+}
+
+// Reset forgets all that came so far. What was set stays.
+func (s *Server) Reset() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.store = newStore(&s.settings)
+	s.rates.taken = nil
+}
