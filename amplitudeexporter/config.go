@@ -80,6 +80,10 @@ const (
 func createDefaultConfig() component.Config {
 	client := confighttp.NewDefaultClientConfig()
 	client.Timeout = 30 * time.Second
+	keepalive := confighttp.NewDefaultKeepaliveClientConfig()
+	// Without, all but two lanes would connect anew for each request.
+	keepalive.MaxIdleConnsPerHost = keepalive.MaxIdleConns
+	client.Keepalive = configoptional.Some(keepalive)
 
 	queue := exporterhelper.NewDefaultQueueConfig()
 	// More than one takes the batches out of order.

@@ -57,7 +57,7 @@ func New(settings Settings) (*Deliverer, error) {
 		shares:   make([][]int32, settings.Lanes),
 	}
 	for range settings.Lanes {
-		d.lanes = append(d.lanes, &lane{Deliverer: d})
+		d.lanes = append(d.lanes, &lane{Deliverer: d, most: settings.Limits.Events})
 	}
 	return d, nil
 }

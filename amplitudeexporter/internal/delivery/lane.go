@@ -14,6 +14,8 @@ import (
 type lane struct {
 	*Deliverer
 	pace pace
+	// refused is how many requests were refused as a whole since one was accepted, most how many events the next may have.
+	refused, most int
 	// since is since when its next event waits, in nanoseconds since the epoch, 0 without one.
 	since atomic.Int64
 
@@ -50,10 +52,10 @@ func (l *lane) run(ctx context.Context) {
 	l.begin = time.Now()
 	l.failed, l.result, l.back = 0, laneResult{fault: amplitude.OutcomeAccepted}, held{}
 	l.events = l.pauses.admit(l.batch.Events, l.events, &l.back, l.begin)
+	l.noteAge()
 	for len(l.events) > 0 && l.send(ctx) {
 		l.noteAge()
 	}
-	l.noteAge()
 }
 
 func (l *lane) noteAge() {
@@ -81,7 +83,7 @@ func (l *lane) send(ctx context.Context) bool {
 	l.pace.note(began)
 	if l.further(answer, events, size) {
 		l.failed = 0
-		return time.Since(l.begin) < longestStay && l.wait(ctx, 0) || l.stop(amplitude.OutcomeRetry, status, err, 0)
+		return len(l.events) == 0 || time.Since(l.begin) < longestStay && l.wait(ctx, 0) || l.stop(amplitude.OutcomeRetry, status, err, 0)
 	}
 	if answer.Outcome == amplitude.OutcomeKeyRefused {
 		return l.stop(answer.Outcome, status, err, answer.RetryAfter)
@@ -118,7 +120,7 @@ func (l *lane) take() (events []int32, size int) {
 	size = l.frame.size() - 1
 	for i, index := range l.events {
 		with := size + l.batch.Events[index].size()
-		if i > 0 && (i == l.Limits.Events || with > limit) {
+		if i > 0 && (i == l.most || with > limit) {
 			return l.events[:i], size
 		}
 		size = with
@@ -131,7 +133,7 @@ func (l *lane) take() (events []int32, size int) {
 func (l *lane) further(answer amplitude.Answer, events []int32, size int) bool {
 	switch answer.Outcome {
 	case amplitude.OutcomeRefused:
-		l.drop(events, amplitude.ReasonBadRequest)
+		l.refuse(events)
 		return true
 	case amplitude.OutcomeTooLarge:
 		if len(events) == 1 {
@@ -144,6 +146,24 @@ func (l *lane) further(answer amplitude.Answer, events []int32, size int) bool {
 		return l.sift(answer, events)
 	default:
 		return false
+	}
+}
+
+// mostRefused is how many requests in a row are refused as a whole before events are dropped by the request: enough to
+// find a few bad events among all that a request holds.
+const mostRefused = 24
+
+// refuse looks for the event that is to blame in a request that was refused without saying which: the first half of it is
+// sent next, and what is refused alone is dropped. Where nothing is accepted in between, it is not about events.
+func (l *lane) refuse(events []int32) {
+	l.refused++
+	if l.refused < mostRefused && len(events) > 1 {
+		l.most = (len(events) + 1) / 2
+		return
+	}
+	l.drop(events, amplitude.ReasonBadRequest)
+	if l.refused >= mostRefused {
+		l.most = l.Limits.Events
 	}
 }
 
@@ -187,7 +207,8 @@ func (l *lane) accept(events []int32) {
 		l.batch.Events[index].State = Delivered
 	}
 	l.events = l.events[len(events):]
-	l.failed = 0
+	l.failed, l.refused = 0, 0
+	l.most = min(l.Limits.Events, 2*l.most)
 }
 
 func (l *lane) drop(events []int32, reason amplitude.Reason) {

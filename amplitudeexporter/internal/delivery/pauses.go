@@ -54,7 +54,7 @@ func (p *pauses) end(now time.Time) time.Time {
 					delete(ids, id)
 					continue
 				}
-				paused.until = now.Add(time.Duration(paused.burst-paused.left) * time.Second / time.Duration(p.rate))
+				paused.until = now.Add(p.length * time.Duration(paused.burst-paused.left) / time.Duration(paused.burst))
 			}
 			if paused.held && (first.IsZero() || paused.until.Before(first)) {
 				first = paused.until

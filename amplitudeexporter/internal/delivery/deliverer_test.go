@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+)
+
+// sent is a request as the server reads it.
+type sent struct {
+	at     time.Time
+	body   []byte
+	Key    string `json:"api_key"`
+	Events []struct {
+		UserID   string `json:"user_id"`
+		DeviceID string `json:"device_id"`
+		N        int    `json:"n"`
+	} `json:"events"`
+	Options *struct {
+		MinIDLength int `json:"min_id_length"`
+	} `json:"options"`
+}
+
+func (s *sent) numbers() []int {
+	var numbers []int
+	for _, event := range s.Events {
+		numbers = append(numbers, event.N)
+	}
+	return numbers
+}
+
+func (s *sent) has(n int) bool {
+	return slices.Contains(s.numbers(), n)
+}
+
+// server answers requests in the test's own time.
+type server struct {
+	t *testing.T
+	// answer returns the status and body of the answer; an error is the transport's.
+	answer func(*sent) (int, string, error)
+	header http.Header
+	// took is how long each answer takes.
+	took time.Duration
+
+	mutex    sync.Mutex
+	requests []*sent
+	accepted []int
+}
+
+func (s *server) RoundTrip(request *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(request.Body)
+	require.NoError(s.t, err)
+	assert.Equal(s.t, request.ContentLength, int64(len(body)))
+	read := &sent{at: time.Now(), body: body}
+	require.NoError(s.t, json.Unmarshal(body, read), string(body))
+	time.Sleep(s.took)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.requests = append(s.requests, read)
+	status, said, err := s.answer(read)
+	if err != nil {
+		return nil, err
+	}
+	if status == http.StatusOK {
+		s.accepted = append(s.accepted, read.numbers()...)
+	}
+	return &http.Response{
+		StatusCode: status, Header: s.header, Body: io.NopCloser(strings.NewReader(said)), Request: request,
+	}, nil
+}
+
+func accept(*sent) (int, string, error) { return http.StatusOK, `{"code":200}`, nil }
+
+func always(status int, body string) func(*sent) (int, string, error) {
+	return func(*sent) (int, string, error) { return status, body, nil }
+}
+
+func newDeliverer(t *testing.T, s *server, lanes int) *Deliverer {
+	t.Helper()
+	s.t = t
+	d, err := New(Settings{
+		URL:         "http://127.0.0.1/2/httpapi",
+		Key:         `a "key"`,
+		MinIDLength: amplitude.DefaultMinIDLength,
+		Limits:      amplitude.HTTPV2.Limits(),
+		Lanes:       lanes,
+		Client:      &http.Client{Transport: s},
+		Observe:     func(int, amplitude.Outcome, time.Duration) {},
+	})
+	require.NoError(t, err)
+	return d
+}
+
+// batchOf makes events of these users and devices, each "user/device", numbered from first.
+func batchOf(first int, ids ...string) *Batch {
+	batch := &Batch{}
+	for i, id := range ids {
+		user, device, _ := strings.Cut(id, "/")
+		batch.add(fmt.Sprintf(`{"user_id":%q,"device_id":%q,"n":%d}`, user, device, first+i), user, device)
+	}
+	return batch
+}
+
+func (b *Batch) add(text, user, device string) {
+	start := len(b.Buffer)
+	b.Buffer = append(append(b.Buffer, ','), text...)
+	b.Events = append(b.Events, Event{Start: start, End: len(b.Buffer), UserID: user, DeviceID: device, Since: 1})
+}
+
+// left makes a batch of what is left of another, as the exporter does.
+func left(of *Batch) *Batch {
+	batch := &Batch{}
+	for _, event := range of.Events {
+		if event.State == Left {
+			batch.add(string(of.Buffer[event.Start+1:event.End]), event.UserID, event.DeviceID)
+		}
+	}
+	return batch
+}
+
+func states(batch *Batch) string {
+	var all []string
+	for _, event := range batch.Events {
+		text := [...]string{"left", "delivered", "dropped"}[event.State]
+		if event.State == Dropped {
+			text = event.Reason.String()
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestDeliversInOneRequestALane(t *testing.T) {
+	s := &server{answer: accept}
+	batch := batchOf(0, "u1/d1", "u2/d2", "u1/d1")
+	result := newDeliverer(t, s, 1).Deliver(t.Context(), batch)
+	require.NoError(t, result.Err)
+	assert.True(t, result.Answered)
+	assert.Equal(t, "delivered delivered delivered", states(batch))
+	require.Len(t, s.requests, 1)
+	assert.Equal(t, `a "key"`, s.requests[0].Key)
+	assert.Nil(t, s.requests[0].Options)
+	assert.Equal(t, []int{0, 1, 2}, s.accepted)
+}
+
+func TestSendsTheShortestID(t *testing.T) {
+	f, err := newFrame("key", 1)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"api_key":"key","events":[],"options":{"min_id_length":1}}`, string(f.before)+string(f.after))
+}
+
+func TestRefusesAKeyThatIsNoText(t *testing.T) {
+	_, err := New(Settings{Key: "\xff"})
+	assert.Error(t, err)
+}
+
+func TestDeliversNothing(t *testing.T) {
+	s := &server{answer: accept}
+	assert.Equal(t, Result{}, newDeliverer(t, s, 8).Deliver(t.Context(), &Batch{}))
+	assert.Empty(t, s.requests)
+}
+
+// TestOneUsersEventsShareALane: whatever ids tie events together, they are sent one after the other.
+func TestOneUsersEventsShareALane(t *testing.T) {
+	for name, ids := range map[string][]string{
+		"user":                        {"u1/", "u1/", "u1/"},
+		"device":                      {"/d1", "/d1"},
+		"device now and then":         {"u1/d1", "u1/", "/d1", "u1/d1"},
+		"two devices":                 {"u1/d1", "u1/d2", "/d2", "/d1"},
+		"two users of a device":       {"u1/d1", "u2/d1", "u2/", "u1/"},
+		"tied by what comes later":    {"u1/", "/d1", "u2/", "/d2", "u1/d1", "u2/d2", "u1/d2"},
+		"a user named as a device is": {"u1/x", "x/u1", "x/x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lanes := make([][]int32, 64)
+			batch := batchOf(0, ids...)
+			newDealer().deal(batch.Events, lanes)
+			used := 0
+			for _, lane := range lanes {
+				if len(lane) > 0 {
+					used++
+					assert.True(t, slices.IsSorted(lane))
+				}
+			}
+			assert.Equal(t, 1, used)
+		})
+	}
+}
+
+func TestUsersSpreadOverLanes(t *testing.T) {
+	var ids []string
+	for i := range 1000 {
+		ids = append(ids, fmt.Sprintf("user-%d/", i))
+	}
+	lanes := make([][]int32, 8)
+	dealer := newDealer()
+	for range 2 {
+		for i := range lanes {
+			lanes[i] = lanes[i][:0]
+		}
+		dealer.deal(batchOf(0, ids...).Events, lanes)
+	}
+	for _, lane := range lanes {
+		assert.Greater(t, len(lane), 50)
+	}
+}
+
+func TestLanesSendSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: accept, took: time.Second}
+		var ids []string
+		for i := range 100 {
+			ids = append(ids, fmt.Sprintf("user-%d/", i))
+		}
+		began := time.Now()
+		require.NoError(t, newDeliverer(t, s, 8).Deliver(t.Context(), batchOf(0, ids...)).Err)
+		assert.Len(t, s.requests, 8)
+		assert.Equal(t, time.Second, time.Since(began))
+	})
+}
+
+func TestRequestsKeepToTheLimits(t *testing.T) {
+	s := &server{answer: accept}
+	batch := &Batch{}
+	for n := range 5000 {
+		batch.add(fmt.Sprintf(`{"n":%d,"text":"%s"}`, n, strings.Repeat("x", n%1000)), "user", "")
+	}
+	d := newDeliverer(t, s, 1)
+	require.NoError(t, d.Deliver(t.Context(), batch).Err)
+	for _, request := range s.requests {
+		assert.LessOrEqual(t, len(request.body), d.Limits.Bytes)
+		assert.LessOrEqual(t, len(request.Events), d.Limits.Events)
+	}
+	assert.Len(t, s.accepted, 5000)
+	assert.True(t, slices.IsSorted(s.accepted))
+	assert.Len(t, s.requests, 3)
+}
+
+func TestAnEventTooLargeIsDroppedAlone(t *testing.T) {
+	s := &server{answer: accept}
+	batch := batchOf(0, "user1/", "user2/")
+	batch.add(`{"n":2,"text":"`+strings.Repeat("x", 1_000_000)+`"}`, "user1", "")
+	batch.add(`{"n":3}`, "user1", "")
+	require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
+	assert.Equal(t, "delivered delivered too_large delivered", states(batch))
+}
+
+func TestRetriesAFailedRequestBeforeTheNext(t *testing.T) {
+	for name, failure := range map[string]func() (int, string, error){
+		"503":             func() (int, string, error) { return http.StatusServiceUnavailable, "", nil },
+		"transport error": func() (int, string, error) { return 0, "", errors.New("connection reset") },
+		"senseless 400":   func() (int, string, error) { return http.StatusBadRequest, `{"throttled_users":{"nobody":1}}`, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				failures := 2
+				s := &server{answer: func(r *sent) (int, string, error) {
+					if failures > 0 {
+						failures--
+						return failure()
+					}
+					return accept(r)
+				}}
+				batch := &Batch{}
+				for n := range 3000 {
+					batch.add(fmt.Sprintf(`{"n":%d}`, n), "user", "")
+				}
+				require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
+				assert.Len(t, s.accepted, 3000)
+				assert.True(t, slices.IsSorted(s.accepted))
+				assert.Len(t, s.requests, 4)
+			})
+		})
+	}
+}
+
+func TestLeavesWhatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: func(r *sent) (int, string, error) {
+			if r.has(0) {
+				return http.StatusServiceUnavailable, "", nil
+			}
+			return accept(r)
+		}}
+		d := newDeliverer(t, s, 64)
+		batch := batchOf(0, "user0/", "user1/", "user0/")
+		result := d.Deliver(t.Context(), batch)
+		require.ErrorContains(t, result.Err, "1 of 64 lanes failed, the last with status 503; 2 events wait")
+		assert.Zero(t, result.Wait, "the queue's own backoff decides")
+		assert.True(t, result.Answered)
+		assert.False(t, result.KeyRefused)
+		assert.Equal(t, "left delivered left", states(batch))
+		s.answer = accept
+		again := left(batch)
+		require.NoError(t, d.Deliver(t.Context(), again).Err)
+		assert.Equal(t, []int{1, 0, 2}, s.accepted)
+	})
+}
+
+func TestObeysRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(http.StatusServiceUnavailable, ""), header: http.Header{"Retry-After": {"17"}}}
+		result := newDeliverer(t, s, 8).Deliver(t.Context(), batchOf(0, "user1/", "user2/"))
+		assert.Equal(t, 17*time.Second, result.Wait)
+		assert.LessOrEqual(t, len(s.requests), 2, "none is tried again before that")
+	})
+}
+
+func TestARefusedKeyDropsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, answer := range []func(*sent) (int, string, error){
+			always(http.StatusUnauthorized, ""), always(http.StatusForbidden, "<html>"),
+			always(http.StatusBadRequest, `{"code":400,"error":"Invalid API key: 123"}`),
+		} {
+			s := &server{answer: answer}
+			batch := batchOf(0, "user1/", "user2/")
+			result := newDeliverer(t, s, 1).Deliver(t.Context(), batch)
+			require.ErrorContains(t, result.Err, "refuses the API key")
+			assert.NotContains(t, result.Err.Error(), "123")
+			assert.True(t, result.KeyRefused)
+			assert.GreaterOrEqual(t, result.Wait, 10*time.Second)
+			assert.Equal(t, "left left", states(batch))
+			assert.Len(t, s.requests, 1)
+		}
+	})
+}
+
+func TestDropsWhatIsRefusedAndSendsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: func(r *sent) (int, string, error) {
+			if index := slices.Index(r.numbers(), 3); index >= 0 {
+				return http.StatusBadRequest, fmt.Sprintf(`{"events_with_invalid_fields":{"time":[%d]}}`, index), nil
+			}
+			return accept(r)
+		}}
+		batch := batchOf(0, "u1/", "u2/", "u1/", "u2/", "u1/")
+		require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
+		assert.Equal(t, "delivered delivered delivered invalid_field delivered", states(batch))
+		assert.Equal(t, []int{0, 1, 2, 4}, s.accepted)
+	})
+}
+
+// TestFindsTheBadEvent: a 400 that names none drops the one that is to blame, not its neighbours.
+func TestFindsTheBadEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: func(r *sent) (int, string, error) {
+			if r.has(700) || r.has(1999) {
+				return http.StatusBadRequest, `{"error":"Invalid JSON"}`, nil
+			}
+			return accept(r)
+		}}
+		batch := &Batch{}
+		for n := range 2500 {
+			batch.add(fmt.Sprintf(`{"n":%d}`, n), "user", "")
+		}
+		d := newDeliverer(t, s, 1)
+		for rounds := 0; len(batch.Events) > 0; rounds++ {
+			require.Less(t, rounds, 10)
+			d.Deliver(t.Context(), batch)
+			batch = left(batch)
+		}
+		assert.Len(t, s.accepted, 2498)
+		assert.True(t, slices.IsSorted(s.accepted))
+	})
+}
+
+func TestGivesUpOnRequestsThatAreAllRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(http.StatusBadRequest, `{"error":"Invalid request path"}`)}
+		batch := &Batch{}
+		for n := range 20_000 {
+			batch.add(fmt.Sprintf(`{"n":%d}`, n), "user", "")
+		}
+		d := newDeliverer(t, s, 1)
+		for rounds := 0; len(batch.Events) > 0; rounds++ {
+			require.Less(t, rounds, 10)
+			d.Deliver(t.Context(), batch)
+			batch = left(batch)
+		}
+		assert.Less(t, len(s.requests), 50)
+	})
+}
+
+func TestHalvesARequestThatIsTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 20_000
+		s := &server{answer: func(r *sent) (int, string, error) {
+			if len(r.body) > limit {
+				return http.StatusRequestEntityTooLarge, "", nil
+			}
+			return accept(r)
+		}}
+		batch := &Batch{}
+		total := 0
+		for n := range 3000 {
+			length := n % 100
+			if n == 5 || n == 1700 || n == 2999 {
+				length = limit
+			}
+			text := fmt.Sprintf(`{"n":%d,"text":"%s"}`, n, strings.Repeat("x", length))
+			if length < limit {
+				total += len(text)
+			}
+			batch.add(text, "user", "")
+		}
+		d := newDeliverer(t, s, 1)
+		whole := batch
+		for len(batch.Events) > 0 {
+			d.Deliver(t.Context(), batch)
+			assert.NotContains(t, states(batch), "bad_request")
+			batch = left(batch)
+		}
+		assert.Len(t, whole.Events, 3000)
+		assert.Len(t, s.accepted, 2997)
+		assert.True(t, slices.IsSorted(s.accepted))
+		assert.LessOrEqual(t, len(s.requests), 2*(total/limit+3)+6)
+	})
+}
+
+func TestTriesLargerRequestsAgain(t *testing.T) {
+	l := newSizeLimit(1000)
+	l.refused(1000)
+	l.refused(1000)
+	assert.Equal(t, 500, l.bytes())
+	for range growAfter {
+		l.acceptedOne()
+	}
+	assert.Equal(t, 625, l.bytes())
+	for range 10 * growAfter {
+		l.acceptedOne()
+	}
+	assert.Equal(t, 1000, l.bytes())
+}
+
+// TestNoAnswerCausesAHotLoop: whatever the answer is, and though it be repeated, and though the caller comes again at
+// once, one lane sends at most three requests in the first second.
+func TestNoAnswerCausesAHotLoop(t *testing.T) {
+	bodies := []string{
+		``, `{}`, `null`, `[`, `{"error":"Invalid API key"}`, `{"events_with_invalid_fields":{"time":[0]}}`,
+		`{"events_with_missing_fields":{"event_type":[99999]}}`, `{"throttled_users":{"nobody":1}}`,
+		`{"throttled_users":{"user":1}}`, `{"throttled_events":[0]}`, `{"silenced_events":[0]}`, `<html>`,
+		`{"exceeded_daily_quota_users":{"nobody":1}}`, strings.Repeat("[", 100_000),
+	}
+	for status := 100; status <= 599; status++ {
+		if status/100 == 2 {
+			continue
+		}
+		for _, body := range bodies {
+			if status != 400 && status != 429 && body != "" {
+				// Only these bodies are read.
+				continue
+			}
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{answer: always(status, body)}
+				d := newDeliverer(t, s, 1)
+				// Few, so that the many cases are quick.
+				d.Limits.Events, d.lanes[0].most = 10, 10
+				began := time.Now()
+				batch := &Batch{}
+				for n := range 50 {
+					batch.add(fmt.Sprintf(`{"n":%d}`, n), fmt.Sprintf("user%d", n), "")
+				}
+				for len(batch.Events) > 0 && time.Since(began) < time.Second {
+					result := d.Deliver(t.Context(), batch)
+					batch = left(batch)
+					if result.Err != nil {
+						// The least that exporterhelper waits: half of the initial interval.
+						time.Sleep(max(result.Wait, 500*time.Millisecond))
+					}
+				}
+				within := 0
+				for _, request := range s.requests {
+					if request.at.Sub(began) < time.Second {
+						within++
+					}
+				}
+				assert.LessOrEqual(t, within, 3, "%d %.100s", status, body)
+			})
+		}
+	}
+}
+
+func TestStopsWhenInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := &server{}
+		s.answer = func(*sent) (int, string, error) {
+			cancel()
+			return http.StatusServiceUnavailable, "", nil
+		}
+		began := time.Now()
+		batch := batchOf(0, "user/")
+		require.Error(t, newDeliverer(t, s, 1).Deliver(ctx, batch).Err)
+		assert.Equal(t, "left", states(batch))
+		assert.Zero(t, time.Since(began))
+	})
+}
+
+func TestTellsSinceWhenALaneWaits(t *testing.T) {
+	s := &server{answer: always(http.StatusForbidden, "")}
+	d := newDeliverer(t, s, 1)
+	batch := batchOf(0, "user/")
+	d.Deliver(t.Context(), batch)
+	assert.Equal(t, int64(1), d.Since(0))
+	s.answer = accept
+	d.Deliver(t.Context(), batch)
+	assert.Zero(t, d.Since(0))
+}
+
+// TestABodyIsNotReadAfterTheAnswer: the buffer is used again by then.
+func TestABodyIsNotReadAfterTheAnswer(t *testing.T) {
+	batch := batchOf(0, "user/")
+	f, err := newFrame("key", 5)
+	require.NoError(t, err)
+	r := &request{frame: &f, batch: batch, events: []int32{0}}
+	whole, err := io.ReadAll(r.newBody())
+	require.NoError(t, err)
+	assert.True(t, json.Valid(whole))
+	slow := r.newBody()
+	_, err = io.CopyN(io.Discard, slow, 3)
+	require.NoError(t, err)
+	r.release()
+	_, err = slow.Read(make([]byte, 10))
+	require.Error(t, err)
+	assert.NoError(t, slow.Close())
+}
+
+func TestABodyIsReadInPartsOfAnySize(t *testing.T) {
+	batch := batchOf(0, "user/", "user/", "user/")
+	f, err := newFrame("key", 7)
+	require.NoError(t, err)
+	r := &request{frame: &f, batch: batch, events: []int32{0, 2}}
+	want, err := io.ReadAll(r.newBody())
+	require.NoError(t, err)
+	for size := 1; size <= len(want)+1; size++ {
+		var got bytes.Buffer
+		_, err := io.CopyBuffer(struct{ io.Writer }{&got}, struct{ io.Reader }{r.newBody()}, make([]byte, size))
+		require.NoError(t, err)
+		assert.Equal(t, string(want), got.String())
+	}
+}
