@@ -161,9 +161,9 @@ var presets = map[string]preset{
 			IP:         []string{`event["ip"]`},
 			AppVersion: []string{`event["application_info"]["application_version"]`},
 			// `application_info.os` tells SDKs apart, such as MobileWeb, not operating systems.
-			Platform:   []string{`event["device_info"]["platform"]`},
-			Language:   []string{`event["device_info"]["locale_language"]`},
-			UserAgent:  []string{`event["device_info"]["http_header_user_agent"]`},
+			Platform:  []string{`event["device_info"]["platform"]`},
+			Language:  []string{`event["device_info"]["locale_language"]`},
+			UserAgent: []string{`event["device_info"]["http_header_user_agent"]`},
 		},
 	},
 	// Snowplow's enriched events as JSON.
