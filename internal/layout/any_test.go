@@ -141,6 +141,19 @@ func TestAnyType(t *testing.T) {
 	}
 }
 
+// TestUpdatesOfTheProcessor reads the user property record that the processor emits: its EventName makes it one of otel's
+// where that layout is the first, but its fields have Amplitude's names.
+func TestUpdatesOfTheProcessor(t *testing.T) {
+	in := given{name: "$identify", attributes: raw{
+		"event_type": "$identify", "user_id": "u", "device_id": "d", "insert_id": "i-user-property", "user_properties": raw{"$set": raw{"k": "v"}},
+	}}
+	reader := foundIn(t, Config{Preset: "amplitude"}, in)
+	assert.Equal(t, []string{"$identify", "u", "d", "i-user-property"}, []string{reader.EventType(), reader.UserID(), reader.DeviceID(), reader.InsertID()})
+	assert.Equal(t, fields{userProperties: raw{"$set": raw{"k": "v"}}}, fieldsOf(reader))
+	reader = foundIn(t, Config{Preset: "otel"}, in)
+	assert.Empty(t, reader.UserID())
+}
+
 func TestAnyTypeSkipsNoLength(t *testing.T) {
 	layouts, err := Compile(defaults)
 	require.NoError(t, err)

@@ -110,7 +110,7 @@ var presets = map[string]preset{
 		IP:         ofRecordOrResource("client.address"),
 		AppVersion: ofRecordOrResource("service.version"),
 		// No attribute says what Amplitude calls a platform: browser.platform is an operating system.
-		OSName:    ofRecordOrResource("os.name", "os.type", "browser.platform"),
+		OSName:    ofRecordOrResource("user_agent.os.name", "os.name", "os.type", "browser.platform"),
 		Language:  ofRecordOrResource("browser.language"),
 		UserAgent: ofRecordOrResource("user_agent.original"),
 	}},
