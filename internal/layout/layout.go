@@ -123,19 +123,19 @@ func (ls *Layouts) compile(config Config) (layout, error) {
 	}
 	l := layout{
 		properties:     compileField("properties", known.Properties, leadsToMap),
-		userID:         compileField("user_id", known.UserID, leadsToText),
-		deviceID:       compileField("device_id", known.DeviceID, leadsToText),
-		insertID:       compileField("insert_id", known.InsertID, leadsToText),
+		userID:         compileField("user_id", known.UserID, leadsToValue),
+		deviceID:       compileField("device_id", known.DeviceID, leadsToValue),
+		insertID:       compileField("insert_id", known.InsertID, leadsToValue),
 		time:           compileField("time", known.Time, leadsToTime),
-		sessionID:      compileField("session_id", known.SessionID, leadsToText),
-		userProperties: compileField("user_properties", known.UserProperties, leadsToKeyedMap),
-		groups:         compileField("groups", known.Groups, leadsToKeyedMap),
-		ip:             compileField("ip", known.IP, leadsToText),
-		appVersion:     compileField("app_version", known.AppVersion, leadsToText),
-		platform:       compileField("platform", known.Platform, leadsToText),
-		osName:         compileField("os_name", known.OSName, leadsToText),
-		language:       compileField("language", known.Language, leadsToText),
-		userAgent:      compileField("user_agent", known.UserAgent, leadsToText),
+		sessionID:      compileField("session_id", known.SessionID, leadsToValue),
+		userProperties: compileField("user_properties", known.UserProperties, leadsToValue),
+		groups:         compileField("groups", known.Groups, leadsToValue),
+		ip:             compileField("ip", known.IP, leadsToValue),
+		appVersion:     compileField("app_version", known.AppVersion, leadsToValue),
+		platform:       compileField("platform", known.Platform, leadsToValue),
+		osName:         compileField("os_name", known.OSName, leadsToValue),
+		language:       compileField("language", known.Language, leadsToValue),
+		userAgent:      compileField("user_agent", known.UserAgent, leadsToValue),
 		isAmplitudes:   config.Preset == amplitudePreset,
 		only:           known.only,
 	}
@@ -213,22 +213,12 @@ func leadsToMap(p path) error {
 	return errors.New("cannot hold the properties; allowed: log.body, log.attributes, event")
 }
 
-func leadsToKeyedMap(p path) error {
+func leadsToValue(p path) error {
 	switch {
 	case p.start == startTime || p.start == startEventName:
-		return errors.New("cannot hold a map; allowed: log.body, log.attributes, resource.attributes, event")
+		return errors.New("cannot stand here; allowed: log.body, log.attributes, resource.attributes, event")
 	case len(p.keys) == 0 && p.start != startBody:
-		return errors.New(`is the map of all fields; add the key of the map, as in ["groups"]`)
-	}
-	return nil
-}
-
-func leadsToText(p path) error {
-	switch {
-	case p.start == startTime || p.start == startEventName:
-		return errors.New("cannot hold a text; allowed: log.body, log.attributes, resource.attributes, event")
-	case len(p.keys) == 0 && p.start != startBody:
-		return errors.New(`is a map; add the key of the value, as in ["id"]`)
+		return errors.New(`is a map; add a key, as in ["id"]`)
 	}
 	return nil
 }
@@ -237,7 +227,7 @@ func leadsToTime(p path) error {
 	if p.start == startTime {
 		return nil
 	}
-	if leadsToText(p) != nil {
+	if leadsToValue(p) != nil {
 		return errors.New("cannot hold a time; allowed: log.time, and with a key log.body, log.attributes, resource.attributes, event")
 	}
 	return nil

@@ -110,7 +110,7 @@ var presets = map[string]preset{
 		IP:         ofRecordOrResource("client.address"),
 		AppVersion: ofRecordOrResource("service.version"),
 		// No attribute says what Amplitude calls a platform: browser.platform is an operating system.
-		OSName:    ofRecordOrResource("os.name", "os.type", "browser.platform"),
+		OSName:    ofRecordOrResource("user_agent.os.name", "os.name", "os.type", "browser.platform"),
 		Language:  ofRecordOrResource("browser.language"),
 		UserAgent: ofRecordOrResource("user_agent.original"),
 	}},
@@ -161,9 +161,9 @@ var presets = map[string]preset{
 			IP:         []string{`event["ip"]`},
 			AppVersion: []string{`event["application_info"]["application_version"]`},
 			// `application_info.os` tells SDKs apart, such as MobileWeb, not operating systems.
-			Platform:   []string{`event["device_info"]["platform"]`},
-			Language:   []string{`event["device_info"]["locale_language"]`},
-			UserAgent:  []string{`event["device_info"]["http_header_user_agent"]`},
+			Platform:  []string{`event["device_info"]["platform"]`},
+			Language:  []string{`event["device_info"]["locale_language"]`},
+			UserAgent: []string{`event["device_info"]["http_header_user_agent"]`},
 		},
 	},
 	// Snowplow's enriched events as JSON.

@@ -9,8 +9,8 @@ import (
 	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 )
 
-// Reader finds events, of some types or of any, among log records, and reads their parts. It holds the state of one record at a
-// time and is not safe for concurrent use.
+// Reader finds events, of some types or of any, among log records, and reads their parts. It holds the state of one
+// record at a time and is not safe for concurrent use.
 type Reader struct {
 	layouts *Layouts
 	types   typeSet
@@ -28,8 +28,8 @@ type Reader struct {
 	gaps []Gap
 }
 
-// NewReader returns a reader that finds events of these types by these layouts, in JSON texts up to these limits. Where
-// types is nil it finds events of any type; of them Find says index 0, and each JSON text is read.
+// NewReader returns a reader that finds events of these types by these layouts, in JSON texts up to these limits. Nil
+// types are any: no record is passed over by its length, and each JSON text is read.
 func NewReader(layouts *Layouts, types []string, limits jsonvalue.Limits) *Reader {
 	r := &Reader{
 		layouts: layouts,
@@ -70,9 +70,10 @@ func (r *Reader) IsOther(record plog.LogRecord) bool {
 	return r.otherLengths>>(len(record.EventName())%64)&1 != 0
 }
 
-// Find returns the index of the record's event type in the reader's types, 0 where they are any. The event's type is what the first layout that
-// finds one says, of the reader's types or not. The event's other parts can then be read, until the record or its resource
-// is changed. A JSON text in the body gives way to what it says, if that is such an event or envelope.
+// Find returns the index of the record's event type in the reader's types, 0 where they are any. The event's type is what
+// the first layout that finds one says, of the reader's types or not. The event's other parts can then be read, until the
+// record or its resource is changed. A JSON text in the body gives way to what it says, if that is such an event or
+// envelope.
 func (r *Reader) Find(resource pcommon.Resource, record plog.LogRecord) int {
 	name := record.EventName()
 	if r.layouts.nameFirst && name != "" {
