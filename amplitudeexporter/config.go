@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impressionprocessor/internal/configkeys"
 	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
@@ -120,10 +121,12 @@ func createDefaultConfig() component.Config {
 // Unmarshal reads the configuration. Where a key is unknown or does not decode, the values are checked nevertheless, so
 // that all faults are reported at once.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
-	if err := conf.Unmarshal(c); err != nil {
-		return errors.Join(err, c.Validate())
+	unknown := configkeys.Unknown(conf.ToStringMap(), c)
+	decoding := conf.Unmarshal(c, confmap.WithIgnoreUnused())
+	if unknown == nil && decoding == nil {
+		return nil
 	}
-	return nil
+	return errors.Join(unknown, decoding, c.Validate())
 }
 
 // Validate reports every fault of the exporter's own keys at once, each with its key, value, and what is allowed. Those of

@@ -30,6 +30,7 @@ type amplitudeExporter struct {
 
 	host      component.Host
 	dryRun    *dryRun
+	client    *http.Client
 	deliverer *delivery.Deliverer
 
 	// mutex is for a configuration without queue, in which several receivers may push at once.
@@ -57,7 +58,7 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 		e.settings.Logger.Warn("configuration at risk of loss or disorder", zap.String("setting", risk))
 	}
 	e.host = host
-	client, key, err := e.newClient(ctx, host)
+	key, err := e.newClient(ctx, host)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 		MinIDLength: e.config.MinIDLength,
 		Limits:      e.config.API.Limits(),
 		Lanes:       e.config.Lanes,
-		Client:      client,
+		Client:      e.client,
 		Observe:     e.telemetry.recordRequest,
 	})
 	if err != nil {
@@ -76,20 +77,20 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 	return e.telemetry.observeAges(e.deliverer, e.config.Lanes)
 }
 
-// newClient returns the client, and the key that its requests are to have.
-func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) (*http.Client, string, error) {
+// newClient makes the client, and returns the key that its requests are to have.
+func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) (key string, err error) {
 	if e.config.DryRun.Enabled {
-		var err error
 		e.dryRun, err = newDryRun(e.config.DryRun.Path)
-		return &http.Client{Transport: e.dryRun}, redacted, err
+		e.client = &http.Client{Transport: e.dryRun}
+		return redacted, err
 	}
-	client, err := e.config.ClientConfig.ToClient(ctx, host.GetExtensions(), e.settings)
+	e.client, err = e.config.ClientConfig.ToClient(ctx, host.GetExtensions(), e.settings)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	// Wherever a redirect leads to, it must not get the key and the events.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return client, string(e.config.APIKey), nil
+	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return string(e.config.APIKey), nil
 }
 
 func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
@@ -126,10 +127,13 @@ func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 
 func (e *amplitudeExporter) shutdown(context.Context) error {
 	e.telemetry.shutdown()
-	if e.dryRun == nil {
-		return nil
+	if e.client != nil {
+		e.client.CloseIdleConnections()
 	}
-	return e.dryRun.close()
+	if e.dryRun != nil {
+		return e.dryRun.close()
+	}
+	return nil
 }
 
 // dropLog tells of events that Amplitude refused, at most once in dropLogPeriod.

@@ -3,33 +3,457 @@
 package amplitudeexporter
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/configcompression"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadatatest"
 	"github.com/impression-collector/impressionprocessor/internal/amplitude"
 	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
 
-func TestDeliversEventsAndUpdates(t *testing.T) {
-	server := amplitudetest.Start(t)
+// pushed is an exporter without queue and retry of exporterhelper, with a fake Amplitude behind it.
+type pushed struct {
+	*amplitudeExporter
+	server    *amplitudetest.Server
+	telemetry *componenttest.Telemetry
+	logs      *observer.ObservedLogs
+}
+
+// statusHost keeps what components report of themselves.
+type statusHost struct {
+	component.Host
+	statuses []componentstatus.Status
+}
+
+func (h *statusHost) Report(event *componentstatus.Event) {
+	h.statuses = append(h.statuses, event.Status())
+}
+
+func start(t testing.TB, host component.Host, change func(*Config), options ...amplitudetest.Option) *pushed {
+	t.Helper()
+	server := amplitudetest.Start(t, options...)
 	config := createDefaultConfig().(*Config)
-	config.APIKey = "key"
+	config.APIKey = "canary-key"
 	config.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
+	config.Layouts = append(config.Layouts, layout.Config{Preset: "tealium", UserID: []string{`event["customer_id"]`}})
+	if change != nil {
+		change(config)
+	}
+	require.NoError(t, config.Validate())
+	telemetry := componenttest.NewTelemetry()
+	set := metadatatest.NewSettings(telemetry)
+	core, logs := observer.New(zap.DebugLevel)
+	set.Logger = zap.New(core)
+	e, err := newExporter(set, config)
+	require.NoError(t, err)
+	require.NoError(t, e.start(t.Context(), host))
+	t.Cleanup(func() {
+		assert.NoError(t, e.shutdown(context.Background()))
+		assert.NoError(t, telemetry.Shutdown(context.Background()))
+	})
+	return &pushed{amplitudeExporter: e, server: server, telemetry: telemetry, logs: logs}
+}
+
+// logsOf makes a batch of records, each with a body that is a JSON text.
+func logsOf(texts ...string) plog.Logs {
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for _, text := range texts {
+		records.AppendEmpty().Body().SetStr(text)
+	}
+	return logs
+}
+
+// point is a data point of a series of the exporter.
+func point(value int64, attributes ...string) metricdata.DataPoint[int64] {
+	set := []attribute.KeyValue{attribute.String("exporter", "amplitude")}
+	for i := 0; i < len(attributes); i += 2 {
+		set = append(set, attribute.String(attributes[i], attributes[i+1]))
+	}
+	return metricdata.DataPoint[int64]{Attributes: attribute.NewSet(set...), Value: value}
+}
+
+func (p *pushed) assertEvents(t *testing.T, points ...metricdata.DataPoint[int64]) {
+	t.Helper()
+	metadatatest.AssertEqualExporterAmplitudeEvents(t, p.telemetry, points, metricdatatest.IgnoreTimestamp())
+}
+
+func event(name string) string {
+	return `{"type":"track","event":"` + name + `","userId":"user-17","messageId":"` + name + `","timestamp":"2026-11-23T10:00:00Z"}`
+}
+
+func TestEvents(t *testing.T) {
+	for name, test := range map[string]struct {
+		record string
+		want   string
+	}{
+		"segment, with all fields": {
+			`{"type":"track","event":"Order Completed","userId":"user-17","anonymousId":"anon-1234","messageId":"m-1",
+			"timestamp":"2026-11-23T10:00:00.123Z","properties":{"total":9.5,"count":3,"tags":["a",null,true],"inner":{"a":{}}},
+			"context":{"ip":"10.0.0.1","app":{"version":"1.2"},"device":{"type":"ios"},"os":{"name":"iOS"},"locale":"de-DE","userAgent":"UA"},
+			"integrations":{"Actions Amplitude":{"session_id":1763892000000,"groups":{"org":"acme"}}}}`,
+			`{"event_type":"Order Completed","user_id":"user-17","device_id":"anon-1234","time":1795428000123,"insert_id":"m-1",
+			"session_id":1763892000000,"event_properties":{"total":9.5,"count":3,"tags":["a",null,true],"inner":{"a":{}}},
+			"groups":{"org":"acme"},"ip":"10.0.0.1","app_version":"1.2","platform":"ios","os_name":"iOS","language":"de-DE","user_agent":"UA"}`,
+		},
+		"amplitude's own form keeps its other fields": {
+			`{"event_type":"purchase","user_id":"user-17","device_id":"device-1","time":1795428000123,"insert_id":"i-1","session_id":-1,
+			"event_properties":{"a":1},"user_properties":{"$set":{"plan":"pro"}},"groups":{"org":"acme"},"ip":"10.0.0.1","price":9.5,"country":"Germany",
+			"api_key":"of-somebody","unknown_field":1}`,
+			`{"event_type":"purchase","user_id":"user-17","device_id":"device-1","time":1795428000123,"insert_id":"i-1","session_id":-1,
+			"event_properties":{"a":1},"user_properties":{"$set":{"plan":"pro"}},"groups":{"org":"acme"},"ip":"10.0.0.1","price":9.5,"country":"Germany"}`,
+		},
+		"fields that stand among the properties are not repeated": {
+			`{"tealium_event":"purchase","tealium_visitor_id":"visitor-1","customer_id":"user-17","tealium_timestamp_epoch_milliseconds":1795428000123,"total":3}`,
+			`{"event_type":"purchase","user_id":"user-17","device_id":"visitor-1","time":1795428000123,"event_properties":{"total":3},"insert_id":"<hash>"}`,
+		},
+		"an inline update": {
+			`{"type":"track","event":"[Experiment] Impression","userId":"user-17","messageId":"m-1","timestamp":"2026-11-23T10:00:00Z",
+			"properties":{"[Experiment] Flag Key":"checkout","time":1795428000123},"user_properties":{"$unset":{"[Experiment] checkout":"-"}}}`,
+			`{"event_type":"[Experiment] Impression","user_id":"user-17","time":1795428000123,"insert_id":"m-1",
+			"event_properties":{"[Experiment] Flag Key":"checkout","time":1795428000123},"user_properties":{"$unset":{"[Experiment] checkout":"-"}}}`,
+		},
+		"time among the properties is not that of any event": {
+			`{"type":"track","event":"Order","userId":"user-17","messageId":"m-1","timestamp":"2026-11-23T10:00:00Z","properties":{"time":1795428000999}}`,
+			`{"event_type":"Order","user_id":"user-17","time":1795428000000,"insert_id":"m-1","event_properties":{"time":1795428000999}}`,
+		},
+		"one id is enough": {
+			`{"type":"track","event":"Order","userId":"null","anonymousId":"device-1","messageId":"m-1"}`,
+			`{"event_type":"Order","device_id":"device-1","insert_id":"m-1"}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, componenttest.NewNopHost(), nil)
+			require.NoError(t, p.push(t.Context(), logsOf(test.record)))
+			requests := p.server.Requests()
+			require.Len(t, requests, 1)
+			require.Len(t, requests[0].Events, 1)
+			assert.Equal(t, 200, requests[0].Status)
+			assert.Equal(t, "canary-key", requests[0].Key)
+			sent := requests[0].Events[0].Fields
+			if strings.Contains(test.want, "<hash>") {
+				assert.Len(t, sent["insert_id"], 32)
+				sent["insert_id"] = "<hash>"
+			}
+			got, err := json.Marshal(sent)
+			require.NoError(t, err)
+			assert.JSONEq(t, test.want, string(got))
+			p.assertEvents(t, point(1, "outcome", "delivered", "reason", "none"))
+		})
+	}
+}
+
+// TestOTelEvents: OpenTelemetry's events have their fields among the attributes and in the resource.
+func TestOTelEvents(t *testing.T) {
+	logs := plog.NewLogs()
+	resource := logs.ResourceLogs().AppendEmpty()
+	resource.Resource().Attributes().PutStr("service.version", "2.0")
+	record := resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	record.SetEventName("order")
+	record.SetTimestamp(pcommon.NewTimestampFromTime(time.UnixMilli(1795428000123)))
+	record.Attributes().PutStr("user.id", "user-17")
+	record.Attributes().PutStr("log.record.uid", "uid-1")
+	record.Attributes().PutInt("total", 3)
+	// What the processor emits has the fields of Amplitude, whatever the layouts.
+	update := resource.ScopeLogs().At(0).LogRecords().AppendEmpty()
+	update.SetEventName("$identify")
+	require.NoError(t, update.Attributes().FromRaw(map[string]any{
+		"event_type": "$identify", "user_id": "user-17", "insert_id": "uid-1-user-property",
+		"user_properties": map[string]any{"$set": map[string]any{"[Experiment] checkout": "on"}},
+	}))
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logs))
+	user := p.server.User("user-17")
+	require.Len(t, user.Events, 2)
+	assert.Equal(t, map[string]any{
+		"event_type": "order", "user_id": "user-17", "time": 1795428000123.0, "insert_id": "uid-1",
+		"event_properties": map[string]any{"total": 3.0}, "app_version": "2.0",
+	}, user.Events[0].Fields)
+	assert.Equal(t, "$identify", user.Events[1].Type)
+	assert.Equal(t, map[string]any{"[Experiment] checkout": "on"}, user.Properties)
+}
+
+func TestARecordsOwnTimesStandIn(t *testing.T) {
+	logs := logsOf(`{"event":"a","userId":"user-17"}`, `{"event":"b","userId":"user-17"}`)
+	records := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
+	records.At(0).SetTimestamp(1795428000123000000)
+	records.At(1).SetObservedTimestamp(1795428000456000000)
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logs))
+	events := p.server.Events()
+	require.Len(t, events, 2)
+	assert.Equal(t, int64(1795428000123), events[0].Time)
+	assert.Equal(t, int64(1795428000456), events[1].Time)
+	assert.Len(t, events[1].InsertID, 32)
+}
+
+func TestEnvelopesAreUnrolled(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logsOf(event("before"), `{"batch":[`+event("a")+`,`+event("b")+`]}`, `[`+event("c")+`]`, event("after"))))
+	var names []string
+	for _, event := range p.server.Events() {
+		names = append(names, event.Type)
+	}
+	assert.Equal(t, []string{"before", "a", "b", "c", "after"}, names)
+}
+
+func TestWhatIsNoEventIsDroppedAndCounted(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.JSONBody.MaxDepth = 5; c.JSONBody.MaxBytes = 1000 })
+	require.NoError(t, p.push(t.Context(), logsOf(
+		event("good"),
+		`{"type":"identify","userId":"user-17","traits":{}}`,
+		`GET /index.html 200`,
+		`{"event": oops}`,
+		`{"event":"deep","a":[[[[[[[]]]]]]]}`,
+		`{"event":"large","a":"`+strings.Repeat("x", 1000)+`"}`,
+		`[{"event":"mixed"},1]`,
+		`{"event":"nobody"}`,
+		`{"event":"refused","userId":"null","anonymousId":"0"}`,
+		`{"event":"short","userId":"1234"}`,
+		`{"event":"too large","userId":"user-17"}`,
+	)))
+	assert.Len(t, p.server.Requests(), 1)
+	dropped := func(n int64, reason string) metricdata.DataPoint[int64] {
+		return point(n, "outcome", "dropped", "reason", reason)
+	}
+	p.assertEvents(t, point(2, "outcome", "delivered", "reason", "none"),
+		dropped(2, "not_an_event"), dropped(1, "json_invalid"), dropped(1, "json_too_deep"), dropped(1, "json_too_large"),
+		dropped(1, "mixed_events"), dropped(1, "missing_id"), dropped(1, "refused_id"), dropped(1, "id_too_short"))
+}
+
+func TestShortIDsAsConfigured(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.MinIDLength = 1 })
+	require.NoError(t, p.push(t.Context(), logsOf(`{"event":"short","userId":"1"}`)))
+	assert.Equal(t, 1, p.server.Requests()[0].MinIDLength)
+	assert.Len(t, p.server.User("1").Events, 1)
+}
+
+// TestNoNeighbourSuffers: whatever Amplitude would refuse in an event is left out or cut before.
+func TestNoNeighbourSuffers(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 60) + `1` + strings.Repeat(`}`, 60)
+	logs := logsOf(
+		`{"event":"deep","userId":"user-17","messageId":"m-1","properties":`+deep+`}`,
+		`{"event":"long","userId":"user-17","messageId":"m-2","properties":{"a":"`+strings.Repeat("ä", 2000)+`"}}`,
+		`{"event":"session","userId":"user-17","messageId":"m-3","context":{"sessionId":"no-number"}}`,
+		`{"event":"id","userId":"user-17","anonymousId":"null","messageId":"m-4"}`,
+		`{"event":"id","userId":"user-17","anonymousId":"1","messageId":"m-5"}`,
+		event("good"),
+	)
+	record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()
+	record.SetEventName("not finite")
+	record.Attributes().PutStr("user.id", "user-17")
+	nan := 0.0
+	record.Attributes().PutDouble("a", nan/nan)
+	record.Attributes().PutStr("b", "\xff")
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.JSONBody.MaxDepth = 100 })
+	require.NoError(t, p.push(t.Context(), logs))
+	assert.Len(t, p.server.Requests(), 1)
+	p.assertEvents(t, point(7, "outcome", "delivered", "reason", "none"))
+	metadatatest.AssertEqualExporterAmplitudeChangedValues(t, p.telemetry, []metricdata.DataPoint[int64]{
+		point(1, "reason", "too_deep"), point(1, "reason", "too_long"), point(1, "reason", "session_id_not_integer"),
+		point(1, "reason", "refused_id"), point(1, "reason", "id_too_short"), point(1, "reason", "not_finite"), point(1, "reason", "invalid_utf8"),
+	}, metricdatatest.IgnoreTimestamp())
+}
+
+func TestSendImpressions(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.Send = SendImpressions })
+	require.NoError(t, p.push(t.Context(), logsOf(event("order"), event("$impression"), event("[Experiment] Exposure"),
+		`{"event_type":"$identify","user_id":"user-17","insert_id":"i-1","user_properties":{"$set":{"[Experiment] a":"on"}}}`,
+		`{"event_type":"$identify","user_id":"user-17","insert_id":"i-2","user_properties":{"$set":{"plan":"pro"}}}`,
+	)))
+	assert.Len(t, p.server.Events(), 3)
+	p.assertEvents(t, point(3, "outcome", "delivered", "reason", "none"), point(2, "outcome", "filtered", "reason", "not_an_impression"))
+}
+
+func TestWhatFailsIsGivenBackInOrder(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	p.server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
+		return amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}}, r.Events[0].UserID == "user-1"
+	})
+	of := func(user, name string) string { return strings.Replace(event(name), "user-17", user, 1) }
+	err := p.push(t.Context(), logsOf(of("user-1", "a"), of("user-2", "b"), `no event`, of("user-1", "c")))
+	var failed consumererror.Logs
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, 2, failed.Data().LogRecordCount())
+	p.assertEvents(t, point(1, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "not_an_event"))
+	metadatatest.AssertEqualExporterAmplitudeRequests(t, p.telemetry, []metricdata.DataPoint[int64]{
+		point(1, "outcome", "accepted", "status_class", "2xx"), point(1, "outcome", "retry", "status_class", "5xx"),
+	}, metricdatatest.IgnoreTimestamp())
+
+	p.server.AnswerUsually()
+	require.NoError(t, p.push(t.Context(), failed.Data()))
+	events := p.server.User("user-1").Events
+	require.Len(t, events, 2)
+	assert.Equal(t, "a", events[0].Type)
+	assert.Equal(t, "c", events[1].Type)
+}
+
+func TestARefusedKeyIsToldAndTakenBack(t *testing.T) {
+	host := &statusHost{Host: componenttest.NewNopHost()}
+	p := start(t, host, nil)
+	p.server.RefuseKey(true)
+	for range 2 {
+		err := p.push(t.Context(), logsOf(event("a")))
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "canary", "the answer repeats the key")
+	}
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, host.statuses)
+	p.server.RefuseKey(false)
+	for range 2 {
+		require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+	}
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, host.statuses)
+}
+
+func TestRefusedEventsAreLoggedWithoutThem(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	p.server.AnswerAll(amplitudetest.Answer{Status: http.StatusBadRequest, Body: `{"error":"canary","silenced_events":[0]}`})
+	for range 3 {
+		require.NoError(t, p.push(t.Context(), logsOf(event("canary"))))
+	}
+	lines := p.logs.FilterMessageSnippet("refused").All()
+	require.Len(t, lines, 1)
+	assert.Equal(t, map[string]any{"silenced": int64(1)}, lines[0].ContextMap())
+	p.assertEvents(t, point(3, "outcome", "dropped", "reason", "silenced"))
+	for _, line := range p.logs.All() {
+		text, err := json.Marshal(line.ContextMap())
+		require.NoError(t, err)
+		assert.NotContains(t, line.Message+string(text), "canary")
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "requests.ndjson")
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.DryRun = DryRunConfig{Enabled: true, Path: path} })
+	require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+	require.NoError(t, p.push(t.Context(), logsOf(event("b"))))
+	assert.Empty(t, p.server.Requests())
+	written, err := os.ReadFile(path)
+	require.NoError(t, err)
+	lines := bytes.Split(bytes.TrimSpace(written), []byte("\n"))
+	require.Len(t, lines, 2)
+	assert.JSONEq(t, `{"api_key":"[REDACTED]","events":[{"event_type":"a","user_id":"user-17","time":1795428000000,"insert_id":"a"}]}`, string(lines[0]))
+	p.assertEvents(t, point(2, "outcome", "dry_run", "reason", "none"))
+}
+
+func TestDryRunWithoutFile(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.DryRun.Enabled = true })
+	require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+	p.assertEvents(t, point(1, "outcome", "dry_run", "reason", "none"))
+}
+
+func TestDryRunIntoNoFile(t *testing.T) {
+	config := createDefaultConfig().(*Config)
+	config.DryRun = DryRunConfig{Enabled: true, Path: t.TempDir()}
+	e, err := newExporter(exportertest.NewNopSettings(metadata.Type), config)
+	require.NoError(t, err)
+	require.Error(t, e.start(t.Context(), componenttest.NewNopHost()))
+	assert.NoError(t, e.shutdown(t.Context()))
+}
+
+func TestCompressedRequests(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.ClientConfig.Compression = configcompression.TypeGzip })
+	require.NoError(t, p.push(t.Context(), logsOf(event(strings.Repeat("a", 500)))))
+	request := p.server.Requests()[0]
+	assert.Less(t, request.WireBytes, request.Bytes/2)
+	assert.Len(t, p.server.Events(), 1)
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := amplitudetest.Start(t)
+	p := start(t, componenttest.NewNopHost(), nil)
+	for _, status := range []int{301, 302, 307, 308} {
+		p.server.AnswerNext(1, amplitudetest.Answer{Status: status, Header: map[string]string{"Location": elsewhere.URL(amplitude.HTTPV2), "Retry-After": "3"}})
+		require.Error(t, p.push(t.Context(), logsOf(event("a"))))
+	}
+	assert.Empty(t, elsewhere.Requests())
+}
+
+func TestLaneQueueAge(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.Lanes = 1 })
+	p.server.RefuseKey(true)
+	logs := logsOf(event("a"))
+	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).SetObservedTimestamp(pcommon.NewTimestampFromTime(time.Now().Add(-time.Hour)))
+	require.Error(t, p.push(t.Context(), logs))
+	age := func() float64 {
+		metric, err := p.telemetry.GetMetric("otelcol_exporter_amplitude_lane_queue_age")
+		require.NoError(t, err)
+		points := metric.Data.(metricdata.Gauge[float64]).DataPoints
+		require.Len(t, points, 1)
+		return points[0].Value
+	}
+	assert.InDelta(t, 3600, age(), 600)
+	p.server.RefuseKey(false)
+	require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+	assert.Zero(t, age())
+}
+
+// startWhole starts the exporter as a collector does.
+func startWhole(t *testing.T, config *Config) exporter.Logs {
+	t.Helper()
 	require.NoError(t, config.Validate())
 	e, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), config)
 	require.NoError(t, err)
 	require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
+	return e
+}
 
-	logs := plog.NewLogs()
-	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
-	records.AppendEmpty().Body().SetStr(`{"type":"track","event":"$impression","userId":"user-17","messageId":"m-1","properties":{"flag_key":"checkout","variant":"on"}}`)
-	require.NoError(t, e.ConsumeLogs(t.Context(), logs))
+func TestTheQueueMergesAndRetries(t *testing.T) {
+	server := amplitudetest.Start(t)
+	server.AnswerShare(0.3, amplitudetest.Answer{Status: http.StatusServiceUnavailable})
+	config := createDefaultConfig().(*Config)
+	config.APIKey = "key"
+	config.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
+	config.RetryConfig.InitialInterval = 10 * time.Millisecond
+	e := startWhole(t, config)
+	for range 100 {
+		require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(event("a"))))
+	}
+	require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Received >= 100 && c.Ingested > 0 }))
 	require.NoError(t, e.Shutdown(t.Context()))
-	require.NoError(t, server.WriteKnown(os.Stderr))
+	assert.Less(t, len(server.Requests()), 50)
+}
+
+func TestWithoutQueue(t *testing.T) {
+	server := amplitudetest.Start(t)
+	server.AnswerNext(4, amplitudetest.Answer{Status: http.StatusServiceUnavailable})
+	config := createDefaultConfig().(*Config)
+	config.APIKey = "key"
+	config.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
+	config.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()
+	config.RetryConfig = configretry.NewDefaultBackOffConfig()
+	config.RetryConfig.InitialInterval = time.Millisecond
+	e := startWhole(t, config)
+	require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(event("a"))))
+	assert.Len(t, server.Events(), 1)
+	require.NoError(t, e.Shutdown(t.Context()))
 }

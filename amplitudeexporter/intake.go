@@ -89,9 +89,11 @@ func (in *intake) readScope(resource pcommon.Resource, records plog.LogRecordSli
 			unrolled = true
 			reader, found = in.find(resource, records.At(i))
 		}
-		reason := notAnEvent
+		var reason string
 		if found >= 0 {
 			reason = in.readEvent(reader, records.At(i), now)
+		} else {
+			reason = in.notAnEvent()
 		}
 		if reason != "" {
 			in.skipped[reason]++
@@ -115,6 +117,19 @@ const (
 	notAnImpression = "not_an_impression"
 	olderUpdate     = "older_update"
 )
+
+// notAnEvent says why the record that was read last is none: it may be one that could not be read.
+func (in *intake) notAnEvent() string {
+	seen := &in.events.Seen
+	reason := notAnEvent
+	for untouched, n := range seen.Untouched {
+		if n > 0 {
+			reason = layout.Untouched(untouched).String()
+		}
+	}
+	clear(seen.Untouched[:])
+	return reason
+}
 
 // readEvent adds an event to the batch, or says why not.
 func (in *intake) readEvent(reader *source, record plog.LogRecord, now time.Time) string {

@@ -29,8 +29,8 @@ type Config struct {
 	UserProperties UserPropertiesConfig `mapstructure:"user_properties"`
 	// Unassigned says what becomes of an impression without a variant, once its user property is unset: keep or drop.
 	Unassigned Unassigned `mapstructure:"unassigned"`
-	// JSONBody bounds the JSON texts in bodies that are read.
-	JSONBody JSONBodyConfig `mapstructure:"json_body"`
+	// JSONBody bounds the JSON texts in bodies that are read. Texts beyond stay as they are, and are counted.
+	JSONBody jsonvalue.Limits `mapstructure:"json_body"`
 	// Estimate predicts the number of impressions, as a metric beside the real one.
 	Estimate *EstimateConfig `mapstructure:"estimate"`
 	// Telemetry bounds what the processor tells of itself.
@@ -75,14 +75,6 @@ type EstimateConfig struct {
 	PageViewsPerUser int64 `mapstructure:"page_views_per_user"`
 }
 
-// JSONBodyConfig bounds the JSON texts in bodies that are read. Texts beyond stay as they are, and are counted.
-type JSONBodyConfig struct {
-	// MaxBytes is the most bytes of a text.
-	MaxBytes int `mapstructure:"max_bytes"`
-	// MaxDepth is the most objects and lists within one another.
-	MaxDepth int `mapstructure:"max_depth"`
-}
-
 // TelemetryConfig bounds what the processor tells of itself.
 type TelemetryConfig struct {
 	// MaxExperiments is the most pairs of flag and variant that are counted each on their own; 0 counts none.
@@ -95,7 +87,7 @@ func createDefaultConfig() component.Config {
 		Layouts:        []layout.Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
 		UserProperties: UserPropertiesConfig{Emit: EmitRecord},
 		Unassigned:     KeepUnassigned,
-		JSONBody:       JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40},
+		JSONBody:       jsonvalue.Limits{MaxBytes: 4 << 20, MaxDepth: 40},
 		Telemetry:      TelemetryConfig{MaxExperiments: 1500},
 	}
 }
@@ -160,7 +152,7 @@ func (c *Config) compile() (*compiled, error) {
 	return &compiled{
 		eventTypes:    eventTypes,
 		layouts:       layouts,
-		limits:        jsonvalue.Limits{MaxDepth: c.JSONBody.MaxDepth, MaxBytes: c.JSONBody.MaxBytes},
+		limits:        c.JSONBody,
 		emit:          c.UserProperties.Emit,
 		unsetVariants: c.UserProperties.UnsetVariants,
 		drop:          c.Unassigned == DropUnassigned,

@@ -20,6 +20,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
 
@@ -47,7 +48,7 @@ func TestLoadConfig(t *testing.T) {
 			},
 			UserProperties: UserPropertiesConfig{Emit: EmitInline, UnsetVariants: []string{"off"}},
 			Unassigned:     KeepUnassigned,
-			JSONBody:       JSONBodyConfig{MaxBytes: 1000000, MaxDepth: 10},
+			JSONBody:       jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10},
 			Estimate:       &EstimateConfig{MonthlyTrackedUsers: 1000000, ExperimentsPerMonth: 5, PageViewsPerUser: 20},
 		},
 	} {

@@ -66,13 +66,8 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 	}
 	t.noLayout = t.series(attribute.String("layout", "none"))
 	t.text = t.series(attribute.String("layout", "unread_json"))
-	t.untouched = [...][]metric.AddOption{
-		layout.TooLarge:    t.series(attribute.String("reason", "json_too_large")),
-		layout.TooDeep:     t.series(attribute.String("reason", "json_too_deep")),
-		layout.InvalidJSON: t.series(attribute.String("reason", "json_invalid")),
-		layout.MixedEvents: t.series(attribute.String("reason", "mixed_events")),
-
-		layout.EnvelopeTooLarge: t.series(attribute.String("reason", "envelope_too_large")),
+	for reason := range t.untouched {
+		t.untouched[reason] = t.series(attribute.String("reason", layout.Untouched(reason).String()))
 	}
 	if config.estimate > 0 {
 		err = builder.RegisterProcessorImpressionMonthlyEstimateCallback(func(_ context.Context, o metric.Int64Observer) error {

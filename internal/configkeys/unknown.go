@@ -20,9 +20,7 @@ func Unknown(given map[string]any, config any) error {
 }
 
 func unknown(at string, given any, of reflect.Type) []error {
-	if of.Kind() == reflect.Pointer {
-		of = of.Elem()
-	}
+	of, isOptional := content(of)
 	var faults []error
 	switch value := given.(type) {
 	case []any:
@@ -37,6 +35,9 @@ func unknown(at string, given any, of reflect.Type) []error {
 			return nil
 		}
 		fields := fieldsByKey(of)
+		if isOptional {
+			fields["enabled"] = reflect.TypeFor[bool]()
+		}
 		for _, key := range slices.Sorted(maps.Keys(value)) {
 			place := strings.TrimPrefix(at+"."+key, ".")
 			field, known := fields[key]
@@ -51,10 +52,31 @@ func unknown(at string, given any, of reflect.Type) []error {
 	return faults
 }
 
+// content is what a pointer or a configoptional.Optional holds, and any other type itself. An Optional has the key
+// `enabled` besides those of its content.
+func content(of reflect.Type) (held reflect.Type, isOptional bool) {
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	get, isOptional := reflect.PointerTo(of).MethodByName("Get")
+	if isOptional && of.Kind() == reflect.Struct && strings.HasPrefix(of.Name(), "Optional[") {
+		held, _ = content(get.Type.Out(0))
+		return held, true
+	}
+	return of, false
+}
+
+// fieldsByKey are those of a struct and of the structs that are squashed into it.
 func fieldsByKey(of reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for field := range of.Fields() {
-		fields[field.Tag.Get("mapstructure")] = field.Type
+		key, options, _ := strings.Cut(field.Tag.Get("mapstructure"), ",")
+		switch {
+		case options == "squash":
+			maps.Copy(fields, fieldsByKey(field.Type))
+		case field.IsExported():
+			fields[key] = field.Type
+		}
 	}
 	return fields
 }

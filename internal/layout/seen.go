@@ -27,6 +27,24 @@ const (
 	UntouchedReasons = iota
 )
 
+// String is the reason as the label of a metric.
+func (u Untouched) String() string {
+	switch u {
+	case TooLarge:
+		return "json_too_large"
+	case TooDeep:
+		return "json_too_deep"
+	case InvalidJSON:
+		return "json_invalid"
+	case MixedEvents:
+		return "mixed_events"
+	case EnvelopeTooLarge:
+		return "envelope_too_large"
+	default:
+		return "unknown"
+	}
+}
+
 // Seen counts records by what they match. Those whose EventName alone says that the first layout claims them are not
 // counted, for Find costs least there: they are the rest of all records.
 type Seen struct {

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impressionprocessor/internal/layout"
+)
+
+func TestConfigStruct(t *testing.T) {
+	require.NoError(t, componenttest.CheckConfigStruct(createDefaultConfig()))
+}
+
+// load reads a configuration of the exporter over the defaults.
+func load(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	var raw map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(text), &raw))
+	config := createDefaultConfig().(*Config)
+	if err := confmap.NewFromStringMap(raw).Unmarshal(config); err != nil {
+		return config, err
+	}
+	return config, confmap.Validate(config)
+}
+
+func TestLoadConfig(t *testing.T) {
+	components, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	read := func(name string) *Config {
+		conf, err := components.Sub(component.NewIDWithName(metadata.Type, name).String())
+		require.NoError(t, err)
+		config := createDefaultConfig().(*Config)
+		require.NoError(t, conf.Unmarshal(config))
+		require.NoError(t, confmap.Validate(config))
+		return config
+	}
+
+	defaults := read("")
+	assert.Equal(t, "https://api2.amplitude.com/2/httpapi", defaults.url())
+	assert.Equal(t, 8, defaults.Lanes)
+	assert.Equal(t, 30*time.Second, defaults.ClientConfig.Timeout)
+	assert.True(t, defaults.RetryConfig.Enabled)
+	assert.Zero(t, defaults.RetryConfig.MaxElapsedTime)
+	queue := defaults.QueueConfig.Get()
+	assert.Equal(t, 1, queue.NumConsumers)
+	assert.True(t, queue.BlockOnOverflow)
+	assert.Equal(t, int64(8192), queue.Batch.Get().MinSize)
+	assert.Equal(t, 200*time.Millisecond, queue.Batch.Get().FlushTimeout)
+	assert.Zero(t, queue.Batch.Get().MaxSize)
+
+	everything := read("everything")
+	assert.Equal(t, "http://proxy.internal/2/httpapi", everything.url())
+	assert.Equal(t, amplitude.Batch, everything.API)
+	assert.Equal(t, []layout.Config{{Preset: "segment", DeviceID: []string{`event["anon"]`}}}, everything.Layouts)
+	assert.Equal(t, jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10}, everything.JSONBody)
+	assert.Equal(t, DryRunConfig{Enabled: true, Path: "requests.ndjson"}, everything.DryRun)
+	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
+	assert.Equal(t, int64(2000), everything.QueueConfig.Get().Batch.Get().MinSize)
+	assert.Equal(t, 200*time.Millisecond, everything.QueueConfig.Get().Batch.Get().FlushTimeout, "beside a given key, others keep their default")
+	assert.Equal(t, 1, everything.QueueConfig.Get().NumConsumers)
+	assert.Equal(t, time.Minute, everything.RetryConfig.MaxInterval)
+}
+
+func TestURL(t *testing.T) {
+	for want, text := range map[string]string{
+		"https://api2.amplitude.com/2/httpapi":   `{}`,
+		"https://api.eu.amplitude.com/2/httpapi": `{region: eu}`,
+		"https://api.eu.amplitude.com/batch":     `{region: eu, api: batch}`,
+		"http://127.0.0.1:80/x":                  `{region: eu, endpoint: "http://127.0.0.1:80/x"}`,
+		"http://[::1]/x":                         `{endpoint: "http://[::1]/x"}`,
+		"http://localhost/x":                     `{endpoint: "http://localhost/x"}`,
+		"https://proxy/x":                        `{endpoint: "https://proxy/x"}`,
+	} {
+		config, err := load(t, strings.Replace(text, "{", "{api_key: k, ", 1))
+		require.NoError(t, err)
+		assert.Equal(t, want, config.url())
+	}
+}
+
+// badConfigs are configurations with what the message about each must say: the key, the value, what is allowed.
+var badConfigs = map[string]struct{ yaml, says string }{
+	"no key":           {`{}`, "api_key: missing"},
+	"empty key":        {`{api_key: ""}`, "api_key: missing"},
+	"unknown key":      {`{api_key: k, flag: 1}`, "flag: 1: no such key; allowed: api, api_key, auth, "},
+	"unknown nested":   {`{api_key: k, dry_run: {enable: true}}`, "dry_run.enable: true: no such key; allowed: enabled, path"},
+	"unknown in queue": {`{api_key: k, sending_queue: {batch: {min: 1}}}`, "sending_queue.batch.min: 1: no such key; allowed: enabled, flush_timeout, "},
+	"unknown in tls":   {`{api_key: k, tls: {insecur: true}}`, "tls.insecur: true: no such key; allowed: ca_file, "},
+	"wrong type":       {`{api_key: k, lanes: many}`, "'lanes'"},
+	"region":           {`{api_key: k, region: asia}`, `region: "asia" is not known; allowed: us, eu`},
+	"api":              {`{api_key: k, api: identify}`, `api: "identify" is not known; allowed: http_v2, batch`},
+	"send":             {`{api_key: k, send: none}`, `send: "none" is not known; allowed: all, impressions`},
+	"no event types":   {`{api_key: k, send: impressions, event_types: []}`, "event_types: empty"},
+	"empty type":       {`{api_key: k, event_types: [a, ""]}`, "event_types: one is empty"},
+	"dry run path":     {`{api_key: k, dry_run: {path: x}}`, `dry_run.path: "x" without dry_run.enabled: true has no effect`},
+	"no lanes":         {`{api_key: k, lanes: 0}`, "lanes: 0; allowed: 1 to 256"},
+	"too many lanes":   {`{api_key: k, lanes: 257}`, "lanes: 257; allowed: 1 to 256"},
+	"min id length":    {`{api_key: k, min_id_length: 0}`, "min_id_length: 0; allowed: 1 to 1024"},
+	"json bytes":       {`{api_key: k, json_body: {max_bytes: 0}}`, "json_body.max_bytes: 0; allowed: 1 to"},
+	"json depth":       {`{api_key: k, json_body: {max_depth: -1}}`, "json_body.max_depth: -1; allowed: 1 to"},
+	"no timeout":       {`{api_key: k, timeout: 0s}`, "timeout: 0s"},
+	"no URL":           {`{api_key: k, endpoint: "api2.amplitude.com"}`, `endpoint: "api2.amplitude.com" is no URL; allowed: all of one, such as https://`},
+	"not parsed":       {`{api_key: k, endpoint: "http://[::1"}`, `endpoint: "http://[::1" is no URL`},
+	"another scheme":   {`{api_key: k, endpoint: "ftp://host/x"}`, `endpoint: "ftp://host/x" is no URL`},
+	"plain text":       {`{api_key: k, endpoint: "http://proxy/x"}`, `endpoint: "http://proxy/x" would send the API key and the events as plain text; allowed: https, http to loopback, or tls.insecure: true`},
+	"no layout":        {`{api_key: k, layouts: []}`, "layouts: empty"},
+	"unknown preset":   {`{api_key: k, layouts: [{preset: otle}]}`, `layouts[0].preset: "otle" is not known`},
+	"nobody":           {`{api_key: k, layouts: [{preset: amplitude, user_id: [], device_id: []}]}`, "layouts[0]: no user_id and no device_id"},
+	"retry off":        {`{api_key: k, retry_on_failure: {enabled: false}}`, "retry_on_failure.enabled: false loses"},
+	"consumers":        {`{api_key: k, sending_queue: {num_consumers: 10}}`, "sending_queue.num_consumers: 10 reorders a user's events; allowed: 1"},
+	"max size":         {`{api_key: k, sending_queue: {batch: {max_size: 10000}}}`, "sending_queue.batch.max_size: 10000 drops valid records"},
+	"partition":        {`{api_key: k, sending_queue: {batch: {partition: {metadata_keys: [tenant]}}}}`, "sending_queue.batch.partition.metadata_keys: [tenant] reorders"},
+	"stock queue":      {`{api_key: k, sending_queue: {queue_size: 0}}`, "`queue_size` must be positive"},
+	"stock retry":      {`{api_key: k, retry_on_failure: {multiplier: -1}}`, "multiplier"},
+	"storage, result":  {`{api_key: k, sending_queue: {storage: file_storage, wait_for_result: true}}`, "wait_for_result"},
+}
+
+func TestBadConfigs(t *testing.T) {
+	for name, bad := range badConfigs {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, bad.yaml)
+			require.ErrorContains(t, err, bad.says)
+		})
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	_, err := load(t, `{unknown: 1, region: asia, api: x, lanes: 0, endpoint: "http://proxy/x", layouts: [{preset: otle}], sending_queue: {num_consumers: 10}, retry_on_failure: {enabled: false}}`)
+	for _, part := range []string{"unknown", "api_key:", "region:", "api:", "lanes:", "endpoint:", "layouts[0].preset:", "sending_queue.num_consumers:", "retry_on_failure.enabled:"} {
+		require.ErrorContains(t, err, part)
+	}
+}
+
+func TestAUserInTheEndpointIsNotRepeated(t *testing.T) {
+	_, err := load(t, `{api_key: k, endpoint: "https://user:canary@proxy/x"}`)
+	require.ErrorContains(t, err, "endpoint: a URL with a user or password would be logged")
+	assert.NotContains(t, err.Error(), "canary")
+}
+
+func TestPlainTextIsAllowedExplicitly(t *testing.T) {
+	_, err := load(t, `{api_key: k, endpoint: "http://proxy/x", tls: {insecure: true}}`)
+	assert.NoError(t, err)
+}
+
+func TestRisksAreNamed(t *testing.T) {
+	for text, keys := range map[string][]string{
+		`{sending_queue: {storage: file_storage}}`: nil,
+		`{}`: {"sending_queue.storage: not given"},
+		`{sending_queue: {wait_for_result: true}}`:                                nil,
+		`{sending_queue: {enabled: false}}`:                                       {"sending_queue.enabled: false"},
+		`{sending_queue: {storage: file_storage, block_on_overflow: false}}`:      {"sending_queue.block_on_overflow: false"},
+		`{sending_queue: {storage: file_storage, batch: {enabled: false}}}`:       {"sending_queue.batch: not given"},
+		`{api: batch, sending_queue: {storage: s}}`:                               {"api: batch"},
+		`{retry_on_failure: {max_elapsed_time: 5m}, sending_queue: {storage: s}}`: {"retry_on_failure.max_elapsed_time: 5m0s"},
+		`{dry_run: {enabled: true}, sending_queue: {storage: s}}`:                 {"dry_run.enabled: true"},
+	} {
+		config, err := load(t, strings.Replace(text, "{", "{api_key: k, ", 1))
+		require.NoError(t, err, text)
+		risks := config.risks()
+		require.Len(t, risks, len(keys), text)
+		for i, key := range keys {
+			assert.True(t, strings.HasPrefix(risks[i], key), risks[i])
+		}
+	}
+}
+
+func TestTheKeyIsNotPrinted(t *testing.T) {
+	config, err := load(t, `{api_key: canary}`)
+	require.NoError(t, err)
+	conf := confmap.New()
+	require.NoError(t, conf.Marshal(config))
+	for _, printed := range []string{fmt.Sprint(config), fmt.Sprintf("%+v %#v", config, config.APIKey), fmt.Sprint(conf.ToStringMap())} {
+		assert.NotContains(t, printed, "canary")
+	}
+}
+
+func TestWithoutQueueNothingOfItIsChecked(t *testing.T) {
+	config := createDefaultConfig().(*Config)
+	config.APIKey = "key"
+	config.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()
+	assert.NoError(t, config.Validate())
+}

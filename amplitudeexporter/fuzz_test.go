@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+)
+
+// FuzzNeighboursAreDelivered: whatever a record holds, its neighbours are delivered, once and in order, to a fake that
+// validates as Amplitude documents; and nothing of it is given back.
+func FuzzNeighboursAreDelivered(f *testing.F) {
+	for _, text := range []string{
+		event("a"), update("user-1", "a", "on", 1),
+		`{"type":"track","event":"x","userId":"user-1","properties":{"a":[1,2.5,null,true,{"b":"c"}]},"context":{"sessionId":12}}`,
+		`{"event_type":"x","device_id":"device-1","time":"2026-11-23","session_id":"a","user_properties":{"a":1},"groups":[],"price":1}`,
+		`{"event_type":"x","user_id":17000,"ip":5,"event_properties":{"a":1e400}}`,
+		`{"batch":[{"event":"x","userId":"user-1"},{"event":"y","userId":"user-1"}]}`,
+		`{"event":"\ud800","userId":"\u0000aaaaa","properties":{"` + strings.Repeat("k", 2000) + `":1}}`,
+	} {
+		f.Add(text)
+	}
+	p := start(f, componenttest.NewNopHost(), nil)
+	f.Fuzz(func(t *testing.T, text string) {
+		p.server.Reset()
+		require.NoError(t, p.push(t.Context(), logsOf(event("before"), text, event("after"))))
+		var neighbours []string
+		for _, event := range p.server.Events() {
+			if event.InsertID == "before" || event.InsertID == "after" {
+				neighbours = append(neighbours, event.InsertID)
+			}
+		}
+		assert.Equal(t, []string{"before", "after"}, neighbours, "%q", text)
+	})
+}

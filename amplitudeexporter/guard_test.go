@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+)
+
+// noon is when the updates of the tests are from, in seconds after which they are told apart.
+const noon = 1795428000
+
+func update(user, flag, variant string, second int) string {
+	return fmt.Sprintf(`{"event_type":"$identify","user_id":%q,"insert_id":"%s-%s-%d","time":%d,"user_properties":{"$set":{"[Experiment] %s":%q}}}`,
+		user, user, flag, second, (noon+second)*1000, flag, variant)
+}
+
+func TestAnOlderUpdateIsLeftOut(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "new", 10), update("user-2", "a", "own", 1))))
+	require.NoError(t, p.push(t.Context(), logsOf(
+		update("user-1", "a", "old", 5),
+		update("user-1", "b", "other flag", 5),
+		update("user-2", "a", "newer", 2), update("user-2", "a", "old", 1),
+	)))
+	assert.Equal(t, map[string]any{"[Experiment] a": "new", "[Experiment] b": "other flag"}, p.server.User("user-1").Properties)
+	assert.Equal(t, map[string]any{"[Experiment] a": "newer"}, p.server.User("user-2").Properties)
+	p.assertEvents(t, point(4, "outcome", "delivered", "reason", "none"), point(2, "outcome", "dropped", "reason", "older_update"))
+}
+
+func TestTheSameUpdateAgainIsNotOlder(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	for range 2 {
+		require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "on", 10))))
+	}
+	assert.Equal(t, 2, p.server.Counts().Received)
+	assert.Len(t, p.server.User("user-1").Events, 1)
+}
+
+func TestAnImpressionIsSentWithoutItsOlderInlineUpdate(t *testing.T) {
+	impression := func(variant string, second int) string {
+		return fmt.Sprintf(`{"event":"[Experiment] Impression","userId":"user-1","messageId":"m-%d","properties":{"time":%d},
+			"user_properties":{"$set":{"[Experiment] a":%q}}}`, second, (noon+second)*1000, variant)
+	}
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logsOf(impression("new", 10), impression("old", 5))))
+	user := p.server.User("user-1")
+	assert.Equal(t, map[string]any{"[Experiment] a": "new"}, user.Properties)
+	require.Len(t, user.Events, 2)
+	assert.Empty(t, user.Events[1].UserProperties)
+}
+
+func TestOtherUserPropertiesAreLeftAlone(t *testing.T) {
+	identify := func(second int) string {
+		return fmt.Sprintf(`{"event_type":"$identify","user_id":"user-1","insert_id":"i-%d","time":%d,"user_properties":{"$set":{"plan":"%d"}}}`,
+			second, (noon+second)*1000, second)
+	}
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logsOf(identify(10), identify(5))))
+	assert.Equal(t, map[string]any{"plan": "5"}, p.server.User("user-1").Properties)
+}
+
+// TestAWrongClockShutsNothingOut: a device that lives in the future must not keep others from updating.
+func TestAWrongClockShutsNothingOut(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	soon := int(time.Now().Add(24*time.Hour).Unix() - noon)
+	require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "future", soon), update("user-1", "a", "now", 5))))
+	assert.Equal(t, map[string]any{"[Experiment] a": "now"}, p.server.User("user-1").Properties)
+}
+
+func TestAnUpdateWithoutTimeIsSent(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "new", 10),
+		`{"event_type":"$identify","user_id":"user-1","insert_id":"i-1","user_properties":{"$unset":{"[Experiment] a":"-"}}}`)))
+	assert.Empty(t, p.server.User("user-1").Properties)
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configkeys
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/config/configoptional"
+)
+
+type config struct {
+	Base     `mapstructure:",squash"`
+	Name     string                           `mapstructure:"name,omitempty"`
+	List     []entry                          `mapstructure:"list"`
+	Optional configoptional.Optional[entry]   `mapstructure:"optional"`
+	Pointer  *entry                           `mapstructure:"pointer"`
+	Nested   configoptional.Optional[*config] `mapstructure:"nested"`
+	Free     map[string]any                   `mapstructure:"free"`
+
+	unused struct{}
+}
+
+type Base struct {
+	Endpoint string `mapstructure:"endpoint"`
+}
+
+type entry struct {
+	Key string `mapstructure:"key"`
+}
+
+func TestKnownKeys(t *testing.T) {
+	assert.NoError(t, Unknown(map[string]any{
+		"endpoint": "x", "name": "x", "list": []any{map[string]any{"key": "x"}, "of another type"},
+		"optional": map[string]any{"enabled": true, "key": "x"}, "pointer": map[string]any{"key": "x"},
+		"nested": map[string]any{"name": "x", "list": "of another type"}, "free": map[string]any{"any": "x"},
+	}, &config{}))
+}
+
+func TestUnknownKeys(t *testing.T) {
+	err := Unknown(map[string]any{
+		"nam": 1, "unused": 2, "list": []any{nil, map[string]any{"enabled": 3}},
+		"optional": map[string]any{"ky": 4}, "nested": map[string]any{"pointer": map[string]any{"ky": 5}},
+	}, &config{})
+	require.EqualError(t, err, `list[1].enabled: 3: no such key; allowed: key
+nam: 1: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
+nested.pointer.ky: 5: no such key; allowed: key
+optional.ky: 4: no such key; allowed: enabled, key
+unused: 2: no such key; allowed: endpoint, free, list, name, nested, optional, pointer`)
+}
