@@ -30,8 +30,8 @@ func newDryRun(path string) (*dryRun, error) {
 
 // RoundTrip implements http.RoundTripper.
 func (d *dryRun) RoundTrip(request *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(request.Body)
-	if err = errors.Join(err, request.Body.Close(), d.write(append(body, '\n'))); err != nil {
+	body, readErr := io.ReadAll(request.Body)
+	if err := errors.Join(readErr, request.Body.Close(), d.write(append(body, '\n'))); err != nil {
 		return nil, err
 	}
 	return &http.Response{

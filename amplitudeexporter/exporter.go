@@ -118,7 +118,7 @@ func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 	switch {
 	case result.KeyRefused && !e.unhealthy:
 		e.unhealthy = true
-		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New("Amplitude refuses the API key")))
+		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New("the API key is refused by Amplitude")))
 	case result.Answered && !result.KeyRefused && e.unhealthy:
 		e.unhealthy = false
 		componentstatus.ReportStatus(e.host, componentstatus.NewEvent(componentstatus.StatusOK))

@@ -58,9 +58,9 @@ func (h *statusHost) Report(event *componentstatus.Event) {
 	h.statuses = append(h.statuses, event.Status())
 }
 
-func start(t testing.TB, host component.Host, change func(*Config), options ...amplitudetest.Option) *pushed {
-	t.Helper()
-	server := amplitudetest.Start(t, options...)
+func start(tb testing.TB, host component.Host, change func(*Config), options ...amplitudetest.Option) *pushed {
+	tb.Helper()
+	server := amplitudetest.Start(tb, options...)
 	config := createDefaultConfig().(*Config)
 	config.APIKey = "canary-key"
 	config.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
@@ -68,17 +68,17 @@ func start(t testing.TB, host component.Host, change func(*Config), options ...a
 	if change != nil {
 		change(config)
 	}
-	require.NoError(t, config.Validate())
+	require.NoError(tb, config.Validate())
 	telemetry := componenttest.NewTelemetry()
 	set := metadatatest.NewSettings(telemetry)
 	core, logs := observer.New(zap.DebugLevel)
 	set.Logger = zap.New(core)
 	e, err := newExporter(set, config)
-	require.NoError(t, err)
-	require.NoError(t, e.start(t.Context(), host))
-	t.Cleanup(func() {
-		assert.NoError(t, e.shutdown(context.Background()))
-		assert.NoError(t, telemetry.Shutdown(context.Background()))
+	require.NoError(tb, err)
+	require.NoError(tb, e.start(tb.Context(), host))
+	tb.Cleanup(func() {
+		assert.NoError(tb, e.shutdown(context.Background()))
+		assert.NoError(tb, telemetry.Shutdown(context.Background()))
 	})
 	return &pushed{amplitudeExporter: e, server: server, telemetry: telemetry, logs: logs}
 }

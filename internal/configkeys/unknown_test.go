@@ -19,7 +19,7 @@ type config struct {
 	Nested   configoptional.Optional[*config] `mapstructure:"nested"`
 	Free     map[string]any                   `mapstructure:"free"`
 
-	unused struct{}
+	_ struct{}
 }
 
 type Base struct {
@@ -40,12 +40,12 @@ func TestKnownKeys(t *testing.T) {
 
 func TestUnknownKeys(t *testing.T) {
 	err := Unknown(map[string]any{
-		"nam": 1, "unused": 2, "list": []any{nil, map[string]any{"enabled": 3}},
+		"nam": 1, "_": 2, "list": []any{nil, map[string]any{"enabled": 3}},
 		"optional": map[string]any{"ky": 4}, "nested": map[string]any{"pointer": map[string]any{"ky": 5}},
 	}, &config{})
-	require.EqualError(t, err, `list[1].enabled: 3: no such key; allowed: key
+	require.EqualError(t, err, `_: 2: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
+list[1].enabled: 3: no such key; allowed: key
 nam: 1: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
 nested.pointer.ky: 5: no such key; allowed: key
-optional.ky: 4: no such key; allowed: enabled, key
-unused: 2: no such key; allowed: endpoint, free, list, name, nested, optional, pointer`)
+optional.ky: 4: no such key; allowed: enabled, key`)
 }

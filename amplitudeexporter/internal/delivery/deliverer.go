@@ -120,14 +120,14 @@ func (d *Deliverer) result(pausedUntil time.Time) Result {
 	switch {
 	case result.KeyRefused:
 		result.Wait = max(result.Wait, keyWait)
-		result.Err = fmt.Errorf("Amplitude refuses the API key: status %d; %d events wait", last.status, left)
+		result.Err = fmt.Errorf("the API key is refused: status %d; %d events wait", last.status, left)
 	case failed > 0 && last.err != nil:
 		result.Err = fmt.Errorf("%d of %d lanes failed, the last with: %w; %d events wait", failed, len(d.lanes), last.err, left)
 	case failed > 0:
 		result.Err = fmt.Errorf("%d of %d lanes failed, the last with status %d; %d events wait", failed, len(d.lanes), last.status, left)
 	default:
 		result.Wait = max(time.Until(pausedUntil), time.Millisecond)
-		result.Err = fmt.Errorf("Amplitude throttles users or devices; %d of their events wait", left)
+		result.Err = fmt.Errorf("users or devices are throttled; %d of their events wait", left)
 	}
 	return result
 }

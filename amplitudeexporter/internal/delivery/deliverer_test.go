@@ -240,7 +240,7 @@ func TestRequestsKeepToTheLimits(t *testing.T) {
 	s := &server{answer: accept}
 	batch := &Batch{}
 	for n := range 5000 {
-		batch.add(fmt.Sprintf(`{"n":%d,"text":"%s"}`, n, strings.Repeat("x", n%1000)), "user", "")
+		batch.add(fmt.Sprintf(`{"n":%d,"text":%q}`, n, strings.Repeat("x", n%1000)), "user", "")
 	}
 	d := newDeliverer(t, s, 1)
 	require.NoError(t, d.Deliver(t.Context(), batch).Err)
@@ -332,7 +332,7 @@ func TestARefusedKeyDropsNothing(t *testing.T) {
 			s := &server{answer: answer}
 			batch := batchOf(0, "user1/", "user2/")
 			result := newDeliverer(t, s, 1).Deliver(t.Context(), batch)
-			require.ErrorContains(t, result.Err, "refuses the API key")
+			require.ErrorContains(t, result.Err, "the API key is refused")
 			assert.NotContains(t, result.Err.Error(), "123")
 			assert.True(t, result.KeyRefused)
 			assert.GreaterOrEqual(t, result.Wait, 10*time.Second)
@@ -414,7 +414,7 @@ func TestHalvesARequestThatIsTooLarge(t *testing.T) {
 			if n == 5 || n == 1700 || n == 2999 {
 				length = limit
 			}
-			text := fmt.Sprintf(`{"n":%d,"text":"%s"}`, n, strings.Repeat("x", length))
+			text := fmt.Sprintf(`{"n":%d,"text":%q}`, n, strings.Repeat("x", length))
 			if length < limit {
 				total += len(text)
 			}

@@ -41,7 +41,8 @@ func (l *sizeLimit) acceptedOne() {
 	if l.now == l.most {
 		return
 	}
-	if l.accepted++; l.accepted == growAfter {
+	l.accepted++
+	if l.accepted == growAfter {
 		l.now = min(l.most, l.now+l.now/4)
 		l.accepted = 0
 	}
