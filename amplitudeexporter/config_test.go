@@ -123,6 +123,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"no layout":        {`{api_key: k, layouts: []}`, "layouts: empty"},
 	"unknown preset":   {`{api_key: k, layouts: [{preset: otle}]}`, `layouts[0].preset: "otle" is not known`},
 	"nobody":           {`{api_key: k, layouts: [{preset: amplitude, user_id: [], device_id: []}]}`, "layouts[0]: no user_id and no device_id"},
+	"compression":      {`{api_key: k, compression: zstd}`, `compression: "zstd" makes requests that Amplitude cannot read`},
 	"retry off":        {`{api_key: k, retry_on_failure: {enabled: false}}`, "retry_on_failure.enabled: false loses"},
 	"consumers":        {`{api_key: k, sending_queue: {num_consumers: 10}}`, "sending_queue.num_consumers: 10 reorders a user's events; allowed: 1"},
 	"max size":         {`{api_key: k, sending_queue: {batch: {max_size: 10000}}}`, "sending_queue.batch.max_size: 10000 drops valid records"},

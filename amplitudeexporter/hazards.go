@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.opentelemetry.io/collector/config/configcompression"
+
 	"github.com/impression-collector/impressionprocessor/internal/amplitude"
 )
 
@@ -15,6 +17,10 @@ func (c *Config) losses() []error {
 	if !c.RetryConfig.Enabled {
 		faults = append(faults, errors.New(
 			"retry_on_failure.enabled: false loses what Amplitude does not take at once, and with storage what is queued at a stop; allowed: true"))
+	}
+	if compression := c.ClientConfig.Compression; compression.IsCompressed() && compression != configcompression.TypeGzip {
+		faults = append(faults, fmt.Errorf(
+			"compression: %q makes requests that Amplitude cannot read, and refuses, so that their events are dropped; allowed: none, gzip", compression))
 	}
 	if !c.QueueConfig.HasValue() {
 		return faults

@@ -116,15 +116,21 @@ func (r *Reader) mapping(paths []path) (pcommon.Map, bool) {
 
 func (r *Reader) textOf(paths []path) string {
 	for i := range paths {
-		v, present := paths[i].value(&r.from)
-		if !present || v.Type() == pcommon.ValueTypeBool {
-			continue
-		}
-		if text, isText := Text(v); isText && text != "" {
+		if text := r.textAt(&paths[i]); text != "" {
 			return text
 		}
 	}
 	return ""
+}
+
+// textAt is the text or number at a path, "" where there is none.
+func (r *Reader) textAt(p *path) string {
+	v, present := p.value(&r.from)
+	if !present || v.Type() == pcommon.ValueTypeBool {
+		return ""
+	}
+	text, _ := Text(v)
+	return text
 }
 
 // Time returns the event's own time, 0 where it has none: the `time` among its properties, else the layout's, else the

@@ -131,15 +131,18 @@ func TestIsField(t *testing.T) {
 	}{
 		"otel": {
 			Config{Preset: "otel"},
-			given{name: "a"},
-			[]string{"event.name", "user.id", "enduser.id", "device.id", "log.record.uid", "session.id", "user_properties", "client.address", "os.type"},
-			[]string{"flag_key", "user", "event", ""},
+			given{name: "a", attributes: raw{
+				"user.id": "u", "enduser.id": "e", "device.id": raw{"no": "text"}, "app.installation.id": "d", "log.record.uid": "l",
+				"session.id": "", "user_properties": raw{}, "os.name": "iOS", "os.type": "darwin",
+			}},
+			[]string{"event.name", "user.id", "app.installation.id", "log.record.uid", "user_properties", "os.name"},
+			[]string{"flag_key", "user", "event", "", "enduser.id", "device.id", "session.id", "client.address", "os.type"},
 		},
 		"tealium in the body": {
 			complete("tealium"),
-			given{body: raw{"tealium_event": "a"}},
-			[]string{"tealium_event", "user", "tealium_visitor_id", "tealium_timestamp_utc", "tealium_session_id", "app_version"},
-			[]string{"customer_id", "tealium_account"},
+			given{body: raw{"tealium_event": "a", "user": "u", "tealium_visitor_id": "v", "app_version": 2}},
+			[]string{"tealium_event", "user", "tealium_visitor_id", "tealium_timestamp_utc", "app_version"},
+			[]string{"customer_id", "tealium_account", "tealium_session_id"},
 		},
 		"segment": {
 			Config{Preset: "segment"},
@@ -149,25 +152,25 @@ func TestIsField(t *testing.T) {
 		},
 		"segment with flat properties": {
 			Config{Preset: "segment", Properties: []string{`event`}},
-			given{body: raw{"event": "a"}},
+			given{body: raw{"event": "a", "userId": "u", "messageId": "m", "user_properties": raw{"a": "b"}}},
 			[]string{"event", "type", "userId", "messageId", "user_properties"},
 			[]string{"context", "integrations", "properties"},
 		},
 		"the attributes, by hand": {
 			byHand(`log.attributes`),
-			given{attributes: raw{"name": "a"}},
+			given{attributes: raw{"name": "a", "device": "d", "user_properties": raw{}}},
 			[]string{"name", "device", "user_properties"},
 			[]string{"user", "owner", "id"},
 		},
 		"the event, by hand": {
 			byHand(`event`),
-			given{attributes: raw{"name": "a"}},
+			given{attributes: raw{"name": "a", "device": "d", "user_properties": "no map"}},
 			[]string{"name", "device"},
-			[]string{"user", "owner", "id"},
+			[]string{"user", "owner", "id", "user_properties"},
 		},
 		"the body beside the event": {
 			byHand(`log.body`),
-			given{body: raw{}, attributes: raw{"name": "a"}},
+			given{body: raw{"id": "i"}, attributes: raw{"name": "a"}},
 			[]string{"id"},
 			[]string{"name", "device", "user_properties"},
 		},
@@ -179,7 +182,7 @@ func TestIsField(t *testing.T) {
 		},
 		"the first are no map": {
 			byHand(`log.attributes["p"]`, `log.attributes`),
-			given{attributes: raw{"name": "a", "p": "q"}},
+			given{attributes: raw{"name": "a", "p": "q", "device": "d"}},
 			[]string{"name", "device"},
 			[]string{"p"},
 		},

@@ -48,7 +48,7 @@ type layout struct {
 	language       []path
 	userAgent      []path
 	// fields are the keys at which the layout reads, where its properties can be all that is beside them.
-	fields map[string]startSet
+	fields map[string]field
 	// isAmplitudes says that the event has the form of Amplitude's own API.
 	isAmplitudes bool
 	only         condition
