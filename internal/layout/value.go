@@ -86,12 +86,20 @@ func parseTime(text string) (pcommon.Timestamp, bool) {
 	if text == "" || text[0] < '0' || text[0] > '9' {
 		return 0, false
 	}
+	if len(text) > 4 && text[4] == '-' {
+		// No number that is a time has a sign there, and the errors of the next two cost allocations.
+		return parseDate(text)
+	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return epoch(n)
 	}
 	if f, err := strconv.ParseFloat(text, 64); err == nil {
 		return fractionalEpoch(f)
 	}
+	return 0, false
+}
+
+func parseDate(text string) (pcommon.Timestamp, bool) {
 	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02T15:04:05"} {
 		at, err := time.Parse(form, text)
 		if err != nil {
