@@ -59,6 +59,10 @@ test: COVER = -covermode=atomic -coverprofile=_build/coverage.all -coverpkg=./im
 # The race detector needs a C compiler; go turns cgo off where there is none.
 test: RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+.PHONY: soak
+soak: collector ## Kill, fail and starve the collector for an hour; ARGS='-run TestSoak/kill' for one
+	@go test ./internal/soak -count=1 -v -timeout=0 $(ARGS) -soak.long
+
 .PHONY: bench
 bench: ## Compare with OTTL, print one table, fail where a bar is missed
 	@go run -C internal/bench .

@@ -77,6 +77,12 @@ type Collector struct {
 	// OTLPEndpoint is the free host and port that its configuration has as ${env:OTLP_ENDPOINT}.
 	OTLPEndpoint string
 
+	// HealthEndpoint is that which it has as ${env:HEALTH_ENDPOINT}.
+	HealthEndpoint string
+
+	path               string
+	flags, environment []string
+
 	command *exec.Cmd
 	logs    syncBuffer
 	// exited is closed when the process has ended, with exit.
@@ -88,6 +94,11 @@ type Collector struct {
 // as ${env:NAME}, besides ${env:OTLP_ENDPOINT} and ${env:HEALTH_ENDPOINT}: the latter is to be the endpoint of its
 // health_check extension. ${env:METRICS_LEVEL} is none, for one that serves metrics has a fixed port for them.
 func Start(ctx context.Context, name, config string, variables ...string) (*Collector, error) {
+	return StartWithFlags(ctx, name, config, nil, variables...)
+}
+
+// StartWithFlags is Start with flags besides --config.
+func StartWithFlags(ctx context.Context, name, config string, flags []string, variables ...string) (*Collector, error) {
 	path, err := binary(name)
 	if err != nil {
 		return nil, err
@@ -95,29 +106,50 @@ func Start(ctx context.Context, name, config string, variables ...string) (*Coll
 	if _, err = os.Stat(config); err != nil {
 		return nil, err
 	}
-	otlp, otlpErr := freeEndpoint(ctx)
-	health, healthErr := freeEndpoint(ctx)
+	otlp, otlpErr := FreeEndpoint(ctx)
+	health, healthErr := FreeEndpoint(ctx)
 	if err := errors.Join(otlpErr, healthErr); err != nil {
 		return nil, err
 	}
 	c := &Collector{
-		OTLPEndpoint: otlp,
-		command:      exec.CommandContext(ctx, path, "--config", config),
-		exited:       make(chan struct{}),
+		OTLPEndpoint:   otlp,
+		HealthEndpoint: health,
+		path:           path,
+		flags:          append([]string{"--config", config}, flags...),
+		environment:    append(append(os.Environ(), variables...), "OTLP_ENDPOINT="+otlp, "HEALTH_ENDPOINT="+health, "METRICS_LEVEL=none"),
 	}
-	c.command.Env = append(append(os.Environ(), variables...), "OTLP_ENDPOINT="+otlp, "HEALTH_ENDPOINT="+health, "METRICS_LEVEL=none")
-	c.command.Stdout, c.command.Stderr = &c.logs, &c.logs
-	if err := c.command.Start(); err != nil {
+	if err := c.Restart(ctx); err != nil {
 		return nil, err
+	}
+	return c, nil
+}
+
+// Restart starts a collector that has ended once more, with the same configuration, variables and endpoints, and waits
+// until all its pipelines run. Its logs go on.
+func (c *Collector) Restart(ctx context.Context) error {
+	if err := c.Launch(ctx); err != nil {
+		return err
+	}
+	if err := c.WaitUntil(ctx, "ready", func() (bool, error) { return isHealthy(ctx, c.HealthEndpoint) }); err != nil {
+		return errors.Join(err, c.Kill())
+	}
+	return nil
+}
+
+// Launch is Restart without the wait.
+func (c *Collector) Launch(ctx context.Context) error {
+	c.command = exec.CommandContext(ctx, c.path, c.flags...)
+	c.command.Env = c.environment
+	c.command.Stdout, c.command.Stderr = &c.logs, &c.logs
+	c.exited, c.exit = make(chan struct{}), nil
+	if err := c.command.Start(); err != nil {
+		return err
 	}
 	go func() {
 		c.exit = c.command.Wait()
 		close(c.exited)
 	}()
-	if err := c.WaitUntil(ctx, "ready", func() (bool, error) { return isHealthy(ctx, health) }); err != nil {
-		return nil, errors.Join(err, c.kill())
-	}
-	return c, nil
+	return nil
 }
 
 func isHealthy(ctx context.Context, endpoint string) (bool, error) {
@@ -168,7 +200,7 @@ func (c *Collector) Stop() error {
 	select {
 	case <-c.exited:
 	case <-time.After(patience):
-		return errors.Join(fmt.Errorf("the collector did not end in %s\n%s", patience, c.Logs()), c.kill())
+		return errors.Join(fmt.Errorf("the collector did not end in %s\n%s", patience, c.Logs()), c.Kill())
 	}
 	if c.exit != nil {
 		return fmt.Errorf("the collector ended badly: %w\n%s", c.exit, c.Logs())
@@ -176,13 +208,27 @@ func (c *Collector) Stop() error {
 	return nil
 }
 
-func (c *Collector) kill() error {
+// Kill ends the collector at once, as by the system when memory runs out, and waits for it.
+func (c *Collector) Kill() error {
 	err := c.command.Process.Kill()
 	<-c.exited
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil
 	}
 	return err
+}
+
+// Run runs a subcommand of the same collector with the same variables, as the function Run does.
+func (c *Collector) Run(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, c.path, args...)
+	command.Env = c.environment
+	printed, err := command.CombinedOutput()
+	return string(printed), err
+}
+
+// PID is the number of the process.
+func (c *Collector) PID() int {
+	return c.command.Process.Pid
 }
 
 // Logs returns what the collector has printed so far.
@@ -211,7 +257,8 @@ func (b *syncBuffer) String() string {
 // given holds the endpoints that were given out. The system could name a port again before the collector listens on it.
 var given sync.Map
 
-func freeEndpoint(ctx context.Context) (string, error) {
+// FreeEndpoint returns a host and port on which nobody listens, another one at each call.
+func FreeEndpoint(ctx context.Context) (string, error) {
 	for {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {

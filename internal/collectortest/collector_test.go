@@ -34,7 +34,7 @@ func TestStopTellsABadEnd(t *testing.T) {
 	t.Setenv("OUTPUT", filepath.Join(t.TempDir(), "output.json"))
 	c, err := Start(t.Context(), Default, filepath.Join("..", "..", "testdata", "demo", "collector.yaml"))
 	require.NoError(t, err)
-	require.NoError(t, c.kill())
+	require.NoError(t, c.Kill())
 	require.ErrorContains(t, c.WaitUntil(t.Context(), "further", func() (bool, error) { return false, nil }), "it ended (signal: killed)")
 	require.ErrorContains(t, c.Stop(), "the collector ended badly: signal: killed")
 }

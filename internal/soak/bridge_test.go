@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package soak
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+)
+
+// patience bounds what has no figure of its own. Under the race detector, on a busy machine, all takes long.
+const patience = 2 * time.Minute
+
+var unavailable = amplitudetest.Answer{Status: http.StatusServiceUnavailable}
+
+const apiKey = "0123456789abcdef0123456789abcdef"
+
+// bridge is a collector that sends to a fake Amplitude.
+type bridge struct {
+	*collectortest.Collector
+	amplitude *amplitudetest.Server
+}
+
+// startAmplitude starts a server that keeps of each event what tells whether it is there.
+func startAmplitude(t *testing.T) *amplitudetest.Server {
+	t.Helper()
+	return amplitudetest.Start(t, amplitudetest.WithCompact("number"))
+}
+
+// startBridge starts a collector with a configuration of testdata/soak and variables of its own.
+func startBridge(t *testing.T, server *amplitudetest.Server, config string, variables ...string) *bridge {
+	t.Helper()
+	b := startCollector(t, config, append([]string{"AMPLITUDE_ENDPOINT=" + server.URL(amplitude.HTTPV2)}, variables...)...)
+	b.amplitude = server
+	return b
+}
+
+// gates are the feature gates that configurations want.
+var gates = map[string][]string{"health.yaml": {"--feature-gates=extension.healthcheck.useComponentStatus"}}
+
+// startCollector starts a bridge to whatever is at ${env:AMPLITUDE_ENDPOINT}.
+func startCollector(t *testing.T, config string, variables ...string) *bridge {
+	t.Helper()
+	variables = append([]string{"AMPLITUDE_API_KEY=" + apiKey, "STORAGE=" + t.TempDir()}, variables...)
+	c, err := collectortest.StartWithFlags(t.Context(), collectortest.Default, configOf(t, config), gates[config], variables...)
+	require.NoError(t, err)
+	return &bridge{Collector: c}
+}
+
+func configOf(t *testing.T, name string) string {
+	t.Helper()
+	root, err := collectortest.Root()
+	require.NoError(t, err)
+	return filepath.Join(root, "testdata", "soak", name)
+}
+
+// settle waits until the server has all events of the people, and returns the account, or after a time the account
+// without some.
+func (b *bridge) settle(t *testing.T, people []*person, within time.Duration) account {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		settled := newAccount(people, b.amplitude)
+		if settled.lost == 0 {
+			return settled
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Log(b.Logs())
+			return settled
+		}
+	}
+}
+
+// waitForCounts waits until the server's counts are as wanted.
+func (b *bridge) waitForCounts(t *testing.T, as func(amplitudetest.Counts) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, b.amplitude.WaitUntil(ctx, as), b.Logs())
+}
+
+// get returns a page that the collector serves.
+func (b *bridge) get(t *testing.T, url string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	page, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return string(page)
+}
+
+// waitForHealth waits until the collector tells a status of itself.
+func (b *bridge) waitForHealth(t *testing.T, status string) {
+	t.Helper()
+	err := b.WaitUntil(t.Context(), status, func() (bool, error) {
+		return strings.Contains(b.get(t, "http://"+b.HealthEndpoint), `"status":"`+status+`"`), nil
+	})
+	require.NoError(t, err)
+}
+
+// tell prints a scenario's figures in a line.
+func tell(t *testing.T, format string, figures ...any) {
+	t.Helper()
+	_, err := fmt.Fprintf(t.Output(), format+"\n", figures...)
+	require.NoError(t, err)
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package soak
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+)
+
+// longestStart is about how long a collector takes until it is ready.
+const longestStart = 300 * time.Millisecond
+
+// killScenario kills the collector again and again while it takes events, and while three in ten requests fail.
+func killScenario(t *testing.T, size size) {
+	t.Helper()
+	server := startAmplitude(t)
+	server.AnswerShare(0.3, unavailable)
+	// Short, so that deliveries are under way when the collector is killed.
+	b := startBridge(t, server, "bridge.yaml", "FLUSH_TIMEOUT=20ms")
+	began := time.Now()
+	senders := startSenders(t, b, newPeople("left", 50), newPeople("right", 50))
+	random := rand.New(rand.NewPCG(1, 0))
+	for kill := 0; kill < size.kills; kill++ {
+		if kill%5 == 4 {
+			// Else hardly anything would ever be delivered.
+			want := server.Counts().Ingested + 100
+			b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Ingested >= want })
+		}
+		senders.waitForMore(t, b, random.Int64N(80))
+		require.NoError(t, b.Kill())
+		if kill%3 == 2 {
+			// Once more while it starts, and reads what it left.
+			require.NoError(t, b.Launch(t.Context()))
+			<-time.After(time.Duration(random.Int64N(int64(longestStart))))
+			require.NoError(t, b.Kill())
+			kill++
+		}
+		require.NoError(t, b.Restart(t.Context()))
+	}
+	took := time.Since(began)
+	people := senders.stop(t)
+	// What is accepted after the last start is delivered after all that was accepted before.
+	require.NoError(t, senders.send(t.Context(), lastWords(people)))
+	settled := b.settle(t, people, patience)
+	tell(t, "%d kills in %.0f s: %s; %s after the last kill",
+		size.kills, took.Seconds(), settled, (time.Since(began) - took).Round(time.Millisecond))
+	assert.Zero(t, settled.lost, "lost")
+	assert.Zero(t, settled.twice, "twice")
+	assert.Zero(t, settled.wrong, "wrong properties")
+}
+
+// senders are several that send side by side, each events of its own people.
+type senders struct {
+	*sender
+	ends    atomic.Bool
+	running sync.WaitGroup
+	people  []*person
+	errors  chan error
+}
+
+// startSenders has a sender for each group of people.
+func startSenders(t *testing.T, b *bridge, groups ...[]*person) *senders {
+	t.Helper()
+	s := &senders{sender: newSender(b), errors: make(chan error, len(groups))}
+	for _, people := range groups {
+		s.people = append(s.people, people...)
+		s.running.Go(func() { s.errors <- s.sendUntilStopped(t.Context(), people) })
+	}
+	return s
+}
+
+// sendUntilStopped sends two events at a time, some hundred times a second.
+func (s *senders) sendUntilStopped(ctx context.Context, people []*person) error {
+	tick := time.NewTicker(4 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; !s.ends.Load(); i = (i + 2) % len(people) {
+		if err := s.send(ctx, batch(people[i:i+2], 0)); err != nil {
+			return err
+		}
+		<-tick.C
+	}
+	return nil
+}
+
+// waitForMore waits until more requests have been accepted.
+func (s *senders) waitForMore(t *testing.T, b *bridge, requests int64) {
+	t.Helper()
+	want := s.accepted.Load() + requests
+	err := b.WaitUntil(t.Context(), "fed", func() (bool, error) { return s.accepted.Load() >= want, nil })
+	require.NoError(t, err)
+}
+
+// stop returns all people when the last of their events is accepted.
+func (s *senders) stop(t *testing.T) []*person {
+	t.Helper()
+	s.ends.Store(true)
+	s.running.Wait()
+	close(s.errors)
+	for err := range s.errors {
+		require.NoError(t, err)
+	}
+	return s.people
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package soak
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+)
+
+// secretsScenario has all kinds of failures answer with the API key and a user's address, and looks for both in all that
+// the collector tells.
+func secretsScenario(t *testing.T, _ size) {
+	t.Helper()
+	const key, canary = "canary0123456789abcdef0123456789", "canary"
+	server := amplitudetest.Start(t, amplitudetest.WithKeys(key), amplitudetest.WithCompact("number"))
+	zpages, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
+	metrics, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(metrics)
+	require.NoError(t, err)
+	b := startBridge(t, server, "secrets.yaml", "AMPLITUDE_API_KEY="+key, "ZPAGES_ENDPOINT="+zpages, "METRICS_PORT="+port)
+
+	people := newPeople(canary, 3)
+	told := map[string]string{}
+	for _, fault := range faults(server, key, people[0].id()) {
+		before, failed := strings.Count(b.Logs(), retrying), server.Counts()
+		fault.begin(t)
+		require.NoError(t, newSender(b).send(t.Context(), batch(people, 0)))
+		err := b.WaitUntil(t.Context(), "troubled by "+fault.name, func() (bool, error) {
+			counts := server.Counts()
+			return strings.Count(b.Logs(), retrying) > before || fault.drops && counts.Requests > failed.Requests, nil
+		})
+		require.NoError(t, err)
+		for name, page := range pages(t, b, zpages, metrics) {
+			told[name+" during "+fault.name] = page
+		}
+		// A start ends the wait for the next try, too.
+		require.NoError(t, b.Stop())
+		fault.end(t)
+		require.NoError(t, b.Restart(t.Context()))
+		accepted := server.Counts().Answers[http.StatusOK]
+		require.NoError(t, newSender(b).send(t.Context(), batch(people, 0)))
+		b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Answers[http.StatusOK] > accepted })
+	}
+	for name, text := range printed(t, b) {
+		told[name] = text
+	}
+	require.NoError(t, b.Stop())
+	told["logs"] = b.Logs()
+
+	hits, size := 0, 0
+	for name, text := range told {
+		size += len(text)
+		found := strings.Count(strings.ToLower(text), canary)
+		hits += found
+		if !assert.Zero(t, found, name) {
+			at := strings.Index(strings.ToLower(text), canary)
+			t.Logf("%s: …%s", name, text[max(0, at-200):min(len(text), at+100)])
+		}
+	}
+	tell(t, "a key and an address that stand out: %d hits in %d texts of %d KiB", hits, len(told), size>>10)
+}
+
+// retrying is what the log has when a batch is to be sent again.
+const retrying = "Will retry the request after interval"
+
+type fault struct {
+	name       string
+	begin, end func(t *testing.T)
+	// drops says that events are refused for good, so that none is sent again.
+	drops bool
+}
+
+func faults(server *amplitudetest.Server, key, address string) []fault {
+	echo := `{"error":"` + key + ` ` + address + `","throttled_users":{"` + address + `":31}}`
+	answering := func(name string, answer amplitudetest.Answer) fault {
+		return fault{
+			name:  name,
+			begin: func(*testing.T) { server.AnswerAll(answer) },
+			end:   func(*testing.T) { server.AnswerUsually() },
+		}
+	}
+	refused := answering("400 that echoes", amplitudetest.Answer{Status: http.StatusBadRequest, Body: `{"error":"` + key + address + `"}`})
+	refused.drops = true
+	return []fault{
+		answering("500 that echoes", amplitudetest.Answer{Status: http.StatusInternalServerError, Body: echo}),
+		answering("404 that echoes", amplitudetest.Answer{Status: http.StatusNotFound, Body: echo}),
+		answering("redirect", amplitudetest.Answer{Status: http.StatusFound, Header: map[string]string{"Location": "http://127.0.0.1:1/" + key}}),
+		refused,
+		answering("429 without detail", amplitudetest.Answer{Status: http.StatusTooManyRequests, Body: `{"error":"` + key + address + `"}`}),
+		answering("reset", amplitudetest.Answer{Reset: true}),
+		answering("timeout", amplitudetest.Answer{Status: http.StatusOK, Delay: time.Second}),
+		answering("cut answer", amplitudetest.Answer{Status: http.StatusInternalServerError, Body: echo, Cut: true}),
+		{
+			name:  "refused connection",
+			begin: func(t *testing.T) { t.Helper(); require.NoError(t, server.Close()) },
+			end:   func(t *testing.T) { t.Helper(); require.NoError(t, server.Listen(t.Context(), server.Address())) },
+		},
+		{
+			name:  "refused key",
+			begin: func(*testing.T) { server.RefuseKey(true) },
+			end:   func(*testing.T) { server.RefuseKey(false) },
+		},
+		answering("429 that names a user", amplitudetest.Answer{Status: http.StatusTooManyRequests, Body: echo}),
+	}
+}
+
+// pages returns what the collector serves, by name.
+func pages(t *testing.T, b *bridge, zpages, metrics string) map[string]string {
+	t.Helper()
+	served := map[string]string{
+		"metrics": b.get(t, "http://"+metrics+"/metrics"),
+		"health":  b.get(t, "http://"+b.HealthEndpoint),
+	}
+	require.Contains(t, served["metrics"], "otelcol_exporter_amplitude_requests")
+	const spans = "tracez?zspanname=exporter%2Famplitude%2Flogs"
+	for _, page := range []string{"servicez", "pipelinez", "extensionz", "featurez", "tracez", spans + "&ztype=1", spans + "&ztype=2"} {
+		served["zpages "+page] = b.get(t, "http://"+zpages+"/debug/"+page)
+	}
+	return served
+}
+
+// printed returns what subcommands print of the configuration, good and bad.
+func printed(t *testing.T, b *bridge) map[string]string {
+	t.Helper()
+	config := "--config=" + configOf(t, "secrets.yaml")
+	texts := map[string]string{}
+	for name, args := range map[string][]string{
+		"printed configuration":      {"print-config", config},
+		"validation":                 {"validate", config},
+		"validation of a bad number": {"validate", config, "--config=yaml:exporters::amplitude::lanes: 0"},
+		"validation of a bad type":   {"validate", config, "--config=yaml:exporters::amplitude::lanes: many"},
+		"validation of a key list":   {"validate", config, "--config=yaml:exporters::amplitude::api_key: [${env:AMPLITUDE_API_KEY}]"},
+		"start with a bad number":    {config, "--config=yaml:exporters::amplitude::lanes: -1"},
+	} {
+		// Most are to fail.
+		texts[name], _ = b.Run(t.Context(), args...)
+	}
+	require.Contains(t, texts["printed configuration"], "api_key")
+	return texts
+}

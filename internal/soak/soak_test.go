@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package soak
+
+import (
+	"flag"
+	"testing"
+	"time"
+)
+
+var long = flag.Bool("soak.long", false, "run the long form")
+
+// size is how much a scenario does; each reads what it has a use for.
+type size struct {
+	// kills is how often the collector is killed.
+	kills int
+	// records is how many records each sender sends.
+	records int
+	// ratio is the least factor that is good enough.
+	ratio float64
+	// rate is how many records are sent a second, for so long.
+	rate   int
+	length time.Duration
+}
+
+type kind bool
+
+const (
+	measures kind = false
+	waits    kind = true
+)
+
+// TestSoak runs one after the other the scenarios that measure, then side by side those that mostly wait.
+func TestSoak(t *testing.T) {
+	for _, scenario := range []struct {
+		name        string
+		kind        kind
+		run         func(t *testing.T, size size)
+		short, long size
+	}{
+		{"kill", waits, killScenario, size{kills: 100}, size{kills: 3000}},
+		{"order", waits, orderScenario, size{records: 1000}, size{records: 20_000}},
+		{"lanes", measures, lanesScenario, size{records: 2000, ratio: 2}, size{records: 20_000, ratio: 4}},
+		{"stop", waits, stopScenario, size{records: 500}, size{records: 500}},
+		{"errors", measures, errorsScenario, size{rate: 1000, length: 3 * time.Second}, size{rate: 10_000, length: 5 * time.Second}},
+		{"too-large", waits, tooLargeScenario, size{records: 10_000}, size{records: 10_000}},
+		{"key", waits, keyScenario, size{records: 500}, size{records: 10_000}},
+		{"outage", measures, outageScenario, size{rate: 1000, length: 4 * time.Second}, size{rate: 1000, length: 10 * time.Minute}},
+		{"secrets", waits, secretsScenario, size{}, size{}},
+	} {
+		t.Run(scenario.name, func(t *testing.T) {
+			size := scenario.short
+			if *long {
+				size = scenario.long
+			}
+			if scenario.kind == waits {
+				t.Parallel()
+			}
+			scenario.run(t, size)
+		})
+	}
+}
