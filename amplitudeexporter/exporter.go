@@ -99,6 +99,7 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 	defer e.intake.reset()
 	e.intake.read(logs, time.Now())
 	result := e.deliverer.Deliver(ctx, &e.intake.batch)
+	e.intake.guard.settle(e.intake.batch.Events)
 	e.telemetry.record(ctx, e.intake)
 	e.dropped.tell(e.settings.Logger, &e.intake.batch, time.Now())
 	e.reportHealth(result)

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impressionprocessor/internal/amplitude"
 	"github.com/impression-collector/impressionprocessor/internal/impression"
 )
@@ -18,8 +19,19 @@ import (
 // what was under way behind what came later, and Amplitude applies updates in the order in which they arrive.
 type guard struct {
 	seed maphash.Seed
-	// newest are the times of the last updates, by a hash of user and property.
-	newest *simplelru.LRU[uint64, pcommon.Timestamp]
+	// delivered are the times of the last updates that Amplitude has, by a hash of user and property.
+	delivered *simplelru.LRU[uint64, pcommon.Timestamp]
+	// updates are those of the batch, newest the times of the last of them. What is not delivered is forgotten with the
+	// batch: it comes again, before those behind it, and is not older for having been seen once.
+	updates []guardedUpdate
+	newest  map[uint64]pcommon.Timestamp
+}
+
+// guardedUpdate is an update in an event of the batch, by index.
+type guardedUpdate struct {
+	event int
+	key   uint64
+	at    pcommon.Timestamp
 }
 
 const (
@@ -30,16 +42,16 @@ const (
 )
 
 func newGuard() (*guard, error) {
-	newest, err := simplelru.NewLRU[uint64, pcommon.Timestamp](guarded, nil)
-	return &guard{seed: maphash.MakeSeed(), newest: newest}, err
+	delivered, err := simplelru.NewLRU[uint64, pcommon.Timestamp](guarded, nil)
+	return &guard{seed: maphash.MakeSeed(), delivered: delivered, newest: map[uint64]pcommon.Timestamp{}}, err
 }
 
 // operators are the user property operations that the impression processor emits.
 var operators = []string{"$set", "$unset"}
 
-// isOlder takes from the event the updates that are older than one before, and remembers the others. It says whether
-// nothing is left of the event.
-func (g *guard) isOlder(event *amplitude.Event, now time.Time) bool {
+// isOlder takes from the event, which is to be the batch's of this index, the updates that are older than one before. It
+// says whether nothing is left of the event.
+func (g *guard) isOlder(event *amplitude.Event, index int, now time.Time) bool {
 	if event.Time == 0 || !updatesExperiment(event.UserProperties) {
 		return false
 	}
@@ -49,7 +61,7 @@ func (g *guard) isOlder(event *amplitude.Event, now time.Time) bool {
 			continue
 		}
 		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool {
-			return isExperiment(property) && g.isOlderUpdate(event, property, now)
+			return isExperiment(property) && g.isOlderUpdate(event, property, index, now)
 		})
 	}
 	event.UserProperties.RemoveIf(func(operator string, operation pcommon.Value) bool {
@@ -58,16 +70,28 @@ func (g *guard) isOlder(event *amplitude.Event, now time.Time) bool {
 	return event.Type == impression.IdentifyEventType && event.UserProperties.Len() == 0
 }
 
-func (g *guard) isOlderUpdate(event *amplitude.Event, property string, now time.Time) bool {
+func (g *guard) isOlderUpdate(event *amplitude.Event, property string, index int, now time.Time) bool {
 	key := g.key(event, property)
-	newest, known := g.newest.Get(key)
-	if known && event.Time < newest {
+	delivered, _ := g.delivered.Get(key)
+	if event.Time < max(delivered, g.newest[key]) {
 		return true
 	}
 	if event.Time.AsTime().Sub(now) <= ahead {
-		g.newest.Add(key, event.Time)
+		g.newest[key] = event.Time
+		g.updates = append(g.updates, guardedUpdate{event: index, key: key, at: event.Time})
 	}
 	return false
+}
+
+// settle remembers the updates of the batch that were delivered, and forgets the others.
+func (g *guard) settle(events []delivery.Event) {
+	for _, update := range g.updates {
+		if events[update.event].State == delivery.Delivered {
+			g.delivered.Add(update.key, update.at)
+		}
+	}
+	g.updates = g.updates[:0]
+	clear(g.newest)
 }
 
 // key hashes the user, as Amplitude tells users apart, and the property.

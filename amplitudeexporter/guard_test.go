@@ -4,12 +4,16 @@ package amplitudeexporter
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
 )
 
 // noon is when the updates of the tests are from, in seconds after which they are told apart.
@@ -40,6 +44,18 @@ func TestTheSameUpdateAgainIsNotOlder(t *testing.T) {
 	}
 	assert.Equal(t, 2, p.server.Counts().Received)
 	assert.Len(t, p.server.User("user-1").Events, 1)
+}
+
+// TestWhatFailedIsNotOlderThanItself: a batch comes again as it was, with updates that follow each other.
+func TestWhatFailedIsNotOlderThanItself(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	p.server.AnswerNext(1, amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}})
+	err := p.push(t.Context(), logsOf(update("user-1", "a", "first", 1), update("user-1", "a", "second", 2)))
+	var failed consumererror.Logs
+	require.ErrorAs(t, err, &failed)
+	require.NoError(t, p.push(t.Context(), failed.Data()))
+	assert.Len(t, p.server.User("user-1").Events, 2)
+	assert.Equal(t, map[string]any{"[Experiment] a": "second"}, p.server.User("user-1").Properties)
 }
 
 func TestAnImpressionIsSentWithoutItsOlderInlineUpdate(t *testing.T) {

@@ -145,7 +145,7 @@ func (in *intake) readEvent(reader *source, record plog.LogRecord, now time.Time
 		return fault.DropReason()
 	}
 	event.Time = in.timeOf(reader, record, &event)
-	if in.guard.isOlder(&event, now) {
+	if in.guard.isOlder(&event, len(in.batch.Events), now) {
 		return olderUpdate
 	}
 	event.Groups, _ = reader.Groups()

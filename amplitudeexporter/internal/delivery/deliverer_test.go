@@ -434,18 +434,46 @@ func TestHalvesARequestThatIsTooLarge(t *testing.T) {
 	})
 }
 
-func TestTriesLargerRequestsAgain(t *testing.T) {
+// fill sends requests as large as the limit allows to a server with a limit of its own, and returns how many it refused.
+func fill(l *sizeLimit, limit, requests int) int {
+	refused := 0
+	for range requests {
+		if size := l.bytes(); size > limit {
+			l.refuse(size)
+			refused++
+		} else {
+			l.accept(size)
+		}
+	}
+	return refused
+}
+
+func TestFindsTheLimitOfAProxy(t *testing.T) {
+	for _, limit := range []int{1_000, 130_000, 262_144, 500_000, 999_998, 999_999} {
+		l := newSizeLimit(999_999)
+		fill(l, limit, 50)
+		assert.LessOrEqual(t, l.bytes(), limit)
+		assert.GreaterOrEqual(t, l.bytes(), limit-limit/8)
+		assert.LessOrEqual(t, fill(l, limit, 1000), 3*1000/forgetAfter, "it is asked again now and then only")
+	}
+}
+
+func TestALimitMayChange(t *testing.T) {
+	l := newSizeLimit(999_999)
+	for _, limit := range []int{500_000, 100_000, 999_999} {
+		fill(l, limit, 20*forgetAfter)
+		assert.InDelta(t, limit, l.bytes(), float64(limit)/8)
+	}
+}
+
+// TestASmallRequestSaysLittle: one that is refused though it is small, as by a proxy that fails, is not the end of large
+// ones.
+func TestASmallRequestSaysLittle(t *testing.T) {
 	l := newSizeLimit(1000)
-	l.refused(1000)
-	l.refused(1000)
-	assert.Equal(t, 500, l.bytes())
-	for range growAfter {
-		l.acceptedOne()
-	}
-	assert.Equal(t, 625, l.bytes())
-	for range 10 * growAfter {
-		l.acceptedOne()
-	}
+	l.refuse(100)
+	l.accept(10)
+	assert.Equal(t, 50, l.bytes())
+	fill(l, 1000, 20*forgetAfter)
 	assert.Equal(t, 1000, l.bytes())
 }
 

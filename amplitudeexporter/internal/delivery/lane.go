@@ -76,7 +76,7 @@ func (l *lane) send(ctx context.Context) bool {
 	began := time.Now()
 	answer, status, err := l.attempt(ctx, events, size)
 	if answer.Outcome == amplitude.OutcomeAccepted {
-		l.size.acceptedOne()
+		l.size.accept(size)
 		l.accept(events)
 		return true
 	}
@@ -139,7 +139,7 @@ func (l *lane) further(answer amplitude.Answer, events []int32, size int) bool {
 		if len(events) == 1 {
 			l.drop(events, amplitude.ReasonTooLarge)
 		} else {
-			l.size.refused(size)
+			l.size.refuse(size)
 		}
 		return true
 	case amplitude.OutcomeSomeRefused, amplitude.OutcomeThrottled:

@@ -4,17 +4,21 @@ package delivery // import "github.com/impression-collector/impressionprocessor/
 
 import "sync"
 
-// sizeLimit is the most bytes of a request: the API's limit, or less after a 413, for a proxy may have a limit of its own.
+// sizeLimit is the most bytes of a request: the API's limit, or less after a 413, for a proxy may have a limit of its own,
+// which it looks for by halves.
 type sizeLimit struct {
 	most int
 
-	mutex    sync.Mutex
-	now      int
-	accepted int
+	mutex sync.Mutex
+	now   int
+	// accepted is the largest request that was accepted, refused the smallest that was not.
+	accepted, refused int
+	// since counts the requests that were accepted since one was refused.
+	since int
 }
 
 func newSizeLimit(most int) *sizeLimit {
-	return &sizeLimit{most: most, now: most}
+	return &sizeLimit{most: most, now: most, refused: most + 1}
 }
 
 func (l *sizeLimit) bytes() int {
@@ -23,27 +27,44 @@ func (l *sizeLimit) bytes() int {
 	return l.now
 }
 
-// refused halves the limit after a request of this size was too large. Lanes that find out at the same time halve it
-// once, for their requests were as large.
-func (l *sizeLimit) refused(size int) {
+// refuse halves the limit after a request of this size was too large, but not below what was accepted. Lanes that find out
+// at the same time halve it once, for their requests were as large.
+func (l *sizeLimit) refuse(size int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	l.now = min(l.now, size/2)
-	l.accepted = 0
+	if l.accepted >= size {
+		// It has become less.
+		l.accepted = 0
+	}
+	l.refused = min(l.refused, size)
+	l.now = min(l.now, max(l.accepted, size/2))
+	l.since = 0
 }
 
-// growAfter is how many requests in a row are accepted before a larger one is tried.
-const growAfter = 100
+const (
+	// A limit is found when what is refused is larger by less than a part of it.
+	foundPart = 16
+	// forgetAfter is how many requests in a row are accepted before a larger one than was refused is tried.
+	forgetAfter = 100
+)
 
-func (l *sizeLimit) acceptedOne() {
+// accept raises the limit half way to what was refused, or to the API's where nothing is, if the request used it up.
+func (l *sizeLimit) accept(size int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	if l.now == l.most {
 		return
 	}
-	l.accepted++
-	if l.accepted == growAfter {
-		l.now = min(l.most, l.now+l.now/4)
-		l.accepted = 0
+	l.accepted = max(l.accepted, size)
+	if l.since++; l.since == forgetAfter {
+		l.since = 0
+		l.refused = min(l.most+1, l.refused+l.refused/4)
+	}
+	switch {
+	case size < l.now-l.now/foundPart:
+	case l.refused > l.most:
+		l.now = l.most
+	case l.refused-l.now > l.refused/foundPart:
+		l.now = (l.now + l.refused) / 2
 	}
 }
