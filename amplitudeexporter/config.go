@@ -159,6 +159,14 @@ func (c *Config) url() string {
 	return c.API.URL(c.Region)
 }
 
+// storageID is where the queue is stored, nil for memory.
+func (c *Config) storageID() *component.ID {
+	if !c.QueueConfig.HasValue() {
+		return nil
+	}
+	return c.QueueConfig.Get().StorageID
+}
+
 func (c *Config) checkEndpoint() error {
 	given := c.ClientConfig.Endpoint
 	if given == "" {

@@ -36,6 +36,8 @@ type amplitudeExporter struct {
 	// mutex is for a configuration without queue, in which several receivers may push at once.
 	mutex  sync.Mutex
 	intake *intake
+	// left is what was given back last, the zero value for nothing.
+	left plog.Logs
 	// unhealthy says that the key was refused last.
 	unhealthy bool
 	dropped   dropLog
@@ -96,6 +98,10 @@ func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) 
 func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
+	if e.isAbandoned(logs) {
+		e.left = logs
+		return errStopping
+	}
 	defer e.intake.reset()
 	e.intake.read(logs, time.Now())
 	result := e.deliverer.Deliver(ctx, &e.intake.batch)
@@ -104,14 +110,26 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 	e.dropped.tell(e.settings.Logger, &e.intake.batch, time.Now())
 	e.reportHealth(result)
 	if result.Err == nil {
+		e.left = plog.Logs{}
 		return nil
 	}
 	e.intake.removeDone(logs)
+	e.left = logs
 	err := result.Err
 	if result.Wait > 0 {
 		err = exporterhelper.NewThrottleRetry(err, result.Wait)
 	}
 	return consumererror.NewLogs(err, logs)
+}
+
+var errStopping = errors.New("what came before is not sent yet")
+
+// isAbandoned says that other logs come in place of those that were given back. A queue on disk that is to try for ever
+// does so only when it stops: it tries once each batch that it has read, and keeps on disk what fails. What was given back
+// must not be overtaken by these.
+func (e *amplitudeExporter) isAbandoned(logs plog.Logs) bool {
+	triesForEver := e.config.storageID() != nil && e.config.RetryConfig.MaxElapsedTime == 0
+	return triesForEver && e.left != plog.Logs{} && e.left != logs
 }
 
 // reportHealth makes a key that is refused visible to whoever watches the collector's health.

@@ -4,13 +4,18 @@ package amplitudeexporter // import "github.com/impression-collector/impressionp
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pipeline"
 
 	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/persistentqueue"
 )
 
 // NewFactory returns the factory of the amplitude exporter, for logs.
@@ -28,7 +33,7 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewLogs(ctx, set, cfg, e.push,
+	logs, err := exporterhelper.NewLogs(ctx, set, cfg, e.push,
 		exporterhelper.WithStart(e.start),
 		exporterhelper.WithShutdown(e.shutdown),
 		// Envelopes are unrolled in place, and what was delivered is taken out.
@@ -37,4 +42,40 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}),
 		exporterhelper.WithRetry(config.RetryConfig),
 		exporterhelper.WithQueue(config.QueueConfig))
+	if err != nil {
+		return nil, err
+	}
+	return &resuming{Logs: logs, id: set.ID, storageID: config.storageID()}, nil
+}
+
+// resuming is an exporter whose queue goes on where it was.
+type resuming struct {
+	exporter.Logs
+	id component.ID
+	// storageID is nil for a queue in memory.
+	storageID *component.ID
+}
+
+// Start implements component.Component.
+func (r *resuming) Start(ctx context.Context, host component.Host) error {
+	if err := r.resume(ctx, host); err != nil {
+		return fmt.Errorf("sending_queue.storage: %w", err)
+	}
+	return r.Logs.Start(ctx, host)
+}
+
+func (r *resuming) resume(ctx context.Context, host component.Host) error {
+	if r.storageID == nil {
+		return nil
+	}
+	extension, isStorage := host.GetExtensions()[*r.storageID].(storage.Extension)
+	if !isStorage {
+		// The queue says so when it starts.
+		return nil
+	}
+	client, err := extension.GetClient(ctx, component.KindExporter, r.id, pipeline.SignalLogs.String())
+	if err != nil {
+		return err
+	}
+	return errors.Join(persistentqueue.Resume(ctx, client), client.Close(ctx))
 }

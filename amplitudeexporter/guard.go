@@ -15,8 +15,9 @@ import (
 	"github.com/impression-collector/impressionprocessor/internal/impression"
 )
 
-// guard keeps an older update of an experiment's user property from undoing a newer one: after a crash the queue brings
-// what was under way behind what came later, and Amplitude applies updates in the order in which they arrive.
+// guard keeps an older update of an experiment's user property from undoing a newer one. Amplitude applies updates in the
+// order in which they arrive, and what is brought a second time, by a sender without an answer or from a topic that is read
+// again, may come behind what came later.
 type guard struct {
 	seed maphash.Seed
 	// delivered are the times of the last updates that Amplitude has, by a hash of user and property.

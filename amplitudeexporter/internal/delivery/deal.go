@@ -2,11 +2,10 @@
 
 package delivery // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
 
-import "hash/maphash"
+import "github.com/cespare/xxhash/v2"
 
 // dealer deals the events of a batch out to lanes.
 type dealer struct {
-	seed maphash.Seed
 	// users and devices hold the group, by index of its first event, in which an id was seen first.
 	users, devices map[string]int32
 	// parent is the forest of groups, by index of event; a root is its own parent.
@@ -14,7 +13,7 @@ type dealer struct {
 }
 
 func newDealer() *dealer {
-	return &dealer{seed: maphash.MakeSeed(), users: map[string]int32{}, devices: map[string]int32{}}
+	return &dealer{users: map[string]int32{}, devices: map[string]int32{}}
 }
 
 // mostIDsKept bounds the maps that are used again.
@@ -37,7 +36,7 @@ func (d *dealer) deal(events []Event, lanes [][]int32) {
 		if id == "" {
 			id = first.UserID
 		}
-		lane := maphash.String(d.seed, id) % uint64(len(lanes))
+		lane := xxhash.Sum64String(id) % uint64(len(lanes))
 		lanes[lane] = append(lanes[lane], int32(i))
 	}
 	d.forget()
