@@ -3,14 +3,10 @@
 package impressionprocessor
 
 import (
-	"cmp"
-	"io/fs"
-	"os"
+	"maps"
 	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
@@ -20,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impressionprocessor/internal/configtest"
 	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 	"github.com/impression-collector/impressionprocessor/internal/layout"
 )
@@ -154,62 +151,51 @@ func load(t *testing.T, text string) error {
 }
 
 func TestSchemaRefusesBadConfigs(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile("config.schema.json")
-	require.NoError(t, err)
+	schema := configtest.Schema(t, "config.schema.json")
 	for name, bad := range badConfigs {
 		t.Run(name, func(t *testing.T) {
-			var config any
-			require.NoError(t, yaml.Unmarshal([]byte(bad.yaml), &config))
+			err := schema.Validate(configtest.Parse(t, bad.yaml))
 			if bad.beyondSchema {
-				assert.NoError(t, schema.Validate(config))
+				assert.NoError(t, err)
 			} else {
-				assert.Error(t, schema.Validate(config))
+				assert.Error(t, err)
 			}
 		})
 	}
 }
 
 func TestSchemaListsThePresets(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile("config.schema.json")
-	require.NoError(t, err)
+	schema := configtest.Schema(t, "config.schema.json")
 	for _, preset := range layout.Presets() {
 		entry := map[string]any{"preset": preset, "properties": []any{"event"}, "user_id": []any{}}
 		assert.NoError(t, schema.Validate(map[string]any{"layouts": []any{entry}}))
 	}
 }
 
+// ours is the component in a configuration.
+var ours = configtest.Component{Section: "processors", Type: metadata.Type.String()}
+
 // TestSchemaAcceptsShippedConfigs covers every configuration that users are shown, but those shown for their faults.
 func TestSchemaAcceptsShippedConfigs(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile("config.schema.json")
-	require.NoError(t, err)
-	accepted := 0
-	accept := func(path string, components map[string]any) {
-		for id, config := range components {
-			if id == "impression" || strings.HasPrefix(id, "impression/") {
-				assert.NoError(t, schema.Validate(config), "%s: %s", path, id)
-				accepted++
-			}
-		}
+	schema := configtest.Schema(t, "config.schema.json")
+	shipped := ours.InFolder(t, filepath.Join("..", "testdata"))
+	maps.Copy(shipped, ours.InFile(t, filepath.Join("testdata", "config.yaml")))
+	assert.Greater(t, len(shipped), 3)
+	for place, config := range shipped {
+		assert.NoError(t, schema.Validate(config), place)
 	}
-	accept("testdata/config.yaml", readYAML(t, filepath.Join("testdata", "config.yaml")))
-	require.NoError(t, filepath.WalkDir(filepath.Join("..", "testdata"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() && entry.Name() == "invalid" {
-			return cmp.Or(err, fs.SkipDir)
-		}
-		if filepath.Ext(path) == ".yaml" {
-			processors, _ := readYAML(t, path)["processors"].(map[string]any)
-			accept(path, processors)
-		}
-		return nil
-	}))
-	assert.Greater(t, accepted, 3)
 }
 
-func readYAML(t *testing.T, path string) map[string]any {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	var content map[string]any
-	require.NoError(t, yaml.Unmarshal(text, &content), path)
-	return content
+func TestREADMEsShowGoodConfigs(t *testing.T) {
+	schema := configtest.Schema(t, "config.schema.json")
+	for _, readme := range []string{"README.md", filepath.Join("..", "README.md")} {
+		shown := ours.InMarkdown(t, readme)
+		assert.NotEmpty(t, shown, readme)
+		for place, config := range shown {
+			assert.NoError(t, schema.Validate(config), place)
+			text, err := yaml.Marshal(config)
+			require.NoError(t, err)
+			assert.NoError(t, load(t, string(text)), place)
+		}
+	}
 }
