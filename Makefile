@@ -25,6 +25,10 @@ COVER_SKIP := /generated_|/internal/[a-z]*test/
 run: collector ## Build the collector, run it on testdata/demo, show what it did
 	@go run ./internal/demo
 
+.PHONY: run-bridge
+run-bridge: collector ## Send the same to a fake Amplitude, show what it then knows of each user
+	@go run ./internal/demo -bridge
+
 .PHONY: collector
 collector: _build/go.mod ## Build _build/otelcol-impression (minutes the first time, seconds after)
 	@echo 'building _build/otelcol-impression'

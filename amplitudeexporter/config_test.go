@@ -80,18 +80,20 @@ func TestLoadConfig(t *testing.T) {
 }
 
 func TestURL(t *testing.T) {
-	for want, text := range map[string]string{
-		"https://api2.amplitude.com/2/httpapi":   `{}`,
-		"https://api.eu.amplitude.com/2/httpapi": `{region: eu}`,
-		"https://api.eu.amplitude.com/batch":     `{region: eu, api: batch}`,
-		"http://127.0.0.1:80/x":                  `{region: eu, endpoint: "http://127.0.0.1:80/x"}`,
-		"http://[::1]/x":                         `{endpoint: "http://[::1]/x"}`,
-		"http://localhost/x":                     `{endpoint: "http://localhost/x"}`,
-		"https://proxy/x":                        `{endpoint: "https://proxy/x"}`,
+	for text, want := range map[string]string{
+		`{}`:                        "https://api2.amplitude.com/2/httpapi",
+		`{region: eu}`:              "https://api.eu.amplitude.com/2/httpapi",
+		`{region: eu, api: batch}`:  "https://api.eu.amplitude.com/batch",
+		`{endpoint: ""}`:            "https://api2.amplitude.com/2/httpapi",
+		`{region: eu, endpoint: ~}`: "https://api.eu.amplitude.com/2/httpapi",
+		`{region: eu, endpoint: "http://127.0.0.1:80/x"}`: "http://127.0.0.1:80/x",
+		`{endpoint: "http://[::1]/x"}`:                    "http://[::1]/x",
+		`{endpoint: "http://localhost/x"}`:                "http://localhost/x",
+		`{endpoint: "https://proxy/x"}`:                   "https://proxy/x",
 	} {
 		config, err := load(t, strings.Replace(text, "{", "{api_key: k, ", 1))
 		require.NoError(t, err)
-		assert.Equal(t, want, config.url())
+		assert.Equal(t, want, config.url(), text)
 	}
 }
 

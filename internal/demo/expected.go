@@ -27,34 +27,42 @@ func objectOf(record plog.LogRecord) map[string]any {
 	return object
 }
 
-func writeExpected(path string, records plog.LogRecordSlice) error {
-	var objects bytes.Buffer
-	encoder := json.NewEncoder(&objects)
+func objectsOf(records plog.LogRecordSlice) []map[string]any {
+	var objects []map[string]any
 	for _, record := range records.All() {
-		if err := encoder.Encode(objectOf(record)); err != nil {
+		objects = append(objects, objectOf(record))
+	}
+	return objects
+}
+
+func writeExpected(path string, objects []map[string]any) error {
+	var lines bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	for _, object := range objects {
+		if err := encoder.Encode(object); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(path, objects.Bytes(), 0o644)
+	return os.WriteFile(path, lines.Bytes(), 0o644)
 }
 
-// checkExpected says, value by value, in what the first record that is not as expected differs.
-func checkExpected(path string, records plog.LogRecordSlice) error {
+// checkExpected says, value by value, in what the first object that is not as expected differs.
+func checkExpected(path string, objects []map[string]any) error {
 	want, err := readExpected(path)
 	if err != nil {
 		return err
 	}
-	for i := range max(len(want), records.Len()) {
+	for i := range max(len(want), len(objects)) {
 		var wanted, got map[string]string
 		if i < len(want) {
 			wanted = valuesOf(want[i])
 		}
-		if i < records.Len() {
-			got = valuesOf(objectOf(records.At(i)))
+		if i < len(objects) {
+			got = valuesOf(objects[i])
 		}
 		if differences := differencesOf(wanted, got); len(differences) > 0 {
 			return fmt.Errorf("\nthe output (%d records) is not what %s expects (%d records); record %d is the first that differs:\n  %s",
-				records.Len(), path, len(want), i+1, strings.Join(differences, "\n  "))
+				len(objects), path, len(want), i+1, strings.Join(differences, "\n  "))
 		}
 	}
 	return nil

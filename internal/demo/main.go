@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The demo runs the collector on testdata/demo and shows what it did to each impression. It fails when the collector's
-// output is not the expected one.
+// The demo runs the collector on testdata/demo and shows what it did to each impression, or, with -bridge, on
+// testdata/bridge/demo and shows what Amplitude then knows of each user. It fails when that is not what is expected.
 package main
 
 import (
@@ -19,16 +19,26 @@ import (
 
 func main() {
 	update := flag.Bool("update", false, "make the collector's output the expected one")
+	bridge := flag.Bool("bridge", false, "send to a fake Amplitude and show what it knows")
 	flag.Parse()
+	ctx := context.Background()
 	root, err := collectortest.Root()
-	if err == nil {
-		err = run(context.Background(), os.Stdout, filepath.Join(root, "testdata", "demo"), *update)
+	demo := filepath.Join(root, "testdata", "demo")
+	switch {
+	case err != nil:
+	case *bridge:
+		err = runBridge(ctx, os.Stdout, filepath.Join(root, "testdata", "bridge", "demo"), filepath.Join(demo, eventsFile), *update)
+	default:
+		err = run(ctx, os.Stdout, demo, *update)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
+
+// eventsFile is the input, of both demos.
+const eventsFile = "events.ndjson"
 
 // run shows what the collector makes of the events in a folder.
 func run(ctx context.Context, out io.Writer, folder string, update bool) (err error) {
@@ -38,7 +48,7 @@ func run(ctx context.Context, out io.Writer, folder string, update bool) (err er
 	}
 	defer func() { err = errors.Join(err, output.Close(), os.Remove(output.Name())) }()
 
-	events := filepath.Join(folder, "events.ndjson")
+	events := filepath.Join(folder, eventsFile)
 	logs, err := collectortest.ProcessFile(ctx, filepath.Join(folder, "collector.yaml"), events, output.Name())
 	if err != nil {
 		return err
@@ -46,14 +56,14 @@ func run(ctx context.Context, out io.Writer, folder string, update bool) (err er
 	records := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
 	expected := filepath.Join(folder, "expected.ndjson")
 	if update {
-		return writeExpected(expected, records)
+		return writeExpected(expected, objectsOf(records))
 	}
 	input, err := os.ReadFile(events)
 	if err != nil {
 		return err
 	}
 	lines, pairErr := pair(bytes.Split(bytes.TrimSpace(input), []byte("\n")), records)
-	if err := errors.Join(tell(out, lines), pairErr, checkExpected(expected, records)); err != nil {
+	if err := errors.Join(tell(out, lines), pairErr, checkExpected(expected, objectsOf(records))); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "\n%d lines in, %d records out, as testdata/demo/expected.ndjson has them\n", len(lines), records.Len())

@@ -15,9 +15,15 @@ import (
 
 func demoFolder(t *testing.T) string {
 	t.Helper()
-	folder := filepath.Join(t.TempDir(), "demo")
-	require.NoError(t, os.CopyFS(folder, os.DirFS(filepath.Join("..", "..", "testdata", "demo"))))
-	return folder
+	return copyOf(t, filepath.Join("..", "..", "testdata", "demo"))
+}
+
+// copyOf copies a folder for a test to change.
+func copyOf(t *testing.T, folder string) string {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), filepath.Base(folder))
+	require.NoError(t, os.CopyFS(copied, os.DirFS(folder)))
+	return copied
 }
 
 // change changes a file of the demo in one place.

@@ -43,13 +43,7 @@ func process(t *testing.T, name, config, variable string, input plog.Logs, outpu
 	for _, encoding := range encodings {
 		body, err := encoding.marshaler.MarshalLogs(input)
 		require.NoError(t, err)
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+c.OTLPEndpoint+"/v1/logs", bytes.NewReader(body))
-		require.NoError(t, err)
-		request.Header.Set("Content-Type", encoding.contentType)
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		require.Equal(t, http.StatusOK, response.StatusCode, encoding.contentType)
+		require.Equal(t, http.StatusOK, post(t, c, encoding.contentType, body), encoding.contentType)
 	}
 	for _, output := range outputs {
 		require.NoError(t, c.WaitForBatches(t.Context(), output, len(encodings)))
@@ -64,6 +58,18 @@ func process(t *testing.T, name, config, variable string, input plog.Logs, outpu
 		written = append(written, batches)
 	}
 	return written
+}
+
+// post sends a batch by OTLP/HTTP and returns the status of the answer.
+func post(t *testing.T, c *collectortest.Collector, contentType string, body []byte) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+c.OTLPEndpoint+"/v1/logs", bytes.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", contentType)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }
 
 func readLogs(t *testing.T, path string) plog.Logs {

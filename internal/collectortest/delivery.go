@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package collectortest // import "github.com/impression-collector/impressionprocessor/internal/collectortest"
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+)
+
+// Deliver runs the default collector until it has brought the events of a file, a line of JSON each, to a fake Amplitude.
+// Its configuration has the file as ${env:INPUT}, the server as ${env:AMPLITUDE_ENDPOINT} and a key as
+// ${env:AMPLITUDE_API_KEY}.
+func Deliver(ctx context.Context, config, events string, server *amplitudetest.Server, variables ...string) error {
+	last, err := markOfLast(events)
+	if err != nil {
+		return err
+	}
+	variables = append(variables, "INPUT="+events, "AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY=any")
+	c, err := Start(ctx, Default, config, variables...)
+	if err != nil {
+		return err
+	}
+	delivered := c.WaitUntil(ctx, "to the end of the file", func() (bool, error) {
+		return slices.ContainsFunc(server.Events(), func(e amplitudetest.Event) bool { return bytes.Contains(e.Raw, last) }), nil
+	})
+	// What other lanes have not sent yet is sent before the collector ends.
+	return errors.Join(delivered, c.Stop())
+}

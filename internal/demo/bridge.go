@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+)
+
+// runBridge shows what a fake Amplitude knows of each user once the collector of a folder has sent it the events of a file.
+func runBridge(ctx context.Context, out io.Writer, folder, events string, update bool) (err error) {
+	server := amplitudetest.New()
+	if err := server.Listen(ctx, "127.0.0.1:0"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+
+	if err := collectortest.Deliver(ctx, filepath.Join(folder, "collector.yaml"), events, server); err != nil {
+		return err
+	}
+	expected := filepath.Join(folder, "expected.ndjson")
+	known := knownObjects(server.Users())
+	if update {
+		return writeExpected(expected, known)
+	}
+	if err := tellBridge(out, events); err != nil {
+		return err
+	}
+	if err := errors.Join(server.WriteKnown(out), checkExpected(expected, known)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "\n%d users, as testdata/bridge/demo/expected.ndjson has them\n", len(server.Users()))
+	return err
+}
+
+func tellBridge(out io.Writer, events string) error {
+	input, err := os.ReadFile(events)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, `%d lines in. What is no track call, no JSON, or nobody's, is not sent.
+What Amplitude would now know of each user, the events in the order in which they came:
+
+`, bytes.Count(input, []byte("\n")))
+	return err
+}
+
+// knownObjects are, for each user, what the user properties are and then each event. Users are in the order of their
+// ids: which lane is the first to send is another at each run.
+func knownObjects(users []amplitudetest.User) []map[string]any {
+	slices.SortFunc(users, func(a, b amplitudetest.User) int { return cmp.Compare(a.ID, b.ID) })
+	var objects []map[string]any
+	for _, u := range users {
+		objects = append(objects, map[string]any{"user": u.ID, "user_properties": u.Properties})
+		for i := range u.Events {
+			e := &u.Events[i]
+			event := map[string]any{"event_type": e.Type, "insert_id": e.InsertID, "time": e.Time}
+			for field, value := range map[string]string{"user_id": e.UserID, "device_id": e.DeviceID} {
+				if value != "" {
+					event[field] = value
+				}
+			}
+			for field, properties := range map[string]map[string]any{"event_properties": e.Properties, "user_properties": e.UserProperties} {
+				if properties != nil {
+					event[field] = properties
+				}
+			}
+			objects = append(objects, event)
+		}
+	}
+	return objects
+}

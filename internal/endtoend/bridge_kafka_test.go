@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package endtoend
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+)
+
+// TestKafkaKeyedByUser kills the bridge while Amplitude is away, and again while it delivers.
+func TestKafkaKeyedByUser(t *testing.T) {
+	t.Parallel()
+	const topic, partitions, count = "keyed", 8, 12
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic))
+	require.NoError(t, err)
+	defer cluster.Close()
+	users := trackedUsers(40)
+	produceKeyed(t, cluster, topic, users, count)
+
+	server := amplitudetest.Start(t)
+	server.AnswerAll(unavailable)
+	c := startBridge(t, "kafka-keyed", server,
+		"KAFKA_BROKER="+cluster.ListenAddrs()[0], "KAFKA_TOPIC="+topic, "KAFKA_INSTANCE=bridge-0")
+	// Long enough for offsets to be committed that are not to be.
+	require.NoError(t, c.WaitUntil(t.Context(), "to send an event for the fourth time", func() (bool, error) {
+		return mostTimesSent(server) >= 4, nil
+	}))
+	require.NoError(t, c.Kill())
+
+	server.AnswerUsually()
+	require.NoError(t, c.Restart(t.Context()))
+	waitForIngested(t, c, server, 200)
+	require.NoError(t, c.Kill())
+
+	require.NoError(t, c.Restart(t.Context()))
+	assertKnown(t, c, server, users, count)
+	require.NoError(t, c.Stop())
+}
+
+// produceKeyed produces so many events of each user to a topic: what all users do first, what they do next, and so on.
+func produceKeyed(t *testing.T, cluster *kfake.Cluster, topic string, users []string, count int) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	require.NoError(t, err)
+	defer client.Close()
+	var messages []*kgo.Record
+	for number := range count {
+		for _, user := range users {
+			messages = append(messages, &kgo.Record{Topic: topic, Key: []byte(user), Value: trackedEvent{user: user, number: number}.call(t)})
+		}
+	}
+	require.NoError(t, client.ProduceSync(t.Context(), messages...).FirstErr())
+}
+
+func mostTimesSent(server *amplitudetest.Server) int {
+	most, sent := 0, map[string]int{}
+	for _, request := range server.Requests() {
+		for i := range request.Events {
+			id := request.Events[i].InsertID
+			sent[id]++
+			most = max(most, sent[id])
+		}
+	}
+	return most
+}
