@@ -4,9 +4,9 @@ package amplitudeexporter
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -126,7 +126,7 @@ const queued = 12
 func fill(t *testing.T, e exporter.Logs) {
 	t.Helper()
 	for n := range queued {
-		require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(event(fmt.Sprint(n)))))
+		require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(event(strconv.Itoa(n)))))
 	}
 }
 
@@ -138,7 +138,7 @@ func assertAllInOrder(t *testing.T, server *amplitudetest.Server) {
 	err := server.WaitUntil(ctx, func(amplitudetest.Counts) bool { return len(server.User("user-17").Events) == queued })
 	require.NoError(t, err, "lost")
 	for n, event := range server.User("user-17").Events {
-		assert.Equal(t, fmt.Sprint(n), event.Type)
+		assert.Equal(t, strconv.Itoa(n), event.Type)
 	}
 }
 

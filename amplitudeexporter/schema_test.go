@@ -109,7 +109,7 @@ func TestREADMEShowsGoodConfigs(t *testing.T) {
 	shown := ours.InMarkdown(t, "README.md")
 	assert.NotEmpty(t, shown)
 	for place, config := range shown {
-		assert.NoError(t, schema.Validate(config), place)
+		require.NoError(t, schema.Validate(config), place)
 		text, err := yaml.Marshal(config)
 		require.NoError(t, err)
 		_, err = load(t, string(text))

@@ -192,7 +192,7 @@ func TestREADMEsShowGoodConfigs(t *testing.T) {
 		shown := ours.InMarkdown(t, readme)
 		assert.NotEmpty(t, shown, readme)
 		for place, config := range shown {
-			assert.NoError(t, schema.Validate(config), place)
+			require.NoError(t, schema.Validate(config), place)
 			text, err := yaml.Marshal(config)
 			require.NoError(t, err)
 			assert.NoError(t, load(t, string(text)), place)

@@ -72,7 +72,7 @@ func (c Component) InFolder(tb testing.TB, folder string) Configs {
 	return found
 }
 
-var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?\n)```")
 
 // YAMLBlocks returns the blocks of YAML in a Markdown file.
 func YAMLBlocks(tb testing.TB, path string) []string {

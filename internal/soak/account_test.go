@@ -96,7 +96,7 @@ func numberOf(e *amplitudetest.Event) (number int, isUpdate bool) {
 	return number, true
 }
 
-// assertPerfect is for what happens to a collector that is not killed.
+// assertPerfect asserts that nothing is missing and nothing out of order, whatever happened to the collector.
 func (a account) assertPerfect(t *testing.T) {
 	t.Helper()
 	assert.Zero(t, a.lost, "lost")

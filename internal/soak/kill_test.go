@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
@@ -35,7 +34,7 @@ func killScenario(t *testing.T, size size) {
 			want := server.Counts().Ingested + 100
 			b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Ingested >= want })
 		}
-		senders.waitForMore(t, b, random.Int64N(80))
+		senders.waitForMore(t, b, random.Int64N(40))
 		require.NoError(t, b.Kill())
 		if kill%3 == 2 {
 			// Once more while it starts, and reads what it left.
@@ -53,9 +52,7 @@ func killScenario(t *testing.T, size size) {
 	settled := b.settle(t, people, patience)
 	tell(t, "%d kills in %.0f s: %s; %s after the last kill",
 		size.kills, took.Seconds(), settled, (time.Since(began) - took).Round(time.Millisecond))
-	assert.Zero(t, settled.lost, "lost")
-	assert.Zero(t, settled.twice, "twice")
-	assert.Zero(t, settled.wrong, "wrong properties")
+	settled.assertPerfect(t)
 }
 
 // senders are several that send side by side, each events of its own people.

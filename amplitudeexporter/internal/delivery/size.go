@@ -56,7 +56,8 @@ func (l *sizeLimit) accept(size int) {
 		return
 	}
 	l.accepted = max(l.accepted, size)
-	if l.since++; l.since == forgetAfter {
+	l.since++
+	if l.since == forgetAfter {
 		l.since = 0
 		l.refused = min(l.most+1, l.refused+l.refused/4)
 	}
