@@ -58,7 +58,7 @@ func (c Component) InFolder(tb testing.TB, folder string) Configs {
 	tb.Helper()
 	found := Configs{}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() && entry.Name() == "invalid" && path != folder {
+		if err != nil || entry.IsDir() && entry.Name() == "invalid" {
 			return cmp.Or(err, fs.SkipDir)
 		}
 		if filepath.Ext(path) == ".yaml" {
