@@ -58,6 +58,7 @@ func TestSchemaAcceptsGoodConfigs(t *testing.T) {
 		`{api_key: k, endpoint: "http://localhost/x"}`,
 		`{api_key: k, endpoint: "http://proxy/x", tls: {insecure: true}}`,
 		`{api_key: k, endpoint: ""}`,
+		`{api_key: k, endpoint: }`,
 		`{api_key: k, sending_queue: {enabled: false, num_consumers: 4}}`,
 		`{api_key: k, sending_queue: {wait_for_result: true, batch: {max_size: 0}}}`,
 		`{api_key: k, retry_on_failure: {max_elapsed_time: 0s}}`,
