@@ -50,8 +50,7 @@ func TestFormsAgree(t *testing.T) {
 
 func deliver(t *testing.T, folder string, server *amplitudetest.Server, variables ...string) {
 	t.Helper()
-	events, config := testdata("demo", "events.ndjson"), testdata("bridge", folder, "collector.yaml")
-	require.NoError(t, collectortest.Deliver(t.Context(), config, events, server, variables...))
+	require.NoError(t, collectortest.Deliver(t.Context(), bridgeConfig(t, folder), testdata("demo", "events.ndjson"), server, variables...))
 }
 
 // typesSent returns the types of the events as they were sent, and how many of each.

@@ -33,9 +33,15 @@ func startBridge(t *testing.T, folder string, server *amplitudetest.Server, vari
 		"OTLP_GRPC_ENDPOINT=" + grpc,
 		"STORAGE=" + t.TempDir(),
 	}, variables...)
-	c, err := collectortest.Start(t.Context(), collectortest.Default, testdata("bridge", folder, "collector.yaml"), variables...)
+	c, err := collectortest.Start(t.Context(), collectortest.Default, bridgeConfig(t, folder), variables...)
 	require.NoError(t, err)
 	return c
+}
+
+func bridgeConfig(t *testing.T, folder string) string {
+	t.Helper()
+	assert.FileExists(t, testdata("bridge", folder, "README.md"))
+	return testdata("bridge", folder, "collector.yaml")
 }
 
 // trackedEvent is an event that a user makes, and that can be recognised in Amplitude.
