@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,8 +41,7 @@ func TestSchemaRefusesBadConfigs(t *testing.T) {
 // TestSchemaAcceptsShippedConfigs covers every configuration that users are shown, but those shown for their faults.
 func TestSchemaAcceptsShippedConfigs(t *testing.T) {
 	schema := configtest.Schema(t, "config.schema.json")
-	shipped := ours.InFolder(t, filepath.Join("..", "testdata"))
-	maps.Copy(shipped, ours.InFile(t, filepath.Join("testdata", "config.yaml")))
+	shipped := ours.Shipped(t)
 	assert.Greater(t, len(shipped), 3)
 	for place, config := range shipped {
 		assert.NoError(t, schema.Validate(config), place)

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -70,6 +71,15 @@ func (c Component) InFolder(tb testing.TB, folder string) Configs {
 		tb.Fatal(err)
 	}
 	return found
+}
+
+// Shipped returns the component's configurations in the repository's testdata and in that of the component, whose folder
+// is the current one.
+func (c Component) Shipped(tb testing.TB) Configs {
+	tb.Helper()
+	shipped := c.InFolder(tb, filepath.Join("..", "testdata"))
+	maps.Copy(shipped, c.InFile(tb, filepath.Join("testdata", "config.yaml")))
+	return shipped
 }
 
 var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?\n)```")

@@ -34,11 +34,7 @@ func drain(t *testing.T, records int, lanes string) float64 {
 	sink := startSink(t)
 	b := startCollector(t, "bridge.yaml", "AMPLITUDE_ENDPOINT=http://"+sink.address, "LANES="+lanes)
 	people := newPeople("laden", 200)
-	s := newSender(b)
-	for sent := 0; sent < records; sent += 50 {
-		first := sent % len(people)
-		require.NoError(t, s.send(t.Context(), batch(people[first:first+50], 8000)))
-	}
+	require.NoError(t, newSender(b).sendInTurn(t.Context(), people, records, 50, 8000))
 	want := int64(0)
 	for _, p := range people {
 		want += int64(p.sent + p.updates)

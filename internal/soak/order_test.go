@@ -21,12 +21,8 @@ func orderScenario(t *testing.T, size size) {
 	var running sync.WaitGroup
 	send := func(people []*person, records, perBatch int) {
 		running.Go(func() {
-			for sent := 0; sent < records; sent += perBatch {
-				first := sent % len(people)
-				if err := s.send(t.Context(), batch(people[first:first+perBatch], 0)); err != nil {
-					t.Error(err)
-					return
-				}
+			if err := s.sendInTurn(t.Context(), people, records, perBatch, 0); err != nil {
+				t.Error(err)
 			}
 		})
 	}

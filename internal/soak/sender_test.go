@@ -64,7 +64,18 @@ func (s *sender) isAccepted(ctx context.Context, body []byte) bool {
 	return response.Body.Close() == nil && err == nil && response.StatusCode == http.StatusOK
 }
 
-// sendAtRate sends batches of people in turn, so many records a second, until so many are sent, and returns for how long.
+// sendInTurn sends so many records of people in turn, so many in a batch, each with so many bytes of padding.
+func (s *sender) sendInTurn(ctx context.Context, people []*person, records, perBatch, padding int) error {
+	for sent := 0; sent < records; sent += perBatch {
+		first := sent % len(people)
+		if err := s.send(ctx, batch(people[first:first+perBatch], padding)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendAtRate sends batches of people in turn, so many records a second for so long.
 func (s *sender) sendAtRate(ctx context.Context, people []*person, rate int, length time.Duration) error {
 	const perBatch = 100
 	began := time.Now()

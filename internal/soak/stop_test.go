@@ -18,10 +18,7 @@ func stopScenario(t *testing.T, size size) {
 	server.AnswerAll(unavailable)
 	b := startBridge(t, server, "bridge.yaml")
 	people := newPeople("queued", 50)
-	s := newSender(b)
-	for sent := 0; sent < size.records; sent += len(people) {
-		require.NoError(t, s.send(t.Context(), batch(people, 0)))
-	}
+	require.NoError(t, newSender(b).sendInTurn(t.Context(), people, size.records, len(people), 0))
 	b.waitForRequests(t, 1)
 	require.NoError(t, b.Stop())
 	require.Zero(t, server.Counts().Ingested)
@@ -40,10 +37,7 @@ func keyScenario(t *testing.T, size size) {
 	server.RefuseKey(true)
 	b := startBridge(t, server, "health.yaml")
 	people := newPeople("keyed", 50)
-	s := newSender(b)
-	for sent := 0; sent < size.records; sent += len(people) {
-		require.NoError(t, s.send(t.Context(), batch(people, 0)))
-	}
+	require.NoError(t, newSender(b).sendInTurn(t.Context(), people, size.records, len(people), 0))
 	b.waitForHealth(t, "StatusRecoverableError")
 	refused := server.Counts().Requests
 	server.RefuseKey(false)
