@@ -68,7 +68,7 @@ soak: collector ## Kill, fail and starve the collector for an hour; ARGS='-run T
 	@go test ./internal/soak -count=1 -v -timeout=0 $(ARGS) -soak.long
 
 .PHONY: bench
-bench: ## Compare with OTTL, print one table, fail where a bar is missed
+bench: ## Compare with OTTL, Amplitude's client and JSON libraries, print one table, fail where a bar is missed
 	@go run -C internal/bench .
 
 .PHONY: fake-amplitude

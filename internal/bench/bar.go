@@ -60,6 +60,12 @@ func (g *group) bars(e *entry) []bar {
 		return []bar{allocs(14)}
 	case "attributes " + attributesLabel(manyAttributes):
 		return g.atMost(e, 12, attributesLabel(fewAttributes))
+	case "encode " + ours:
+		return []bar{allocs(0)}
+	case "encode " + goccy, "encode " + sonic, "encode " + stdJSON:
+		return g.atLeast(e, 1, ours)
+	case "exporter " + analyticsGo:
+		return g.atLeast(e, 3, ours)
 	}
 	return nil
 }

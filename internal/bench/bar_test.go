@@ -54,5 +54,5 @@ func TestAllBarsAreThere(t *testing.T) {
 			bars += len(g.bars(e))
 		}
 	}
-	assert.Equal(t, 24, bars)
+	assert.Equal(t, 29, bars)
 }

@@ -6,13 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"go.opentelemetry.io/collector/consumer/consumertest"
-	"go.opentelemetry.io/collector/pdata/plog"
+	"time"
 )
-
-// distinct is how many batches of a workload there are, so that no contender learns one by heart.
-const distinct = 8
 
 // group is measured together, round by round, so that its entries meet the same weather.
 type group struct {
@@ -21,17 +16,26 @@ type group struct {
 	rounds  int
 }
 
-// entry is one contender on one workload.
+// entry is a contender at its job.
 type entry struct {
-	workload
-	contender string
 	// label tells entries of the same contender apart.
-	label   string
-	consume consume
-	batches []plog.Logs
-	// single is a batch of one record.
-	single plog.Logs
+	label string
+	job
 	result
+}
+
+// job is what a contender does over and over.
+type job interface {
+	// check says where the contender does not do the same as ours.
+	check() error
+	// prepare makes the contender and its events.
+	prepare(made batches) error
+	// countAllocs returns the allocations an event, beyond those that do not grow with the number of events.
+	countAllocs() (float64, error)
+	// turn returns the nanoseconds an event, of one or several samples.
+	turn() ([]float64, error)
+	// close lets go of what prepare made.
+	close() error
 }
 
 // newGroups makes the groups with the entries whose names, such as otel/10/ours, begin so.
@@ -49,86 +53,56 @@ func newGroups(only string) ([]*group, error) {
 		}
 	}
 	add(newAttributesGroup())
+	add(newEncodeGroup())
+	add(newExporterGroup())
+	add(newPipelineGroup())
 	if len(groups) == 0 {
 		return nil, fmt.Errorf("nothing begins with %q", only)
 	}
 	return groups, nil
 }
 
-func newGroup(layout string, percent int) *group {
-	g := &group{name: fmt.Sprintf("%s/%d", layout, percent)}
-	for _, contender := range contenders(layout, percent) {
-		g.entries = append(g.entries, &entry{workload: newWorkload(layout, percent), contender: contender, label: contender})
-	}
-	if percent == 100 && (layout == segmentText || layout == segmentTextBatch) {
-		g.entries = append(g.entries, &entry{workload: newWorkload(segmentBody, percent), contender: ours, label: transformation})
-	}
-	return g
-}
-
-// contenders are those that tell something of a layout. OTTL has no part in texts of several events: it cannot make
-// records of them.
-func contenders(layout string, percent int) []string {
-	switch {
-	case layout == segmentText:
-		return []string{bareScan, bareParse, ours, favourable}
-	case layout == segmentTextBatch:
-		return []string{bareScan, bareParse, ours}
-	case percent == 0:
-		return []string{floor, floorComponent, ours, allPresets, fanOut, favourable}
-	default:
-		return []string{floor, floorComponent, ours, fanOut, favourable}
-	}
-}
-
-// transformation labels ours on events that need no parsing: what is left of its time on texts when they are parsed.
-const transformation = "transformation alone"
-
-func newAttributesGroup() *group {
-	g := &group{name: "attributes"}
-	for _, number := range []int{fewAttributes, manyAttributes} {
-		w := newWorkload(otel, 100)
-		w.fewest, w.most = number, number
-		g.entries = append(g.entries, &entry{workload: w, contender: ours, label: attributesLabel(number)})
-	}
-	return g
-}
-
-// The numbers of attributes between which the cost is to be linear.
-const (
-	fewAttributes  = 10
-	manyAttributes = 100
-)
-
-func attributesLabel(number int) string {
-	return fmt.Sprintf("%s, %d attributes", ours, number)
+func (g *group) add(label string, j job) {
+	g.entries = append(g.entries, &entry{label: label, job: j})
 }
 
 // check says where contenders do not do the same job.
 func (g *group) check() error {
 	for _, e := range g.entries {
-		if e.contender != fanOut && e.contender != favourable {
-			continue
-		}
-		if err := compareOutputs(e.contender, e.layout, e.batch(0)); err != nil {
+		if err := e.check(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// prepare makes the contenders and their batches, which those on one workload share.
+func (g *group) run(budget time.Duration) error {
+	if err := g.prepare(); err != nil {
+		return err
+	}
+	if err := g.measure(budget); err != nil {
+		return err
+	}
+	return g.close()
+}
+
+// prepare makes the contenders and their events.
 func (g *group) prepare() error {
-	made := map[workload][]plog.Logs{}
+	made := batches{}
 	for _, e := range g.entries {
-		var err error
-		if e.consume, err = newContender(e.contender, e.layout, consumertest.NewNop()); err != nil {
+		if err := e.prepare(made); err != nil {
 			return err
 		}
-		for number := uint64(len(made[e.workload])); number < distinct; number++ {
-			made[e.workload] = append(made[e.workload], e.batch(number))
+	}
+	return nil
+}
+
+// close lets go of the contenders and their events, so that later groups do not pay for them.
+func (g *group) close() error {
+	for _, e := range g.entries {
+		if err := e.close(); err != nil {
+			return err
 		}
-		e.batches, e.single = made[e.workload], e.workload.single().batch(0)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -16,7 +17,7 @@ const fewestRounds = 5
 
 // result is what was measured of an entry.
 type result struct {
-	// perEvent are the nanoseconds an event, by batch; sorted in the end.
+	// perEvent are the nanoseconds an event, by sample; sorted in the end.
 	perEvent []float64
 	// allocs an event, beyond those of a batch.
 	allocs float64
@@ -30,72 +31,84 @@ func (g *group) measure(budget time.Duration) error {
 	// Nobody pays for the garbage of others, nor, in favour of those that make much, for its own.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	for _, e := range g.entries {
-		if err := e.countAllocs(); err != nil {
+		var err error
+		if e.allocs, err = e.countAllocs(); err != nil {
 			return err
 		}
 	}
 	end := time.Now().Add(budget)
 	for g.rounds = 0; g.rounds < fewestRounds || time.Now().Before(end); g.rounds++ {
 		for _, e := range g.entries {
-			if err := e.turn(); err != nil {
+			runtime.GC()
+			samples, err := e.turn()
+			if err != nil {
 				return err
 			}
+			e.perEvent = append(e.perEvent, samples...)
 		}
 	}
 	for _, e := range g.entries {
 		slices.Sort(e.perEvent)
-		e.batches = nil
 	}
 	return nil
 }
 
-// turn times each batch once. It copies each right before, so that it is as warm in the processor's caches as one that
-// was just decoded. A batch of one record goes first, so that the code is as warm as in a collector that is busy, and
-// what the collection took from the pools is there again.
-func (e *entry) turn() (err error) {
-	runtime.GC()
-	for _, original := range e.batches {
-		batch, first := copyOf(original), copyOf(e.single)
-		var took time.Duration
-		pprof.Do(context.Background(), pprof.Labels("contender", e.contender), func(ctx context.Context) {
-			if err = e.consume(ctx, first); err != nil {
-				return
-			}
-			start := time.Now()
-			err = e.consume(ctx, batch)
-			took = time.Since(start)
-		})
-		if err != nil {
-			return err
-		}
-		e.perEvent = append(e.perEvent, float64(took.Nanoseconds())/float64(e.events()))
-	}
-	return nil
+func perEvent(took time.Duration, events int) float64 {
+	return float64(took.Nanoseconds()) / float64(events)
 }
 
-// countAllocs compares a whole batch with a batch of one record, so that what is allocated once a batch does not count.
-func (e *entry) countAllocs() error {
-	whole, err := e.allocsOf(e.workload)
+// work is what is measured of a job. All that it needs was made ready before.
+type work func(context.Context) error
+
+// timed does the work, under the contender's name in profiles, and returns how far the clock went on.
+func timed(clock func() time.Duration, contender string, work work) (took time.Duration, err error) {
+	pprof.Do(context.Background(), pprof.Labels("contender", contender), func(ctx context.Context) {
+		start := clock()
+		err = work(ctx)
+		took = clock() - start
+	})
+	return took, err
+}
+
+var began = time.Now()
+
+// wallTime is the time that passed.
+func wallTime() time.Duration {
+	return time.Since(began)
+}
+
+// cpuTime is the time that the cores spent on this process, in the kernel too.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	// It fails for wrong arguments alone.
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// allocsPerEvent compares much work with little, so that what is allocated for both alike does not count. The events are
+// those that the one has more than the other.
+func allocsPerEvent(much, little func() work, events int) (float64, error) {
+	most, err := fewestAllocs(much)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	one, err := e.allocsOf(e.workload.single())
+	least, err := fewestAllocs(little)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	e.allocs = (float64(whole) - float64(one)) / float64(e.events()-e.eventsPerRecord)
-	return nil
+	return (float64(most) - float64(least)) / float64(events), nil
 }
 
-// allocsOf is the least of several counts, for the runtime allocates now and then too.
-func (e *entry) allocsOf(w workload) (uint64, error) {
-	batch := w.batch(0)
+// fewestAllocs is the least of several counts, for the runtime allocates now and then too.
+func fewestAllocs(ready func() work) (uint64, error) {
 	var counts []uint64
 	for range 6 {
-		copied := copyOf(batch)
+		work := ready()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if err := e.consume(context.Background(), copied); err != nil {
+		if err := work(context.Background()); err != nil {
 			return 0, err
 		}
 		runtime.ReadMemStats(&after)

@@ -15,10 +15,11 @@ func TestEachEntryIsMeasured(t *testing.T) {
 	require.NoError(t, err)
 	g := groups[0]
 	for _, e := range g.entries {
-		e.records = 20
+		e.job.(*processing).records = 20
 	}
 	require.NoError(t, g.prepare())
 	require.NoError(t, g.measure(0))
+	require.NoError(t, g.close())
 	for _, e := range g.entries {
 		assert.Len(t, e.perEvent, fewestRounds*distinct, e.label)
 		assert.Positive(t, e.median(), e.label)

@@ -30,12 +30,13 @@ func printTable(to io.Writer, groups []*group) error {
 
 func rows(groups []*group) string {
 	var text strings.Builder
-	fmt.Fprintln(&text, "layout/% impressions\tcontender\tns/event\t10th–90th percentile\t× floor\t× ours\tallocs/event\tbars")
+	fmt.Fprintln(&text, "group\tcontender\tns/event\t10th–90th percentile\tevents/s a core\t× floor\t× ours\tns beyond nop\tallocs/event\tbars")
 	for _, g := range groups {
 		name := g.name
 		for _, e := range g.entries {
-			fmt.Fprintf(&text, "%s\t%s\t%.1f\t%.1f–%.1f\t%s\t%s\t%.2f\t%s\n",
-				name, e.label, e.median(), e.quantile(0.1), e.quantile(0.9), g.times(e, floor), g.times(e, ours), e.allocs, joined(g.bars(e)))
+			fmt.Fprintf(&text, "%s\t%s\t%.1f\t%.1f–%.1f\t%.0f\t%s\t%s\t%s\t%.2f\t%s\n",
+				name, e.label, e.median(), e.quantile(0.1), e.quantile(0.9), 1e9/e.median(),
+				g.times(e, floor), g.times(e, ours), g.beyond(e, toNop), e.allocs, joined(g.bars(e)))
 			name = ""
 		}
 	}
@@ -49,6 +50,15 @@ func (g *group) times(e *entry, label string) string {
 		return ""
 	}
 	return fmt.Sprintf("%.2f", e.median()/other.median())
+}
+
+// beyond is what this one's time has more than another entry's.
+func (g *group) beyond(e *entry, label string) string {
+	other := g.find(label)
+	if other == nil || other == e {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", e.median()-other.median())
 }
 
 func joined(bars []bar) string {

@@ -24,6 +24,8 @@ const (
 )
 
 const (
+	// distinct is how many batches of a workload there are, so that no contender learns one by heart.
+	distinct       = 8
 	eventsPerBatch = 1000
 	scopesPerBatch = 10
 	// eventsPerText is how many track calls a JSON text of several holds.
@@ -62,10 +64,25 @@ func (w workload) events() int {
 	return w.records * w.eventsPerRecord
 }
 
+// impressions are rounded up, so that a batch of one record has one where others have some.
+func (w workload) impressions() int {
+	return (w.events()*w.percent + 99) / 100
+}
+
 // single is the workload in batches of one record.
 func (w workload) single() workload {
 	w.records = 1
 	return w
+}
+
+// batches are the distinct ones of each workload, which its contenders share.
+type batches map[workload][]plog.Logs
+
+func (b batches) of(w workload) []plog.Logs {
+	for number := uint64(len(b[w])); number < distinct; number++ {
+		b[w] = append(b[w], w.batch(number))
+	}
+	return b[w]
 }
 
 // batch makes the batch of this number.
@@ -75,8 +92,7 @@ func (w workload) batch(number uint64) plog.Logs {
 	perScope := (w.records + scopesPerBatch - 1) / scopesPerBatch
 	var resource plog.ResourceLogs
 	var scope plog.ScopeLogs
-	// Rounded up, so that a batch of one record has an impression where others have some.
-	impressions := (w.events()*w.percent + 99) / 100
+	impressions := w.impressions()
 	places := g.rng.Perm(w.events())
 	for i := range w.records {
 		if i%(2*perScope) == 0 {

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"sync/atomic"
+	"time"
+)
+
+// sink takes the place of Amplitude: it accepts all at once and counts the events.
+type sink struct {
+	events  atomic.Int64
+	changed chan struct{}
+}
+
+func newSink() *sink {
+	return &sink{changed: make(chan struct{}, 1)}
+}
+
+// eventMark stands once in each event: within a text its quotes would be escaped.
+var eventMark = []byte(`"event_type":`)
+
+// ServeHTTP implements http.Handler.
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		// The client went away.
+		panic(http.ErrAbortHandler)
+	}
+	s.events.Add(int64(bytes.Count(body, eventMark)))
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	// The client that does not get it notices.
+	_, _ = io.WriteString(w, `{"code":200}`)
+}
+
+// patience is how long a sink waits for events.
+const patience = time.Minute
+
+// await returns how many events arrived ever, once there are so many or patience ends.
+func (s *sink) await(events int64) int64 {
+	timeout := time.After(patience)
+	for s.events.Load() < events {
+		select {
+		case <-s.changed:
+		case <-timeout:
+			return s.events.Load()
+		}
+	}
+	return s.events.Load()
+}
+
+// serveSink tells the URL of a sink, then answers each number of events with how many arrived, until the input ends.
+func serveSink(in io.Reader, out io.Writer) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s := newSink()
+	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	_, err = fmt.Fprintf(out, "http://%s\n", listener.Addr())
+	numbers := bufio.NewReader(in)
+	for err == nil {
+		var events int64
+		if _, err = fmt.Fscanln(numbers, &events); err == nil {
+			_, err = fmt.Fprintln(out, s.await(events))
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	err = errors.Join(err, server.Close())
+	if serving := <-served; !errors.Is(serving, http.ErrServerClosed) {
+		err = errors.Join(err, serving)
+	}
+	return err
+}
+
+// sinkProcess is a sink in a process of its own, so that its CPU time is not the sender's. It ends with this process.
+type sinkProcess struct {
+	url     string
+	command *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	// sent is how many events were sent to it ever.
+	sent int
+}
+
+func startSink() (*sinkProcess, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s := &sinkProcess{command: exec.Command(program, "-sink")}
+	s.command.Stderr = os.Stderr
+	if s.in, err = s.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := s.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s.out = bufio.NewReader(out)
+	if err := s.command.Start(); err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fscanln(s.out, &s.url); err != nil {
+		return nil, errors.Join(fmt.Errorf("the sink does not tell its URL: %w", err), s.close())
+	}
+	return s, nil
+}
+
+// await waits until so many more events arrived. It is an error if others than these did.
+func (s *sinkProcess) await(events int) error {
+	s.sent += events
+	if _, err := fmt.Fprintln(s.in, s.sent); err != nil {
+		return err
+	}
+	var arrived int
+	if _, err := fmt.Fscanln(s.out, &arrived); err != nil {
+		return err
+	}
+	if arrived != s.sent {
+		return fmt.Errorf("%d events arrived, %d were sent", arrived, s.sent)
+	}
+	return nil
+}
+
+func (s *sinkProcess) close() error {
+	return errors.Join(s.in.Close(), s.command.Wait())
+}
