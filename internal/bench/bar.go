@@ -51,11 +51,11 @@ func (g *group) bars(e *entry) []bar {
 	case "segment-text/100 " + ours, "segment-text-batch/100 " + ours:
 		return g.atMostBeyond(e, transformation, 1.6, bareParse)
 	case "otel/10 " + fanOut:
-		return g.atLeast(e, 8, ours)
+		return g.atLeast(e, 8)
 	case "otel/10 " + favourable:
-		return g.atLeast(e, 3, ours)
+		return g.atLeast(e, 3)
 	case "otel/100 " + fanOut, "otel/100 " + favourable:
-		return g.atLeast(e, 5, ours)
+		return g.atLeast(e, 5)
 	case "otel/100 " + ours:
 		return []bar{allocs(14)}
 	case "attributes " + attributesLabel(manyAttributes):
@@ -63,9 +63,9 @@ func (g *group) bars(e *entry) []bar {
 	case "encode " + ours:
 		return []bar{allocs(0)}
 	case "encode " + goccy, "encode " + sonic, "encode " + stdJSON:
-		return g.atLeast(e, 1, ours)
+		return g.atLeast(e, 1)
 	case "exporter " + analyticsGo:
-		return g.atLeast(e, 3, ours)
+		return g.atLeast(e, 3)
 	}
 	return nil
 }
@@ -92,8 +92,9 @@ func (g *group) atMostBeyond(e *entry, third string, limit float64, label string
 	return bars
 }
 
-func (g *group) atLeast(e *entry, limit float64, label string) []bar {
-	bars := g.atMost(e, limit, label)
+// atLeast wants the time of ours to go into this one's so often.
+func (g *group) atLeast(e *entry, limit float64) []bar {
+	bars := g.atMost(e, limit, ours)
 	for i := range bars {
 		bars[i].atLeast = true
 	}
