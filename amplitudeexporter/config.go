@@ -5,9 +5,11 @@ package amplitudeexporter // import "github.com/impression-collector/impressionp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -85,6 +87,10 @@ func createDefaultConfig() component.Config {
 	// Without, all but two lanes would connect anew for each request.
 	keepalive.MaxIdleConnsPerHost = keepalive.MaxIdleConns
 	client.Keepalive = configoptional.Some(keepalive)
+	// Without, requests on a connection that has died without a word would time out until the kernel gives it up, a
+	// quarter of an hour later.
+	client.HTTP2ReadIdleTimeout = 10 * time.Second
+	client.HTTP2PingTimeout = 5 * time.Second
 
 	queue := exporterhelper.NewDefaultQueueConfig()
 	// More than one takes the batches out of order.
@@ -126,7 +132,33 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if unknown == nil && decoding == nil {
 		return nil
 	}
-	return errors.Join(unknown, decoding, c.Validate())
+	return errors.Join(unknown, c.decodeByKey(conf), c.Validate())
+}
+
+// decodeByKey reads each key by itself: the decoder sets none where one beside a squashed struct does not decode.
+func (c *Config) decodeByKey(conf *confmap.Conf) error {
+	// Without Unmarshal, which would call this again.
+	type fields Config
+	given := conf.ToStringMap()
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		one := confmap.New()
+		if err := one.Merge(conf); err != nil {
+			return err
+		}
+		for other := range given {
+			if other != key {
+				one.Delete(other)
+			}
+		}
+		err := one.Unmarshal((*fields)(c), confmap.WithIgnoreUnused())
+		if err != nil && key == "api_key" {
+			// What did not decode is not also missing.
+			c.APIKey = "given"
+		}
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
 }
 
 // Validate reports every fault of the exporter's own keys at once, each with its key, value, and what is allowed. Those of
@@ -174,10 +206,10 @@ func (c *Config) checkEndpoint() error {
 	}
 	at, err := url.Parse(given)
 	switch {
+	case strings.ContainsAny(given, "@?#"):
+		return errors.New("endpoint: a user, password, query or fragment in a URL would be logged; allowed: a URL without; give secrets by auth or headers")
 	case err != nil || at.Host == "" || at.Scheme != "https" && at.Scheme != "http":
 		return fmt.Errorf("endpoint: %q is no URL; allowed: all of one, such as %s", given, amplitude.HTTPV2.URL(amplitude.RegionUS))
-	case at.User != nil:
-		return errors.New("endpoint: a URL with a user or password would be logged; use auth or headers")
 	case at.Scheme == "http" && !isLoopback(at.Hostname()) && !c.ClientConfig.TLS.Insecure:
 		return fmt.Errorf("endpoint: %q would send the API key and the events as plain text; allowed: https, http to loopback, or tls.insecure: true", given)
 	}

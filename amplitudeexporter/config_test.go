@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
+	"go.opentelemetry.io/collector/confmap/provider/envprovider"
+	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.yaml.in/yaml/v3"
 
@@ -57,6 +59,7 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, "https://api2.amplitude.com/2/httpapi", defaults.url())
 	assert.Equal(t, 8, defaults.Lanes)
 	assert.Equal(t, 30*time.Second, defaults.ClientConfig.Timeout)
+	assert.Positive(t, defaults.ClientConfig.HTTP2ReadIdleTimeout, "a dead connection is noticed")
 	assert.True(t, defaults.RetryConfig.Enabled)
 	assert.Zero(t, defaults.RetryConfig.MaxElapsedTime)
 	queue := defaults.QueueConfig.Get()
@@ -121,6 +124,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"no URL":           {`{api_key: k, endpoint: "api2.amplitude.com"}`, `endpoint: "api2.amplitude.com" is no URL; allowed: all of one, such as https://`},
 	"not parsed":       {`{api_key: k, endpoint: "http://[::1"}`, `endpoint: "http://[::1" is no URL`},
 	"another scheme":   {`{api_key: k, endpoint: "ftp://host/x"}`, `endpoint: "ftp://host/x" is no URL`},
+	"query":            {`{api_key: k, endpoint: "https://proxy/x?y=z"}`, "endpoint: a user, password, query or fragment in a URL would be logged"},
 	"plain text":       {`{api_key: k, endpoint: "http://proxy/x"}`, `endpoint: "http://proxy/x" would send the API key and the events as plain text; allowed: https, http to loopback, or tls.insecure: true`},
 	"no layout":        {`{api_key: k, layouts: []}`, "layouts: empty"},
 	"unknown preset":   {`{api_key: k, layouts: [{preset: otle}]}`, `layouts[0].preset: "otle" is not known`},
@@ -151,10 +155,48 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
-func TestAUserInTheEndpointIsNotRepeated(t *testing.T) {
-	_, err := load(t, `{api_key: k, endpoint: "https://user:canary@proxy/x"}`)
-	require.ErrorContains(t, err, "endpoint: a URL with a user or password would be logged")
-	assert.NotContains(t, err.Error(), "canary")
+// TestAllFaultsAtOnceBesidesWhatDoesNotDecode: what does not decode must hide no other fault, nor what was given.
+func TestAllFaultsAtOnceBesidesWhatDoesNotDecode(t *testing.T) {
+	for text, parts := range map[string][]string{
+		`{api_key: k, region: asia, lanes: many}`:                                 {"'lanes'", "region:"},
+		`{api_key: k, region: asia, sending_queue: {consumers: 1}}`:               {"sending_queue.consumers: 1: no such key", "region:"},
+		`{api_key: k, region: asia, timeout: soon}`:                               {"timeout", "region:"},
+		`{api_key: k, lanes: [1], sending_queue: {num_consumers: 2}, send: most}`: {"'lanes'", "sending_queue.num_consumers:", "send:"},
+		`{api_key: [k], region: asia}`:                                            {"'api_key'", "region:"},
+	} {
+		_, err := load(t, text)
+		for _, part := range parts {
+			require.ErrorContains(t, err, part, text)
+		}
+		assert.NotContains(t, err.Error(), "api_key: missing", text)
+	}
+}
+
+// TestAKeyOfDigitsIsAText also beside a fault: the environment has nothing but texts.
+func TestAKeyOfDigitsIsAText(t *testing.T) {
+	t.Setenv("CANARY", "0123456789")
+	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
+		URIs:              []string{"yaml:{api_key: '${env:CANARY}', region: asia, lanes: many}"},
+		ProviderFactories: []confmap.ProviderFactory{yamlprovider.NewFactory(), envprovider.NewFactory()},
+	})
+	require.NoError(t, err)
+	conf, err := resolver.Resolve(t.Context())
+	require.NoError(t, err)
+	err = conf.Unmarshal(createDefaultConfig())
+	require.ErrorContains(t, err, "region:")
+	assert.NotContains(t, err.Error(), "api_key")
+}
+
+// TestSecretsInTheEndpointAreNotRepeated: the URL is part of each error of the HTTP client, which is logged.
+func TestSecretsInTheEndpointAreNotRepeated(t *testing.T) {
+	for _, endpoint := range []string{
+		"https://user:canary@proxy/x", "https://canary@proxy/x", "https://proxy/x?token=canary", "https://proxy/x#canary",
+		"proxy/x?token=canary", "https://user:canary@[::1", "http://proxy/x?token=canary",
+	} {
+		_, err := load(t, fmt.Sprintf(`{api_key: k, endpoint: %q}`, endpoint))
+		require.ErrorContains(t, err, "endpoint: a user, password, query or fragment in a URL would be logged")
+		assert.NotContains(t, err.Error(), "canary")
+	}
 }
 
 func TestPlainTextIsAllowedExplicitly(t *testing.T) {

@@ -107,7 +107,7 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 	result := e.deliverer.Deliver(ctx, &e.intake.batch)
 	e.intake.guard.settle(e.intake.batch.Events)
 	e.telemetry.record(ctx, e.intake)
-	e.dropped.tell(e.settings.Logger, &e.intake.batch, time.Now())
+	e.dropped.tell(e.settings.Logger, e.intake.batch.Events, time.Now())
 	e.reportHealth(result)
 	if result.Err == nil {
 		e.left = plog.Logs{}
@@ -145,6 +145,7 @@ func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 }
 
 func (e *amplitudeExporter) shutdown(context.Context) error {
+	e.dropped.flush(e.settings.Logger)
 	e.telemetry.shutdown()
 	if e.client != nil {
 		e.client.CloseIdleConnections()
@@ -155,22 +156,30 @@ func (e *amplitudeExporter) shutdown(context.Context) error {
 	return nil
 }
 
-// dropLog tells of events that Amplitude refused, at most once in dropLogPeriod.
+// dropLog tells of events that Amplitude refused.
 type dropLog struct {
 	counts [amplitude.Reasons]int64
 	last   time.Time
 }
 
+// dropLogPeriod is the least time between two lines, but for the one at the end.
 const dropLogPeriod = 10 * time.Second
 
-func (d *dropLog) tell(logger *zap.Logger, batch *delivery.Batch, now time.Time) {
-	for i := range batch.Events {
-		if batch.Events[i].State == delivery.Dropped {
-			d.counts[batch.Events[i].Reason]++
+func (d *dropLog) tell(logger *zap.Logger, events []delivery.Event, now time.Time) {
+	for i := range events {
+		if events[i].State == delivery.Dropped {
+			d.counts[events[i].Reason]++
 		}
 	}
-	if d.counts == [amplitude.Reasons]int64{} || now.Sub(d.last) < dropLogPeriod {
-		return
+	if now.Sub(d.last) >= dropLogPeriod && d.flush(logger) {
+		d.last = now
+	}
+}
+
+// flush logs what was not told of yet, and says whether there was any.
+func (d *dropLog) flush(logger *zap.Logger) bool {
+	if d.counts == [amplitude.Reasons]int64{} {
+		return false
 	}
 	fields := make([]zap.Field, 0, len(d.counts))
 	for reason, n := range d.counts {
@@ -179,5 +188,6 @@ func (d *dropLog) tell(logger *zap.Logger, batch *delivery.Batch, now time.Time)
 		}
 	}
 	logger.Warn("Amplitude refused events, which are dropped", fields...)
-	d.counts, d.last = [amplitude.Reasons]int64{}, now
+	d.counts = [amplitude.Reasons]int64{}
+	return true
 }

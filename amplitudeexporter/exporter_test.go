@@ -317,6 +317,25 @@ func TestWhatFailsIsGivenBackInOrder(t *testing.T) {
 	assert.Equal(t, "c", events[1].Type)
 }
 
+// TestAnswersNameIDsAsTheyAreSent: cut and repaired, not as they came.
+func TestAnswersNameIDsAsTheyAreSent(t *testing.T) {
+	for name, test := range map[string]struct{ id, sent string }{
+		"cut":      {strings.Repeat("ü", 2000), strings.Repeat("ü", amplitude.MaxStringLength)},
+		"repaired": {"user-\xff\xfe", "user-\uFFFD\uFFFD"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			logs := logsOf(event("good"))
+			record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()
+			record.SetEventName("spam")
+			record.Attributes().PutStr("user.id", test.id)
+			p := start(t, componenttest.NewNopHost(), nil)
+			p.server.Restrict(amplitudetest.ExceededDailyQuotaUser, amplitudetest.UntilLifted, test.sent)
+			require.NoError(t, p.push(t.Context(), logs))
+			p.assertEvents(t, point(1, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "daily_quota"))
+		})
+	}
+}
+
 func TestARefusedKeyIsToldAndTakenBack(t *testing.T) {
 	host := &statusHost{Host: componenttest.NewNopHost()}
 	p := start(t, host, nil)
@@ -340,9 +359,12 @@ func TestRefusedEventsAreLoggedWithoutThem(t *testing.T) {
 	for range 3 {
 		require.NoError(t, p.push(t.Context(), logsOf(event("canary"))))
 	}
-	lines := p.logs.FilterMessageSnippet("refused").All()
-	require.Len(t, lines, 1)
-	assert.Equal(t, map[string]any{"silenced": int64(1)}, lines[0].ContextMap())
+	lines := func() []observer.LoggedEntry { return p.logs.FilterMessageSnippet("refused").All() }
+	require.Len(t, lines(), 1)
+	assert.Equal(t, map[string]any{"silenced": int64(1)}, lines()[0].ContextMap())
+	require.NoError(t, p.shutdown(t.Context()))
+	require.Len(t, lines(), 2, "the end is told of too")
+	assert.Equal(t, map[string]any{"silenced": int64(2)}, lines()[1].ContextMap())
 	p.assertEvents(t, point(3, "outcome", "dropped", "reason", "silenced"))
 	for _, line := range p.logs.All() {
 		text, err := json.Marshal(line.ContextMap())
@@ -415,6 +437,12 @@ func TestLaneQueueAge(t *testing.T) {
 	p.server.RefuseKey(false)
 	require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
 	assert.Zero(t, age())
+
+	p.server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "user-17")
+	for range 2 {
+		require.Error(t, p.push(t.Context(), logs))
+		assert.InDelta(t, 3600, age(), 600, "what is held back waits")
+	}
 }
 
 // startWhole starts the exporter as a collector does.

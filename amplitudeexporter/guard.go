@@ -4,6 +4,7 @@ package amplitudeexporter // import "github.com/impression-collector/impressionp
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type guard struct {
 	// batch: it comes again, before those behind it, and is not older for having been seen once.
 	updates []guardedUpdate
 	newest  map[uint64]pcommon.Timestamp
+	// older are the properties of one event that are older than one before.
+	older []string
 }
 
 // guardedUpdate is an update in an event of the batch, by index.
@@ -50,28 +53,45 @@ func newGuard() (*guard, error) {
 // operators are the user property operations that the impression processor emits.
 var operators = []string{"$set", "$unset"}
 
-// isOlder takes from the event, which is to be the batch's of this index, the updates that are older than one before. It
-// says whether nothing is left of the event.
-func (g *guard) isOlder(event *amplitude.Event, index int, now time.Time) bool {
-	if event.Time == 0 || !updatesExperiment(event.UserProperties) {
-		return false
+// newer returns the user properties of the event, which is to be the batch's of this index, without the updates that are
+// older than one before. They are a copy if any is: the record comes again as it was, should it not be delivered.
+func (g *guard) newer(event *amplitude.Event, index int, now time.Time) pcommon.Map {
+	if event.Time == 0 || event.UserProperties == (pcommon.Map{}) {
+		return event.UserProperties
 	}
+	g.older = g.older[:0]
 	for _, operator := range operators {
 		operation, present := event.UserProperties.Get(operator)
 		if !present || operation.Type() != pcommon.ValueTypeMap {
 			continue
 		}
-		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool {
-			return isExperiment(property) && g.isOlderUpdate(event, property, index, now)
-		})
+		for property := range operation.Map().All() {
+			if isExperiment(property) && g.isOlder(event, property, index, now) {
+				g.older = append(g.older, property)
+			}
+		}
 	}
-	event.UserProperties.RemoveIf(func(operator string, operation pcommon.Value) bool {
-		return (operator == operators[0] || operator == operators[1]) && operation.Type() == pcommon.ValueTypeMap && operation.Map().Len() == 0
-	})
-	return event.Type == impression.IdentifyEventType && event.UserProperties.Len() == 0
+	if len(g.older) == 0 {
+		return event.UserProperties
+	}
+	return without(event.UserProperties, g.older)
 }
 
-func (g *guard) isOlderUpdate(event *amplitude.Event, property string, index int, now time.Time) bool {
+// without copies user properties but for these, and for operations of which nothing is left.
+func without(userProperties pcommon.Map, properties []string) pcommon.Map {
+	rest := pcommon.NewMap()
+	userProperties.CopyTo(rest)
+	rest.RemoveIf(func(operator string, operation pcommon.Value) bool {
+		if !slices.Contains(operators, operator) || operation.Type() != pcommon.ValueTypeMap {
+			return false
+		}
+		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool { return slices.Contains(properties, property) })
+		return operation.Map().Len() == 0
+	})
+	return rest
+}
+
+func (g *guard) isOlder(event *amplitude.Event, property string, index int, now time.Time) bool {
 	key := g.key(event, property)
 	delivered, _ := g.delivered.Get(key)
 	if event.Time < max(delivered, g.newest[key]) {

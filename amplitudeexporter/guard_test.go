@@ -71,6 +71,26 @@ func TestAnImpressionIsSentWithoutItsOlderInlineUpdate(t *testing.T) {
 	assert.Empty(t, user.Events[1].UserProperties)
 }
 
+// TestARepeatIsRecognisedWithoutItsOlderUpdate: without an id of its own, an impression is recognised by what it is, whether
+// or not its update is sent with it.
+func TestARepeatIsRecognisedWithoutItsOlderUpdate(t *testing.T) {
+	impression := func(variant string, second int) string {
+		return fmt.Sprintf(`{"event":"[Experiment] Impression","userId":"user-1","properties":{"time":%d},
+			"user_properties":{"$set":{"[Experiment] a":%q}}}`, (noon+second)*1000, variant)
+	}
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logsOf(impression("old", 5))))
+	require.NoError(t, p.push(t.Context(), logsOf(impression("new", 10))))
+	p.server.AnswerNext(1, amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}})
+	err := p.push(t.Context(), logsOf(impression("old", 5)))
+	var failed consumererror.Logs
+	require.ErrorAs(t, err, &failed)
+	require.NoError(t, p.push(t.Context(), failed.Data()))
+	user := p.server.User("user-1")
+	assert.Len(t, user.Events, 2)
+	assert.Equal(t, map[string]any{"[Experiment] a": "new"}, user.Properties)
+}
+
 func TestOtherUserPropertiesAreLeftAlone(t *testing.T) {
 	identify := func(second int) string {
 		return fmt.Sprintf(`{"event_type":"$identify","user_id":"user-1","insert_id":"i-%d","time":%d,"user_properties":{"$set":{"plan":"%d"}}}`,

@@ -52,7 +52,7 @@ func (c *Config) losses() []error {
 func (c *Config) risks() []string {
 	risks := c.queueRisks()
 	if c.RetryConfig.MaxElapsedTime > 0 {
-		risks = append(risks, fmt.Sprintf("retry_on_failure.max_elapsed_time: %s: events are lost in an outage that lasts longer; 0 is without limit",
+		risks = append(risks, fmt.Sprintf("retry_on_failure.max_elapsed_time: %s: events are lost in an outage that lasts longer, and what comes behind them may overtake them when the collector stops; 0 is without limit",
 			c.RetryConfig.MaxElapsedTime))
 	}
 	if c.API == amplitude.Batch {

@@ -145,17 +145,31 @@ func (in *intake) readEvent(reader *source, record plog.LogRecord, now time.Time
 		return fault.DropReason()
 	}
 	event.Time = in.timeOf(reader, record, &event)
-	if in.guard.isOlder(&event, len(in.batch.Events), now) {
-		return olderUpdate
-	}
 	event.Groups, _ = reader.Groups()
 	event.IsField = reader.isField
 	event.IP, event.AppVersion, event.Platform = reader.IP(), reader.AppVersion(), reader.Platform()
 	event.OSName, event.Language, event.UserAgent = reader.OSName(), reader.Language(), reader.UserAgent()
 	event.Other, _ = reader.OtherFields()
+	if in.leaveOutOlder(&event, now) {
+		return olderUpdate
+	}
 	in.add(&event, record, now)
 	in.noteChanged(len(in.batch.Events)-1, fault)
 	return ""
+}
+
+// leaveOutOlder leaves out updates that are older than one before, and says whether nothing is left of the event. It is
+// recognised as the one that it was with them.
+func (in *intake) leaveOutOlder(event *amplitude.Event, now time.Time) bool {
+	newer := in.guard.newer(event, len(in.batch.Events), now)
+	if newer == event.UserProperties {
+		return false
+	}
+	if event.InsertID == "" {
+		event.InsertID = in.encoder.InsertHash(event)
+	}
+	event.UserProperties = newer
+	return event.Type == impression.IdentifyEventType && newer.Len() == 0
 }
 
 func (in *intake) isImpression(event *amplitude.Event) bool {
@@ -188,8 +202,8 @@ func (in *intake) add(event *amplitude.Event, record plog.LogRecord, now time.Ti
 	in.batch.Events = append(in.batch.Events, delivery.Event{
 		Start:    start,
 		End:      len(in.batch.Buffer),
-		UserID:   event.UserID,
-		DeviceID: event.DeviceID,
+		UserID:   amplitude.SentText(event.UserID),
+		DeviceID: amplitude.SentText(event.DeviceID),
 		Since:    since,
 	})
 }

@@ -157,6 +157,7 @@ func requireFieldsByRules(t *testing.T, text string) {
 	require.NoError(t, json.Unmarshal(encoder.Append(nil, &event), &got))
 	var want rules
 	wanted := want.text(text)
+	require.Equal(t, wanted, SentText(text))
 	for _, field := range []string{got.Type, got.UserID, got.DeviceID, got.InsertID, got.UserAgent} {
 		require.Equal(t, wanted, field)
 	}

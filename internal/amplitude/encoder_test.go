@@ -89,9 +89,21 @@ func TestAppendInsertHash(t *testing.T) {
 	}
 	assert.NotEqual(t, insertID(&event), insertID(&later))
 	assert.NotEqual(t, insertID(&event), insertID(&other))
+	other.Properties = mapOf(t, map[string]any{"not finite": math.NaN()})
+	assert.Equal(t, insertID(&other), encoder.InsertHash(&other))
+	assert.Zero(t, encoder.Changed, "what is not sent is not counted")
 
 	event.Time = 0
 	assert.Empty(t, insertID(&event))
+}
+
+func TestSentText(t *testing.T) {
+	long := strings.Repeat("ü", MaxStringLength)
+	for text, want := range map[string]string{
+		"": "", "user-17": "user-17", long: long, long + "x": long, "a\xff\xfeb": "a\uFFFD\uFFFDb", "\xff" + long: "\uFFFD" + long[:len(long)-2],
+	} {
+		assert.Equal(t, want, SentText(text))
+	}
 }
 
 func TestAppendSessionID(t *testing.T) {

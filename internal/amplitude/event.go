@@ -105,6 +105,26 @@ type Encoder struct {
 // Append writes the event as a JSON object after what is in to, and returns to.
 func (e *Encoder) Append(to []byte, event *Event) []byte {
 	start := len(to)
+	to = e.fields(to, event)
+	if event.InsertID == "" && event.Time != 0 {
+		hash := insertHash(to[start:], event.Time)
+		to = append(to, `"insert_id":"`...)
+		to = append(to, hash[:]...)
+		to = append(to, `",`...)
+	}
+	return closed(to, '}')
+}
+
+// InsertHash returns the insert_id that Append gives to an event with a Time and without an InsertID.
+func (e *Encoder) InsertHash(event *Event) string {
+	changed := e.Changed
+	hash := insertHash(e.fields(nil, event), event.Time)
+	e.Changed = changed
+	return string(hash[:])
+}
+
+// fields writes the event with a comma in place of its end.
+func (e *Encoder) fields(to []byte, event *Event) []byte {
 	to = append(to, '{')
 	to = e.field(to, `"event_type":`, event.Type)
 	to = e.field(to, `"user_id":`, event.UserID)
@@ -125,11 +145,7 @@ func (e *Encoder) Append(to []byte, event *Event) []byte {
 	to = e.field(to, `"os_name":`, event.OSName)
 	to = e.field(to, `"language":`, event.Language)
 	to = e.field(to, `"user_agent":`, event.UserAgent)
-	to = e.others(to, event.Other)
-	if event.InsertID == "" && event.Time != 0 {
-		to = insertHash(to, start, event.Time)
-	}
-	return closed(to, '}')
+	return e.others(to, event.Other)
 }
 
 // field writes a text. Its name comes quoted and with its colon, as for all fields.
@@ -183,14 +199,11 @@ func (e *Encoder) properties(to []byte, name string, m pcommon.Map, without func
 	return append(to, ',')
 }
 
-// insertHash writes the insert_id of the event that begins at start: half of a SHA-256, which is as long as a UUID.
-func insertHash(to []byte, start int, at pcommon.Timestamp) []byte {
-	end := len(to)
-	to = strconv.AppendUint(to, uint64(at), 10)
-	sum := sha256.Sum256(to[start:])
-	to = append(to[:end], `"insert_id":"`...)
-	to = hex.AppendEncode(to, sum[:len(sum)/2])
-	return append(to, `",`...)
+// insertHash returns half of a SHA-256, which is as long as a UUID, in hexadecimal. It writes behind the fields.
+func insertHash(fields []byte, at pcommon.Timestamp) (text [sha256.Size]byte) {
+	sum := sha256.Sum256(strconv.AppendUint(fields, uint64(at), 10))
+	hex.Encode(text[:], sum[:len(sum)/2])
+	return text
 }
 
 // closed ends an object or array: the end stands where the comma after its last value was.

@@ -12,10 +12,26 @@ var safe = func() (table [utf8.RuneSelf]bool) {
 	return table
 }()
 
+// SentText returns a text as it reads where an Encoder wrote it: cut at MaxStringLength, and each byte that is not UTF-8 as
+// U+FFFD.
+func SentText(s string) string {
+	if len(s) > MaxStringLength {
+		s, _ = cut(s)
+	}
+	if utf8.ValidString(s) {
+		return s
+	}
+	// A conversion replaces each byte, strings.ToValidUTF8 a run of them.
+	return string([]rune(s))
+}
+
 // text writes a JSON string. Characters of HTML are not escaped: the text goes to a parser of JSON.
 func (e *Encoder) text(to []byte, s string) []byte {
 	if len(s) > MaxStringLength {
-		s = e.cut(s)
+		var isCut bool
+		if s, isCut = cut(s); isCut {
+			e.Changed[TooLong]++
+		}
 	}
 	to = append(to, '"')
 	done := plain(s)
@@ -26,17 +42,17 @@ func (e *Encoder) text(to []byte, s string) []byte {
 	return append(to, '"')
 }
 
-// cut returns the first MaxStringLength characters. An invalid byte is one, as it will be when it is replaced.
-func (e *Encoder) cut(s string) string {
+// cut returns the first MaxStringLength characters, and whether there are more. An invalid byte is a character, as it will
+// be when it is replaced.
+func cut(s string) (first string, isCut bool) {
 	characters := 0
 	for at := range s {
 		if characters == MaxStringLength {
-			e.Changed[TooLong]++
-			return s[:at]
+			return s[:at], true
 		}
 		characters++
 	}
-	return s
+	return s, false
 }
 
 // plain returns how many bytes at the beginning surely stand as they are. It looks at 8 at a time.

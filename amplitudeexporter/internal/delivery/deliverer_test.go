@@ -359,26 +359,33 @@ func TestDropsWhatIsRefusedAndSendsTheRest(t *testing.T) {
 
 // TestFindsTheBadEvent: a 400 that names none drops the one that is to blame, not its neighbours.
 func TestFindsTheBadEvent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &server{answer: func(r *sent) (int, string, error) {
-			if r.has(700) || r.has(1999) {
-				return http.StatusBadRequest, `{"error":"Invalid JSON"}`, nil
-			}
-			return accept(r)
-		}}
-		batch := &Batch{}
-		for n := range 2500 {
-			batch.add(fmt.Sprintf(`{"n":%d}`, n), "user", "")
-		}
-		d := newDeliverer(t, s, 1)
-		for rounds := 0; len(batch.Events) > 0; rounds++ {
-			require.Less(t, rounds, 10)
-			d.Deliver(t.Context(), batch)
-			batch = left(batch)
-		}
-		assert.Len(t, s.accepted, 2498)
-		assert.True(t, slices.IsSorted(s.accepted))
-	})
+	for name, isBad := range map[string]func(n int) bool{
+		"two":                   func(n int) bool { return n == 700 || n == 1999 },
+		"several in a row":      func(n int) bool { return n < 14 || n == 500 },
+		"every hundredth":       func(n int) bool { return n%100 == 0 },
+		"the first of requests": func(n int) bool { return n%2000 == 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{answer: func(r *sent) (int, string, error) {
+					if slices.ContainsFunc(r.numbers(), isBad) {
+						return http.StatusBadRequest, `{"error":"Invalid JSON"}`, nil
+					}
+					return accept(r)
+				}}
+				batch := &Batch{}
+				var good []int
+				for n := range 2500 {
+					batch.add(fmt.Sprintf(`{"n":%d}`, n), "user", "")
+					if !isBad(n) {
+						good = append(good, n)
+					}
+				}
+				deliverAll(t, newDeliverer(t, s, 1), batch)
+				assert.Equal(t, good, s.accepted)
+			})
+		})
+	}
 }
 
 func TestGivesUpOnRequestsThatAreAllRefused(t *testing.T) {

@@ -14,9 +14,10 @@ import (
 type lane struct {
 	*Deliverer
 	pace pace
-	// refused is how many requests were refused as a whole since one was accepted, most how many events the next may have.
+	// refused is how many requests with nothing left to look for were refused as a whole since one was accepted, most how
+	// many events the next may have.
 	refused, most int
-	// since is since when its next event waits, in nanoseconds since the epoch, 0 without one.
+	// since is since when the first of its events waits, in nanoseconds since the epoch, 0 without any.
 	since atomic.Int64
 
 	// The rest is that of one batch.
@@ -59,9 +60,11 @@ func (l *lane) run(ctx context.Context) {
 }
 
 func (l *lane) noteAge() {
-	since := int64(0)
+	since := l.back.since
 	if len(l.events) > 0 {
-		since = l.batch.Events[l.events[0]].Since
+		if next := l.batch.Events[l.events[0]].Since; since == 0 || next < since {
+			since = next
+		}
 	}
 	l.since.Store(since)
 }
@@ -149,21 +152,21 @@ func (l *lane) further(answer amplitude.Answer, events []int32, size int) bool {
 	}
 }
 
-// mostRefused is how many requests in a row are refused as a whole before events are dropped by the request: enough to
-// find a few bad events among all that a request holds.
-const mostRefused = 24
+// mostRefused is how many events in a row are refused alone before what is refused together is dropped together.
+const mostRefused = 16
 
 // refuse looks for the event that is to blame in a request that was refused without saying which: the first half of it is
-// sent next, and what is refused alone is dropped. Where nothing is accepted in between, it is not about events.
+// sent next, and what is refused alone is dropped. Where nothing at all is accepted it is not about events, and a lane that
+// tried them one by one would never end: it drops two, then four, and so on.
 func (l *lane) refuse(events []int32) {
-	l.refused++
-	if l.refused < mostRefused && len(events) > 1 {
+	if len(events) > 1 && l.refused < mostRefused {
 		l.most = (len(events) + 1) / 2
 		return
 	}
 	l.drop(events, amplitude.ReasonBadRequest)
+	l.refused++
 	if l.refused >= mostRefused {
-		l.most = l.Limits.Events
+		l.most = min(l.Limits.Events, 2*len(events))
 	}
 }
 

@@ -104,12 +104,16 @@ func (p *pauses) pause(ids map[string]*pause, id string, now time.Time) {
 // held are the ids of which an event of the batch was held back: those behind it must not overtake it.
 type held struct {
 	users, devices map[string]struct{}
+	// since is since when the first of the events waits, in nanoseconds since the epoch, 0 without any.
+	since int64
 }
 
 func (h *held) add(event *Event) {
 	if h.users == nil {
 		h.users, h.devices = map[string]struct{}{}, map[string]struct{}{}
+		h.since = event.Since
 	}
+	h.since = min(h.since, event.Since)
 	if event.UserID != "" {
 		h.users[event.UserID] = struct{}{}
 	}
@@ -129,15 +133,22 @@ func (h *held) has(event *Event) bool {
 
 // admit takes from a lane's events those that must wait, in order, and counts the others as sent.
 func (p *pauses) admit(events []Event, lane []int32, back *held, now time.Time) []int32 {
-	return p.filter(events, lane, back, func(paused *pause) bool { return paused.take(now) })
+	return p.filter(events, lane, back, func(user, device *pause) bool {
+		if !user.allows(now) || !device.allows(now) {
+			return false
+		}
+		user.take()
+		device.take()
+		return true
+	})
 }
 
 // holdBack takes from a lane's admitted events those of ids that have been throttled since.
 func (p *pauses) holdBack(events []Event, lane []int32, back *held, now time.Time) []int32 {
-	return p.filter(events, lane, back, func(paused *pause) bool { return paused == nil || !now.Before(paused.until) })
+	return p.filter(events, lane, back, func(user, device *pause) bool { return user.isOver(now) && device.isOver(now) })
 }
 
-func (p *pauses) filter(events []Event, lane []int32, back *held, passes func(*pause) bool) []int32 {
+func (p *pauses) filter(events []Event, lane []int32, back *held, passes func(user, device *pause) bool) []int32 {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if len(p.users)+len(p.devices) == 0 {
@@ -147,7 +158,7 @@ func (p *pauses) filter(events []Event, lane []int32, back *held, passes func(*p
 	for _, index := range lane {
 		event := &events[index]
 		user, device := p.users[event.UserID], p.devices[event.DeviceID]
-		if back.has(event) || !passes(user) || !passes(device) {
+		if back.has(event) || !passes(user, device) {
 			user.hold()
 			device.hold()
 			back.add(event)
@@ -158,16 +169,20 @@ func (p *pauses) filter(events []Event, lane []int32, back *held, passes func(*p
 	return kept
 }
 
-// take counts an event as sent, if that is allowed.
-func (p *pause) take(now time.Time) bool {
-	if p == nil {
-		return true
+func (p *pause) isOver(now time.Time) bool {
+	return p == nil || !now.Before(p.until)
+}
+
+// allows says whether another event may be sent.
+func (p *pause) allows(now time.Time) bool {
+	return p.isOver(now) && (p == nil || p.left > 0)
+}
+
+// take counts an event as sent.
+func (p *pause) take() {
+	if p != nil {
+		p.left--
 	}
-	if p.left == 0 || now.Before(p.until) {
-		return false
-	}
-	p.left--
-	return true
 }
 
 func (p *pause) hold() {

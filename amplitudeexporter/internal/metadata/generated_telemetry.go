@@ -103,7 +103,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterAmplitudeLaneQueueAge, err = builder.meter.Float64ObservableGauge(
 		"otelcol_exporter_amplitude_lane_queue_age",
-		metric.WithDescription("How long the event that is next in a lane has waited since it was observed; 0 where none waits. [Alpha]"),
+		metric.WithDescription("How long the first event of a lane has waited since it was observed; 0 where none waits. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)

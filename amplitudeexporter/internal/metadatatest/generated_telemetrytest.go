@@ -56,7 +56,7 @@ func AssertEqualExporterAmplitudeEvents(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualExporterAmplitudeLaneQueueAge(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_amplitude_lane_queue_age",
-		Description: "How long the event that is next in a lane has waited since it was observed; 0 where none waits. [Alpha]",
+		Description: "How long the first event of a lane has waited since it was observed; 0 where none waits. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
