@@ -33,7 +33,7 @@ func drain(t *testing.T, records int, lanes string) float64 {
 	t.Helper()
 	sink := startSink(t)
 	b := startCollector(t, "bridge.yaml", "AMPLITUDE_ENDPOINT=http://"+sink.address, "LANES="+lanes)
-	people := newPeople("laden", 200)
+	people := newPeople("laden", 1000)
 	require.NoError(t, newSender(b).sendInTurn(t.Context(), people, records, 50, 8000))
 	want := int64(0)
 	for _, p := range people {

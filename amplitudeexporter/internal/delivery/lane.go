@@ -80,6 +80,7 @@ func (l *lane) send(ctx context.Context) bool {
 	answer, status, err := l.attempt(ctx, events, size)
 	if answer.Outcome == amplitude.OutcomeAccepted {
 		l.size.accept(size)
+		l.pace = pace{}
 		l.accept(events)
 		return true
 	}

@@ -4,14 +4,14 @@ package delivery // import "github.com/impression-collector/impressionprocessor/
 
 import "time"
 
-// A lane sends at most so many requests within pacePeriod that are not accepted, whatever the answers are: one that makes
-// no sense must not be asked for without end.
+// A lane sends at most so many requests within pacePeriod without one that is accepted, whatever the answers are: one that
+// makes no sense must not be asked for without end.
 const (
 	paceRequests = 3
 	pacePeriod   = time.Second
 )
 
-// pace holds when a lane's last requests that were not accepted began.
+// pace holds when a lane's last requests began that were not accepted, since one was.
 type pace struct {
 	begins [paceRequests]time.Time
 	next   int

@@ -13,12 +13,12 @@ type sizeLimit struct {
 	now   int
 	// accepted is the largest request that was accepted, refused the smallest that was not.
 	accepted, refused int
-	// since counts the requests that were accepted since one was refused.
-	since int
+	// since counts the requests that were accepted since one was refused. After as many as patience a larger one is tried.
+	since, patience int
 }
 
 func newSizeLimit(most int) *sizeLimit {
-	return &sizeLimit{most: most, now: most, refused: most + 1}
+	return &sizeLimit{most: most, now: most, refused: most + 1, patience: leastPatience}
 }
 
 func (l *sizeLimit) bytes() int {
@@ -44,8 +44,9 @@ func (l *sizeLimit) refuse(size int) {
 const (
 	// A limit is found when what is refused is larger by less than a part of it.
 	foundPart = 16
-	// forgetAfter is how many requests in a row are accepted before a larger one than was refused is tried.
-	forgetAfter = 100
+	// Patience doubles from try to try, until one is accepted: few proxies change their limit.
+	leastPatience = 100
+	mostPatience  = leastPatience << 7
 )
 
 // accept raises the limit half way to what was refused, or to the API's where nothing is, if the request used it up.
@@ -55,10 +56,14 @@ func (l *sizeLimit) accept(size int) {
 	if l.now == l.most {
 		return
 	}
+	if size > l.accepted+l.accepted/foundPart {
+		l.patience = leastPatience
+	}
 	l.accepted = max(l.accepted, size)
 	l.since++
-	if l.since == forgetAfter {
+	if l.since == l.patience {
 		l.since = 0
+		l.patience = min(2*l.patience, mostPatience)
 		l.refused = min(l.most+1, l.refused+l.refused/4)
 	}
 	switch {
