@@ -24,6 +24,7 @@ import (
 // amplitudeExporter delivers one batch at a time. What it cannot deliver yet it gives back, for exporterhelper to bring it
 // again before any other.
 type amplitudeExporter struct {
+	id        component.ID
 	config    *Config
 	settings  component.TelemetrySettings
 	telemetry *telemetry
@@ -33,9 +34,10 @@ type amplitudeExporter struct {
 	client    *http.Client
 	deliverer *delivery.Deliverer
 
-	// mutex is for a configuration without queue, in which several receivers may push at once.
-	mutex  sync.Mutex
-	intake *intake
+	// mutex is for deferred events, and for a configuration without queue, in which several receivers may push at once.
+	mutex    sync.Mutex
+	intake   *intake
+	deferral deferral
 	// left is what was given back last, the zero value for nothing.
 	left plog.Logs
 	// unhealthy says that the key was refused last.
@@ -52,7 +54,7 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 	if err != nil {
 		return nil, err
 	}
-	return &amplitudeExporter{config: config, settings: set.TelemetrySettings, telemetry: t, intake: in}, nil
+	return &amplitudeExporter{id: set.ID, config: config, settings: set.TelemetrySettings, telemetry: t, intake: in}, nil
 }
 
 func (e *amplitudeExporter) start(ctx context.Context, host component.Host) error {
@@ -76,7 +78,10 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 	if err != nil {
 		return errors.New("api_key: no UTF-8 text")
 	}
-	return e.telemetry.observeAges(e.deliverer, e.config.Lanes)
+	if err := e.telemetry.observe(e.deliverer, e.config.Lanes, &e.deferral.waiting); err != nil {
+		return err
+	}
+	return e.startDeferral(ctx, host)
 }
 
 // newClient makes the client, and returns the key that its requests are to have.
@@ -102,24 +107,32 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 		e.left = logs
 		return errStopping
 	}
-	defer e.intake.reset()
 	e.intake.read(logs, time.Now())
-	result := e.deliverer.Deliver(ctx, &e.intake.batch)
-	e.intake.guard.settle(e.intake.batch.Events)
-	e.telemetry.record(ctx, e.intake)
-	e.dropped.tell(e.settings.Logger, e.intake.batch.Events, time.Now())
-	e.reportHealth(result)
-	if result.Err == nil {
+	result := e.deliver(ctx)
+	left := 0
+	if result.Err != nil {
+		e.intake.removeDone(logs)
+		left = logs.LogRecordCount()
+	}
+	if e.keepLeft(logs, left, result) || left == 0 {
 		e.left = plog.Logs{}
 		return nil
 	}
-	e.intake.removeDone(logs)
 	e.left = logs
 	err := result.Err
 	if result.Wait > 0 {
 		err = exporterhelper.NewThrottleRetry(err, result.Wait)
 	}
 	return consumererror.NewLogs(err, logs)
+}
+
+// deliver sends what the intake has, and tells of it.
+func (e *amplitudeExporter) deliver(ctx context.Context) delivery.Result {
+	result := e.deliverer.Deliver(ctx, &e.intake.batch)
+	e.telemetry.record(ctx, e.intake)
+	e.dropped.tell(e.settings.Logger, e.intake.batch.Events, time.Now())
+	e.reportHealth(result)
+	return result
 }
 
 var errStopping = errors.New("what came before is not sent yet")
@@ -144,16 +157,17 @@ func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 	}
 }
 
-func (e *amplitudeExporter) shutdown(context.Context) error {
+func (e *amplitudeExporter) shutdown(ctx context.Context) error {
+	err := e.stopDeferral(ctx)
 	e.dropped.flush(e.settings.Logger)
 	e.telemetry.shutdown()
 	if e.client != nil {
 		e.client.CloseIdleConnections()
 	}
 	if e.dryRun != nil {
-		return e.dryRun.close()
+		err = errors.Join(err, e.dryRun.close())
 	}
-	return nil
+	return err
 }
 
 // dropLog tells of events that Amplitude refused.

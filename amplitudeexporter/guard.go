@@ -23,8 +23,8 @@ type guard struct {
 	seed maphash.Seed
 	// delivered are the times of the last updates that Amplitude has, by a hash of user and property.
 	delivered *simplelru.LRU[uint64, pcommon.Timestamp]
-	// updates are those of the batch, newest the times of the last of them. What is not delivered is forgotten with the
-	// batch: it comes again, before those behind it, and is not older for having been seen once.
+	// updates are those of the batch, newest the times of the last of them. What is not delivered, and not deferred to the
+	// next batch, is forgotten with it: it comes again, before those behind it, and is not older for having been seen once.
 	updates []guardedUpdate
 	newest  map[uint64]pcommon.Timestamp
 	// older are the properties of one event that are older than one before.
@@ -104,15 +104,27 @@ func (g *guard) isOlder(event *amplitude.Event, property string, index int, now 
 	return false
 }
 
-// settle remembers the updates of the batch that were delivered, and forgets the others.
+// settle remembers the updates of the batch that were delivered.
 func (g *guard) settle(events []delivery.Event) {
 	for _, update := range g.updates {
 		if events[update.event].State == delivery.Delivered {
 			g.delivered.Add(update.key, update.at)
 		}
 	}
-	g.updates = g.updates[:0]
+}
+
+// move forgets the updates but for those of events that go on to the next batch, given where each goes, -1 for the others.
+func (g *guard) move(events []int) {
 	clear(g.newest)
+	kept := g.updates[:0]
+	for _, update := range g.updates {
+		if update.event = events[update.event]; update.event < 0 {
+			continue
+		}
+		kept = append(kept, update)
+		g.newest[update.key] = max(g.newest[update.key], update.at)
+	}
+	g.updates = kept
 }
 
 // key hashes the user, as Amplitude tells users apart, and the property.

@@ -5,6 +5,7 @@ package amplitudeexporter // import "github.com/impression-collector/impressionp
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -25,8 +26,11 @@ type intake struct {
 	encoder         amplitude.Encoder
 	guard           *guard
 
+	// batch has the deferred events first, then those of the logs.
 	batch delivery.Batch
-	// records are the indexes of the batch's events among all records of the logs.
+	// chunks are the numbers of the stored chunks that the deferred events belong to.
+	chunks []uint64
+	// records are the indexes of the logs' events among all records of the logs.
 	records []int
 	// done says of each record that there is nothing left to do with it.
 	done []bool
@@ -34,6 +38,8 @@ type intake struct {
 	skipped map[string]int64
 	// changed are the events with values that are not sent as they came.
 	changed []changedEvent
+	// moved is where each event went from one batch to the next.
+	moved []int
 }
 
 // source is a reader with its method IsField as a value, which would else be made anew for each event.
@@ -223,10 +229,15 @@ func (in *intake) isDone(changed *changedEvent) bool {
 	return in.batch.Events[changed.index].State != delivery.Left
 }
 
+// fresh are the events of the logs.
+func (in *intake) fresh() []delivery.Event {
+	return in.batch.Events[len(in.chunks):]
+}
+
 // removeDone removes from the logs the records with which there is nothing left to do.
 func (in *intake) removeDone(logs plog.Logs) {
-	for i := range in.batch.Events {
-		in.done[in.records[i]] = in.batch.Events[i].State != delivery.Left
+	for i, event := range in.fresh() {
+		in.done[in.records[i]] = event.State != delivery.Left
 	}
 	index := -1
 	logs.ResourceLogs().RemoveIf(func(resource plog.ResourceLogs) bool {
@@ -241,12 +252,46 @@ func (in *intake) removeDone(logs plog.Logs) {
 	})
 }
 
-// reset lets go of the logs.
+// doneChunks returns the chunk of each deferred event that is done.
+func (in *intake) doneChunks() []uint64 {
+	var done []uint64
+	for i, chunk := range in.chunks {
+		if in.batch.Events[i].State != delivery.Left {
+			done = append(done, chunk)
+		}
+	}
+	return done
+}
+
+// deferFresh makes the logs' events deferred ones, of a chunk of this number.
+func (in *intake) deferFresh(chunk uint64) {
+	for i := range in.fresh() {
+		event := &in.fresh()[i]
+		// They must not hold on to the logs.
+		event.UserID, event.DeviceID = strings.Clone(event.UserID), strings.Clone(event.DeviceID)
+	}
+	for range in.fresh() {
+		in.chunks = append(in.chunks, chunk)
+	}
+}
+
+// reset lets go of the logs and of what is done. The deferred events that are left are the first of the next batch.
 func (in *intake) reset() {
-	in.batch.Reset()
+	in.guard.settle(in.batch.Events)
+	in.moved = in.batch.KeepLeft(len(in.chunks), in.moved[:0])
+	in.guard.move(in.moved)
+	in.changed = slices.DeleteFunc(in.changed, func(changed changedEvent) bool { return in.moved[changed.index] < 0 })
+	for i := range in.changed {
+		in.changed[i].index = in.moved[in.changed[i].index]
+	}
+	for from := range in.chunks {
+		if to := in.moved[from]; to >= 0 {
+			in.chunks[to] = in.chunks[from]
+		}
+	}
+	in.chunks = in.chunks[:len(in.batch.Events)]
 	in.events.Reset()
 	in.updates.Reset()
 	in.records, in.done = in.records[:0], in.done[:0]
 	clear(in.skipped)
-	in.changed = in.changed[:0]
 }

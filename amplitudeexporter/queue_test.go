@@ -4,6 +4,7 @@ package amplitudeexporter
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -26,53 +27,65 @@ import (
 	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
 )
 
-// disk is a storage extension for one queue. Each state that it has been in is what a crash would have left.
+// disk is a storage extension for one component. Each state that it has been in is what a crash would have left.
 type disk struct {
 	component.StartFunc
 	component.ShutdownFunc
-	storage.Client
 
 	mutex  sync.Mutex
 	states []map[string][]byte
+	// fails says which keys cannot be written.
+	fails func(key string) bool
+}
+
+// partition is the disk as one client of it sees it.
+type partition struct {
+	*disk
+	storage.Client
+	name string
 }
 
 func newDisk(state map[string][]byte) *disk {
 	return &disk{states: []map[string][]byte{state}}
 }
 
-func (d *disk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
-	return d, nil
+func (d *disk) GetClient(_ context.Context, _ component.Kind, _ component.ID, name string) (storage.Client, error) {
+	return &partition{disk: d, name: name}, nil
 }
 
-func (d *disk) Get(ctx context.Context, key string) ([]byte, error) {
+func (p *partition) Get(ctx context.Context, key string) ([]byte, error) {
 	get := storage.GetOperation(key)
-	err := d.Batch(ctx, get)
+	err := p.Batch(ctx, get)
 	return get.Value, err
 }
 
-func (d *disk) Set(ctx context.Context, key string, value []byte) error {
-	return d.Batch(ctx, storage.SetOperation(key, value))
+func (p *partition) Set(ctx context.Context, key string, value []byte) error {
+	return p.Batch(ctx, storage.SetOperation(key, value))
 }
 
-func (d *disk) Batch(_ context.Context, operations ...*storage.Operation) error {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	state := maps.Clone(d.states[len(d.states)-1])
+func (p *partition) Batch(_ context.Context, operations ...*storage.Operation) error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	state := maps.Clone(p.states[len(p.states)-1])
 	for _, operation := range operations {
+		key := p.name + "/" + operation.Key
 		switch operation.Type {
 		case storage.Get:
-			operation.Value = state[operation.Key]
+			operation.Value = state[key]
 		case storage.Set:
-			state[operation.Key] = operation.Value
+			if p.fails != nil && p.fails(key) {
+				return errors.New("the disk is full")
+			}
+			state[key] = operation.Value
 		case storage.Delete:
-			delete(state, operation.Key)
+			delete(state, key)
 		}
 	}
-	d.states = append(d.states, state)
+	p.states = append(p.states, state)
 	return nil
 }
 
-func (d *disk) Close(context.Context) error { return nil }
+func (p *partition) Close(context.Context) error { return nil }
 
 // history returns all states up to now.
 func (d *disk) history() []map[string][]byte {

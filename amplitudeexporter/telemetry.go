@@ -4,6 +4,7 @@ package amplitudeexporter // import "github.com/impression-collector/impressionp
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/exporter"
@@ -119,8 +120,15 @@ func (t *telemetry) recordRequest(status int, outcome amplitude.Outcome, took ti
 	t.builder.ExporterAmplitudeRequestDuration.Record(ctx, took.Seconds(), t.series(class))
 }
 
-// observeAges registers what tells how long each lane's next event has waited.
-func (t *telemetry) observeAges(deliverer *delivery.Deliverer, lanes int) error {
+// observe registers what tells how many events are deferred, and how long each lane's first event has waited.
+func (t *telemetry) observe(deliverer *delivery.Deliverer, lanes int, deferred *atomic.Int64) error {
+	err := t.builder.RegisterExporterAmplitudeDeferredEventsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(deferred.Load(), t.series())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	return t.builder.RegisterExporterAmplitudeLaneQueueAgeCallback(func(_ context.Context, o metric.Float64Observer) error {
 		now := time.Now().UnixNano()
 		for lane := range lanes {

@@ -18,7 +18,8 @@ import (
 // longestStart is about how long a collector takes until it is ready.
 const longestStart = 300 * time.Millisecond
 
-// killScenario kills the collector again and again while it takes events, and while three in ten requests fail.
+// killScenario kills the collector again and again while it takes events, and while three in ten requests fail and now and
+// then a user is throttled.
 func killScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
@@ -34,6 +35,10 @@ func killScenario(t *testing.T, size size) {
 			want := server.Counts().Ingested + 100
 			b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Ingested >= want })
 		}
+		if kill%10 == 0 && kill < size.kills*9/10 {
+			throttled := senders.people[random.IntN(len(senders.people))]
+			server.Restrict(amplitudetest.ThrottledUser, 1, throttled.userID)
+		}
 		senders.waitForMore(t, b, random.Int64N(40))
 		require.NoError(t, b.Kill())
 		if kill%3 == 2 {
@@ -45,6 +50,7 @@ func killScenario(t *testing.T, size size) {
 		}
 		require.NoError(t, b.Restart(t.Context()))
 	}
+	server.LiftAll()
 	took := time.Since(began)
 	people := senders.stop(t)
 	// What is accepted after the last start is delivered after all that was accepted before.

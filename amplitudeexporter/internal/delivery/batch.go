@@ -41,15 +41,31 @@ type Batch struct {
 	Events []Event
 }
 
-// mostKept is how many bytes of a batch are kept for the next.
-const mostKept = 64 << 20
-
-// Reset empties the batch.
-func (b *Batch) Reset() {
-	clear(b.Events)
-	b.Events = b.Events[:0]
-	b.Buffer = b.Buffer[:0]
-	if cap(b.Buffer) > mostKept {
+// KeepLeft keeps those of the first so many events that are Left, and appends to moved where each event of the batch went,
+// -1 for those that are gone.
+func (b *Batch) KeepLeft(first int, moved []int) []int {
+	kept, end := 0, 0
+	for i := range b.Events {
+		event := b.Events[i]
+		if i >= first || event.State != Left {
+			moved = append(moved, -1)
+			continue
+		}
+		size := copy(b.Buffer[end:], b.Buffer[event.Start:event.End])
+		event.Start, event.End = end, end+size
+		end += size
+		b.Events[kept] = event
+		moved = append(moved, kept)
+		kept++
+	}
+	clear(b.Events[kept:])
+	b.Events = b.Events[:kept]
+	b.Buffer = b.Buffer[:end]
+	if kept == 0 && cap(b.Buffer) > mostKept {
 		b.Buffer = nil
 	}
+	return moved
 }
+
+// mostKept is how many bytes of an empty batch are kept for the next.
+const mostKept = 64 << 20

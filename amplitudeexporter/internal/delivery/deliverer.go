@@ -66,8 +66,9 @@ func New(settings Settings) (*Deliverer, error) {
 type Result struct {
 	// Err is nil if none is left. It holds no ids, no key and no body.
 	Err error
-	// KeyRefused says that Amplitude does not take the API key, Answered that it accepted a request.
-	KeyRefused, Answered bool
+	// KeyRefused says that Amplitude does not take the API key, Answered that it accepted a request, Throttled that events
+	// are left for no other reason than that their users or devices are.
+	KeyRefused, Answered, Throttled bool
 	// Wait is how long to wait before the batch is brought again, 0 where the caller is to decide.
 	Wait time.Duration
 }
@@ -126,6 +127,7 @@ func (d *Deliverer) result(pausedUntil time.Time) Result {
 	case failed > 0:
 		result.Err = fmt.Errorf("%d of %d lanes failed, the last with status %d; %d events wait", failed, len(d.lanes), last.status, left)
 	default:
+		result.Throttled = true
 		result.Wait = max(time.Until(pausedUntil), time.Millisecond)
 		result.Err = fmt.Errorf("users or devices are throttled; %d of their events wait", left)
 	}

@@ -586,3 +586,20 @@ func TestABodyIsReadInPartsOfAnySize(t *testing.T) {
 		assert.Equal(t, string(want), got.String())
 	}
 }
+
+func TestKeepLeft(t *testing.T) {
+	batch := batchOf(0, "u0/", "u1/", "u2/", "u3/", "u4/")
+	for i, state := range []State{Delivered, Left, Dropped, Left, Left} {
+		batch.Events[i].State = state
+	}
+	assert.Equal(t, []int{-1, 0, -1, 1, -1}, batch.KeepLeft(4, nil))
+	batch.add(`{"n":5}`, "u5", "")
+	s := &server{answer: accept}
+	require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
+	assert.Equal(t, []int{1, 3, 5}, s.accepted)
+	assert.Equal(t, "u3", batch.Events[1].UserID)
+
+	assert.Equal(t, []int{-1, -1, -1}, batch.KeepLeft(3, nil))
+	assert.Empty(t, batch.Events)
+	assert.Empty(t, batch.Buffer)
+}

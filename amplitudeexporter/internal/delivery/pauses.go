@@ -56,7 +56,8 @@ func (p *pauses) end(now time.Time) time.Time {
 				}
 				paused.until = now.Add(p.length * time.Duration(paused.burst-paused.left) / time.Duration(paused.burst))
 			}
-			if paused.held && (first.IsZero() || paused.until.Before(first)) {
+			// One whose pause is over waits for another id of its events.
+			if paused.held && paused.until.After(now) && (first.IsZero() || paused.until.Before(first)) {
 				first = paused.until
 			}
 		}

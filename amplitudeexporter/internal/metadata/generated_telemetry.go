@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                               sync.Mutex
 	registrations                    []metric.Registration
 	ExporterAmplitudeChangedValues   metric.Int64Counter
+	ExporterAmplitudeDeferredEvents  metric.Int64ObservableGauge
 	ExporterAmplitudeEvents          metric.Int64Counter
 	ExporterAmplitudeLaneQueueAge    metric.Float64ObservableGauge
 	ExporterAmplitudeRequestDuration metric.Float64Histogram
@@ -46,6 +47,21 @@ func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
 }
 
+// RegisterExporterAmplitudeDeferredEventsCallback sets callback for observable ExporterAmplitudeDeferredEvents metric.
+func (builder *TelemetryBuilder) RegisterExporterAmplitudeDeferredEventsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterAmplitudeDeferredEvents, obs: o})
+		return nil
+	}, builder.ExporterAmplitudeDeferredEvents)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterExporterAmplitudeLaneQueueAgeCallback sets callback for observable ExporterAmplitudeLaneQueueAge metric.
 func (builder *TelemetryBuilder) RegisterExporterAmplitudeLaneQueueAgeCallback(cb metric.Float64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -59,6 +75,16 @@ func (builder *TelemetryBuilder) RegisterExporterAmplitudeLaneQueueAgeCallback(c
 	defer builder.mu.Unlock()
 	builder.registrations = append(builder.registrations, reg)
 	return nil
+}
+
+type observerInt64 struct {
+	embedded.Int64Observer
+	inst metric.Int64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveInt64(oi.inst, value, opts...)
 }
 
 type observerFloat64 struct {
@@ -93,6 +119,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_amplitude_changed_values",
 		metric.WithDescription("Values of events that Amplitude would refuse or cut, and that were left out, cut, or replaced by null. [Alpha]"),
 		metric.WithUnit("{values}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAmplitudeDeferredEvents, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_amplitude_deferred_events",
+		metric.WithDescription("Events of throttled users and devices that wait beside the queue. [Alpha]"),
+		metric.WithUnit("{events}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAmplitudeEvents, err = builder.meter.Int64Counter(

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadatatest"
+	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+)
+
+// handled is a transport to a server that does not listen, so that both live in the test's own time.
+type handled struct {
+	*amplitudetest.Server
+}
+
+func (h handled) RoundTrip(request *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	h.ServeHTTP(answer, request)
+	return answer.Result(), nil
+}
+
+// startDeferring starts an exporter without queue of its own that defers events to a disk.
+func startDeferring(t *testing.T, d *disk, server *amplitudetest.Server) *pushed {
+	t.Helper()
+	config := createDefaultConfig().(*Config)
+	config.APIKey = "key"
+	config.QueueConfig.Get().StorageID = &diskID
+	require.NoError(t, config.Validate())
+	telemetry := componenttest.NewTelemetry()
+	set := metadatatest.NewSettings(telemetry)
+	set.ID = component.NewID(metadata.Type)
+	core, logs := observer.New(zap.WarnLevel)
+	set.Logger = zap.New(core)
+	e, err := newExporter(set, config)
+	require.NoError(t, err)
+	require.NoError(t, e.start(t.Context(), diskHost{Host: componenttest.NewNopHost(), disk: d}))
+	e.mutex.Lock()
+	e.deliverer.Client = &http.Client{Transport: handled{server}}
+	e.mutex.Unlock()
+	return &pushed{amplitudeExporter: e, server: server, telemetry: telemetry, logs: logs}
+}
+
+func (p *pushed) stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.shutdown(t.Context()))
+	require.NoError(t, p.telemetry.Shutdown(t.Context()))
+}
+
+func (p *pushed) assertDeferred(t *testing.T, events int64) {
+	t.Helper()
+	metadatatest.AssertEqualExporterAmplitudeDeferredEvents(t, p.telemetry,
+		[]metricdata.DataPoint[int64]{point(events)}, metricdatatest.IgnoreTimestamp())
+}
+
+// eventOf is the event of this number of a user.
+func eventOf(user string, number int) string {
+	return fmt.Sprintf(`{"event":"%d","userId":%q,"messageId":"%s-%d","timestamp":"2026-11-23T10:00:00Z"}`, number, user, user, number)
+}
+
+// numbersOf are those of the events that the server has of a user, in the order in which they arrived.
+func numbersOf(server *amplitudetest.Server, user string) string {
+	var numbers []string
+	for _, event := range server.User(user).Events {
+		numbers = append(numbers, event.Type)
+	}
+	return strings.Join(numbers, " ")
+}
+
+// stored are how many values a disk holds of deferred events.
+func stored(d *disk) int {
+	chunks := 0
+	for key, value := range d.last() {
+		if strings.HasPrefix(key, storageName) && len(value) > 0 {
+			chunks++
+		}
+	}
+	return chunks
+}
+
+func TestOthersDoNotWaitForAThrottledUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+		d := newDisk(map[string][]byte{})
+		p := startDeferring(t, d, server)
+		began := time.Now()
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("quiet", 0), eventOf("busy-1", 0), `no event`, eventOf("busy-1", 1))))
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 2), eventOf("quiet", 1))))
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("quiet", 2))))
+		assert.Zero(t, time.Since(began))
+		assert.Equal(t, "0 1 2", numbersOf(server, "quiet"))
+		assert.Empty(t, numbersOf(server, "busy-1"))
+		p.assertDeferred(t, 3)
+		p.assertEvents(t, point(3, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "not_an_event"))
+
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, "0 1 2", numbersOf(server, "busy-1"), "no batch needs to come")
+		p.assertDeferred(t, 0)
+		p.assertEvents(t, point(6, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "not_an_event"))
+		assert.Zero(t, stored(d), "what is delivered is not kept")
+		p.stop(t)
+	})
+}
+
+// TestDeferredEventsAreNotOvertaken: what shares a user or a device with a deferred event waits too, in whatever batch it
+// comes.
+func TestDeferredEventsAreNotOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.Restrict(amplitudetest.ThrottledDevice, 1, "device-1")
+		p := startDeferring(t, newDisk(map[string][]byte{}), server)
+		of := func(number int, user, device string) string {
+			return fmt.Sprintf(`{"event":"%d","userId":%q,"anonymousId":%q,"messageId":"%d"}`, number, user, device, number)
+		}
+		require.NoError(t, p.push(t.Context(), logsOf(of(0, "user-1", "device-1"))))
+		require.NoError(t, p.push(t.Context(), logsOf(of(1, "user-1", "device-2"), of(2, "user-2", "device-2"), of(3, "user-3", "device-3"))))
+		require.NoError(t, p.push(t.Context(), logsOf(of(4, "user-2", ""))))
+		time.Sleep(31 * time.Second)
+		synctest.Wait()
+		var arrived []string
+		for _, event := range server.Events() {
+			arrived = append(arrived, event.Type)
+		}
+		assert.Equal(t, []string{"3", "0", "1", "2", "4"}, arrived)
+		p.stop(t)
+	})
+}
+
+// TestABusyUserIsSentAtAmplitudesRate for as long as it takes, while others come and go.
+func TestABusyUserIsSentAtAmplitudesRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New(amplitudetest.WithRateLimit(amplitudetest.RateLimit{Window: 30 * time.Second}))
+		d := newDisk(map[string][]byte{})
+		p := startDeferring(t, d, server)
+		const batches, perBatch = 20, 200
+		for batch := range batches {
+			texts := []string{eventOf("quiet", batch)}
+			for i := range perBatch {
+				texts = append(texts, eventOf("busy-1", batch*perBatch+i))
+			}
+			require.NoError(t, p.push(t.Context(), logsOf(texts...)))
+			assert.Len(t, server.User("quiet").Events, batch+1)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		busy := server.User("busy-1").Events
+		require.Len(t, busy, batches*perBatch)
+		for i, event := range busy {
+			assert.Equal(t, strconv.Itoa(i), event.Type)
+		}
+		assert.Zero(t, stored(d))
+		p.stop(t)
+	})
+}
+
+func TestDeferredEventsAreTriedAgainAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+		p := startDeferring(t, newDisk(map[string][]byte{}), server)
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+		server.AnswerAll(unavailable)
+		time.Sleep(time.Minute)
+		require.Error(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))), "what fails is not deferred")
+		server.AnswerUsually()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, "0", numbersOf(server, "busy-1"))
+		p.stop(t)
+	})
+}
+
+func TestDeferredEventsComeAgainAfterAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+		d := newDisk(map[string][]byte{})
+		p := startDeferring(t, d, server)
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0), eventOf("busy-1", 1))))
+		p.stop(t)
+		p = startDeferring(t, d, server)
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 2))))
+		synctest.Wait()
+		assert.Equal(t, "0 1 2", numbersOf(server, "busy-1"))
+		assert.Zero(t, stored(d))
+		p.stop(t)
+	})
+}
+
+// TestACrashKeepsDeferredEvents takes each state of the disk for that in which a crash left it, queue and all, once all
+// events were accepted.
+func TestACrashKeepsDeferredEvents(t *testing.T) {
+	server := amplitudetest.Start(t)
+	server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "user-17")
+	d := newDisk(map[string][]byte{})
+	e := startOnDisk(t, server, d)
+	fill(t, e)
+	accepted := len(d.history()) - 1
+	require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Requests > 0 }))
+	require.NoError(t, e.Shutdown(t.Context()))
+	require.Positive(t, stored(d))
+
+	for _, state := range d.history()[accepted:] {
+		back := amplitudetest.Start(t)
+		e := startOnDisk(t, back, newDisk(state))
+		assertAllInOrder(t, back)
+		require.NoError(t, e.Shutdown(t.Context()))
+	}
+}
+
+func TestWhatCannotBeDeferredWaitsInTheQueue(t *testing.T) {
+	for name, fails := range map[string]func(string) bool{
+		"full disk":     func(key string) bool { return strings.HasPrefix(key, storageName) },
+		"much too many": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := amplitudetest.New()
+				server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "busy-1")
+				d := newDisk(map[string][]byte{})
+				d.fails = fails
+				p := startDeferring(t, d, server)
+				var texts []string
+				for i := range mostDeferred + 1 {
+					texts = append(texts, eventOf("busy-1", i))
+				}
+				if fails != nil {
+					texts = texts[:10]
+				}
+				logs := logsOf(texts...)
+				require.ErrorContains(t, p.push(t.Context(), logs), "throttled")
+				assert.Equal(t, len(texts), logs.LogRecordCount())
+				p.assertDeferred(t, 0)
+				assert.Zero(t, stored(d))
+				server.LiftAll()
+				d.fails = nil
+				time.Sleep(30 * time.Second)
+				require.NoError(t, p.push(t.Context(), logs), "of what is left there is room")
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				assert.Equal(t, len(texts), server.Counts().Ingested)
+				p.stop(t)
+			})
+		})
+	}
+}
+
+func TestADeferredUpdateIsNewerThanALaterOneThatIsOlder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.Restrict(amplitudetest.ThrottledUser, 1, "user-1")
+		p := startDeferring(t, newDisk(map[string][]byte{}), server)
+		// The test's own time begins before that of its events.
+		time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
+		require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "first", 10), update("user-1", "a", "second", 20))))
+		require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "older", 15))))
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		user := server.User("user-1")
+		assert.Equal(t, "$identify $identify", numbersOf(server, "user-1"))
+		assert.Equal(t, map[string]any{"[Experiment] a": "second"}, user.Properties)
+		require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "older", 15))))
+		assert.Equal(t, map[string]any{"[Experiment] a": "second"}, server.User("user-1").Properties)
+		p.assertEvents(t, point(2, "outcome", "delivered", "reason", "none"), point(2, "outcome", "dropped", "reason", "older_update"))
+		p.stop(t)
+	})
+}
+
+// TestUnreadableDeferredEventsStay: what cannot be read is told of, and not removed.
+func TestUnreadableDeferredEventsStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+		d := newDisk(map[string][]byte{})
+		p := startDeferring(t, d, server)
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+		p.stop(t)
+		state := d.last()
+		state["deferred/chunk-0"] = []byte("\xff")
+		d = newDisk(state)
+		p = startDeferring(t, d, server)
+		assert.Len(t, p.logs.FilterMessageSnippet("cannot be read").All(), 1)
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))))
+		assert.Equal(t, "1", numbersOf(server, "busy-1"))
+		assert.Contains(t, d.last(), "deferred/chunk-0")
+		p.stop(t)
+	})
+}
