@@ -44,7 +44,7 @@ func TestSoak(t *testing.T) {
 		{"stop", waits, stopScenario, size{records: 500}, size{records: 500}},
 		{"errors", measures, errorsScenario, size{rate: 1000, length: 3 * time.Second}, size{rate: 10_000, length: 5 * time.Second}},
 		{"too-large", waits, tooLargeScenario, size{records: 10_000}, size{records: 10_000}},
-		{"throttled", waits, throttledScenario, size{records: 1000}, size{records: 10_000}},
+		{"throttled", waits, throttledScenario, size{records: 1200}, size{records: 10_000}},
 		{"key", waits, keyScenario, size{records: 500}, size{records: 10_000}},
 		{"outage", measures, outageScenario, size{rate: 1000, length: 4 * time.Second}, size{rate: 1000, length: 10 * time.Minute}},
 		{"secrets", waits, secretsScenario, size{}, size{}},
