@@ -60,7 +60,8 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 	if err != nil {
 		return errors.Join(err, client.Close(ctx))
 	}
-	if err := e.deferral.store.Load(ctx, e.takeUp); err != nil {
+	takeUp := func(chunk uint64, records plog.Logs) int { return e.takeUp(ctx, chunk, records) }
+	if err := e.deferral.store.Load(ctx, takeUp); err != nil {
 		e.settings.Logger.Error("deferred events that cannot be read stay in the storage", zap.Error(err))
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -72,11 +73,11 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 }
 
 // takeUp makes the records of a stored chunk deferred events, and returns how many there are.
-func (e *amplitudeExporter) takeUp(chunk uint64, records plog.Logs) int {
+func (e *amplitudeExporter) takeUp(ctx context.Context, chunk uint64, records plog.Logs) int {
 	e.intake.read(records, time.Now())
 	events := len(e.intake.fresh())
 	e.intake.deferFresh(chunk)
-	e.telemetry.record(context.Background(), e.intake)
+	e.telemetry.record(ctx, e.intake)
 	e.intake.reset()
 	return events
 }
@@ -84,15 +85,15 @@ func (e *amplitudeExporter) takeUp(chunk uint64, records plog.Logs) int {
 // keepLeft has deferred events that are left come with the next batch. It defers those that are left of the logs too, if
 // that is allowed and they are left for no other reason than that their users or devices are throttled, and says whether it
 // did.
-func (e *amplitudeExporter) keepLeft(logs plog.Logs, left int, result delivery.Result) (isDeferred bool) {
+func (e *amplitudeExporter) keepLeft(ctx context.Context, logs plog.Logs, left int, result delivery.Result) (isDeferred bool) {
 	defer e.schedule(result.Wait)
 	defer e.intake.reset()
 	store := e.deferral.store
 	if store == nil {
 		return false
 	}
-	// It must end also when what it belongs to is interrupted.
-	ctx := context.Background()
+	// What was delivered is to be forgotten also when the rest was interrupted.
+	ctx = context.WithoutCancel(ctx)
 	done := e.intake.doneChunks()
 	if left == 0 || !result.Throttled || !e.hasRoom() {
 		if err := store.Forget(ctx, done); err != nil {
@@ -145,7 +146,7 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 	if ctx.Err() != nil || len(e.intake.batch.Events) == 0 {
 		return
 	}
-	e.keepLeft(plog.NewLogs(), 0, e.deliver(ctx))
+	e.keepLeft(ctx, plog.NewLogs(), 0, e.deliver(ctx))
 }
 
 // stopDeferral leaves what is deferred to the next start.

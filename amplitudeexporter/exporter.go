@@ -114,7 +114,7 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 		e.intake.removeDone(logs)
 		left = logs.LogRecordCount()
 	}
-	if e.keepLeft(logs, left, result) || left == 0 {
+	if e.keepLeft(ctx, logs, left, result) || left == 0 {
 		e.left = plog.Logs{}
 		return nil
 	}

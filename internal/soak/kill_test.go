@@ -63,11 +63,6 @@ func killScenario(t *testing.T, size size) {
 // mostQueued is how many events the queue may hold every now and then.
 const mostQueued = 2000
 
-// events is about how many events and updates were accepted: three in four records of each request have an update.
-func (s *senders) events() int {
-	return int(s.accepted.Load()) * 7 / 2
-}
-
 // senders are several that send side by side, each events of its own people.
 type senders struct {
 	*sender
@@ -75,6 +70,11 @@ type senders struct {
 	running sync.WaitGroup
 	people  []*person
 	errors  chan error
+}
+
+// events is about how many events and updates were accepted: three in four records of each request have an update.
+func (s *senders) events() int {
+	return int(s.accepted.Load()) * 7 / 2
 }
 
 // startSenders has a sender for each group of people.
