@@ -37,6 +37,8 @@ const (
 	mostDeferredBytes = 32 << 20
 	// deferredRetry is how long deferred events wait after a failure, where nothing says how long.
 	deferredRetry = 5 * time.Second
+	// deferredPeriod is how long they wait at least, for the pauses of many users end one after the other.
+	deferredPeriod = 100 * time.Millisecond
 	// storageName tells the storage of deferred events from that of the queue.
 	storageName = "deferred"
 )
@@ -56,16 +58,20 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 	if err != nil {
 		return err
 	}
-	e.deferral.store, err = deferred.Open(ctx, client)
+	store, err := deferred.Open(ctx, client)
 	if err != nil {
 		return errors.Join(err, client.Close(ctx))
 	}
-	takeUp := func(chunk uint64, records plog.Logs) int { return e.takeUp(ctx, chunk, records) }
-	if err := e.deferral.store.Load(ctx, takeUp); err != nil {
-		e.settings.Logger.Error("deferred events that cannot be read stay in the storage", zap.Error(err))
+	unreadable, err := store.Load(ctx, func(chunk uint64, records plog.Logs) int { return e.takeUp(ctx, chunk, records) })
+	if err != nil {
+		return errors.Join(err, client.Close(ctx))
 	}
+	if unreadable != nil {
+		e.settings.Logger.Error("deferred events that cannot be read stay in the storage", zap.Error(unreadable))
+	}
+	e.deferral.waiting.Store(int64(len(e.intake.batch.Events)))
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	e.deferral.cancel = cancel
+	e.deferral.store, e.deferral.cancel = store, cancel
 	e.deferral.timer = time.AfterFunc(deferredRetry, func() { e.deliverDeferred(background) })
 	// Not before, for it uses the timer.
 	e.deferral.timer.Reset(0)
@@ -82,32 +88,31 @@ func (e *amplitudeExporter) takeUp(ctx context.Context, chunk uint64, records pl
 	return events
 }
 
-// keepLeft has deferred events that are left come with the next batch. It defers those that are left of the logs too, if
-// that is allowed and they are left for no other reason than that their users or devices are throttled, and says whether it
+// deferLeft stores what is left of the logs, and has it come with the next batch, where there is room. It says whether it
 // did.
-func (e *amplitudeExporter) keepLeft(ctx context.Context, logs plog.Logs, left int, result delivery.Result) (isDeferred bool) {
-	defer e.schedule(result.Wait)
-	defer e.intake.reset()
+func (e *amplitudeExporter) deferLeft(ctx context.Context, logs plog.Logs) bool {
 	store := e.deferral.store
-	if store == nil {
-		return false
-	}
-	// What was delivered is to be forgotten also when the rest was interrupted.
-	ctx = context.WithoutCancel(ctx)
-	done := e.intake.doneChunks()
-	if left == 0 || !result.Throttled || !e.hasRoom() {
-		if err := store.Forget(ctx, done); err != nil {
-			e.settings.Logger.Warn("delivered events stay in the storage, and are sent again after a start", zap.Error(err))
-		}
+	if store == nil || !e.hasRoom() {
 		return false
 	}
 	chunk := store.Next()
-	if err := store.Add(ctx, logs, left, done); err != nil {
+	if err := store.Add(ctx, logs, e.intake.donePlaces()); err != nil {
 		e.settings.Logger.Warn("events of throttled users wait in the queue, for they cannot be stored", zap.Error(err))
 		return false
 	}
 	e.intake.deferFresh(chunk)
 	return true
+}
+
+// forgetDone removes the deferred events that are done from the storage.
+func (e *amplitudeExporter) forgetDone(ctx context.Context) {
+	if e.deferral.store == nil {
+		return
+	}
+	// Also if the rest was interrupted.
+	if err := e.deferral.store.Forget(context.WithoutCancel(ctx), e.intake.donePlaces()); err != nil {
+		e.settings.Logger.Warn("delivered events stay in the storage, and are sent again after a crash", zap.Error(err))
+	}
 }
 
 // hasRoom says whether all events that are left may be deferred.
@@ -122,8 +127,10 @@ func (e *amplitudeExporter) hasRoom() bool {
 	return events <= mostDeferred && bytes <= mostDeferredBytes
 }
 
-// schedule has the deferred events, if there are any, sent after a time, 0 for that of a failure.
-func (e *amplitudeExporter) schedule(wait time.Duration) {
+// goOn prepares for the next batch. The deferred events, if there are any, are sent after a time though none comes, 0 for
+// that of a failure.
+func (e *amplitudeExporter) goOn(wait time.Duration) {
+	e.intake.reset()
 	waiting := len(e.intake.batch.Events)
 	e.deferral.waiting.Store(int64(waiting))
 	switch {
@@ -133,20 +140,33 @@ func (e *amplitudeExporter) schedule(wait time.Duration) {
 	case wait == 0:
 		e.deferral.timer.Reset(deferredRetry)
 	default:
-		e.deferral.timer.Reset(wait)
+		e.deferral.timer.Reset(max(wait, deferredPeriod))
 	}
 }
 
 func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
 	if !e.mutex.TryLock() {
-		// A batch is under way: it takes them along, and schedules what is left.
+		// A batch is under way, and takes them along, unless it has just ended.
+		e.deferral.timer.Reset(deferredRetry)
 		return
 	}
 	defer e.mutex.Unlock()
-	if ctx.Err() != nil || len(e.intake.batch.Events) == 0 {
+	if len(e.intake.batch.Events) == 0 {
 		return
 	}
-	e.keepLeft(ctx, plog.NewLogs(), 0, e.deliver(ctx))
+	result := e.deliver(ctx)
+	e.forgetDone(ctx)
+	e.goOn(result.Wait)
+}
+
+// interruptDeferral ends what the timer has started, so that a stop does not wait for it.
+func (e *amplitudeExporter) interruptDeferral() {
+	if e.deferral.cancel != nil {
+		e.deferral.cancel()
+	}
 }
 
 // stopDeferral leaves what is deferred to the next start.
@@ -154,7 +174,7 @@ func (e *amplitudeExporter) stopDeferral(ctx context.Context) error {
 	if e.deferral.timer == nil {
 		return nil
 	}
-	e.deferral.cancel()
+	e.interruptDeferral()
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	e.deferral.timer.Stop()

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"go.uber.org/zap"
@@ -40,9 +41,18 @@ func (h handled) RoundTrip(request *http.Request) (*http.Response, error) {
 // startDeferring starts an exporter without queue of its own that defers events to a disk.
 func startDeferring(t *testing.T, d *disk, server *amplitudetest.Server) *pushed {
 	t.Helper()
+	host := diskHost{Host: componenttest.NewNopHost(), disk: d}
+	return startHandled(t, host, server, func(c *Config) { c.QueueConfig.Get().StorageID = &diskID })
+}
+
+// startHandled is start in the test's own time. It wants to be stopped.
+func startHandled(t *testing.T, host component.Host, server *amplitudetest.Server, change func(*Config)) *pushed {
+	t.Helper()
 	config := createDefaultConfig().(*Config)
 	config.APIKey = "key"
-	config.QueueConfig.Get().StorageID = &diskID
+	if change != nil {
+		change(config)
+	}
 	require.NoError(t, config.Validate())
 	telemetry := componenttest.NewTelemetry()
 	set := metadatatest.NewSettings(telemetry)
@@ -51,7 +61,7 @@ func startDeferring(t *testing.T, d *disk, server *amplitudetest.Server) *pushed
 	set.Logger = zap.New(core)
 	e, err := newExporter(set, config)
 	require.NoError(t, err)
-	require.NoError(t, e.start(t.Context(), diskHost{Host: componenttest.NewNopHost(), disk: d}))
+	require.NoError(t, e.start(t.Context(), host))
 	e.mutex.Lock()
 	e.deliverer.Client = &http.Client{Transport: handled{server}}
 	e.mutex.Unlock()
@@ -238,8 +248,8 @@ func TestWhatCannotBeDeferredWaitsInTheQueue(t *testing.T) {
 				server := amplitudetest.New()
 				server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "busy-1")
 				d := newDisk(map[string][]byte{})
-				d.fails = fails
 				p := startDeferring(t, d, server)
+				d.fails = fails
 				var texts []string
 				for i := range mostDeferred + 1 {
 					texts = append(texts, eventOf("busy-1", i))
@@ -284,6 +294,98 @@ func TestADeferredUpdateIsNewerThanALaterOneThatIsOlder(t *testing.T) {
 		p.assertEvents(t, point(2, "outcome", "delivered", "reason", "none"), point(2, "outcome", "dropped", "reason", "older_update"))
 		p.stop(t)
 	})
+}
+
+// TestOthersDoNotHasten: batches of others, or of no event, must not have deferred events sent before their time.
+func TestOthersDoNotHasten(t *testing.T) {
+	for name, answer := range map[string]amplitudetest.Answer{
+		"Retry-After": {Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "600"}},
+		"refused key": {Status: http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := amplitudetest.New()
+				server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+				p := startDeferring(t, newDisk(map[string][]byte{}), server)
+				require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+				server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
+					return answer, r.Events[0].UserID == "busy-1"
+				})
+				time.Sleep(31 * time.Second)
+				before := server.Counts().Requests
+				for i := range 100 {
+					require.NoError(t, p.push(t.Context(), logsOf(eventOf("quiet", i), `no event`)))
+					time.Sleep(time.Millisecond)
+				}
+				assert.Equal(t, before+100, server.Counts().Requests)
+				p.stop(t)
+			})
+		})
+	}
+}
+
+// TestAStopLeavesOnlyWhatIsLeft: what was stored with an event that waits for long does not come again with it.
+func TestAStopLeavesOnlyWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+		server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "stuck")
+		d := newDisk(map[string][]byte{})
+		p := startDeferring(t, d, server)
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0), eventOf("stuck", 0), eventOf("stuck", 1), eventOf("stuck", 2))))
+		time.Sleep(2 * time.Minute)
+		assert.Equal(t, "0", numbersOf(server, "busy-1"))
+		p.stop(t)
+		p = startDeferring(t, d, server)
+		p.assertDeferred(t, 3)
+		time.Sleep(time.Minute)
+		server.LiftAll()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Empty(t, server.Duplicates())
+		assert.Equal(t, "0 1 2", numbersOf(server, "stuck"))
+		p.stop(t)
+	})
+}
+
+// TestTheTimerComesBack where it found a batch under way that had scheduled already.
+func TestTheTimerComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+		p := startDeferring(t, newDisk(map[string][]byte{}), server)
+		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+		p.mutex.Lock()
+		time.Sleep(31 * time.Second)
+		p.mutex.Unlock()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, "0", numbersOf(server, "busy-1"))
+		p.stop(t)
+	})
+}
+
+// TestAStartFailsWithoutTheStorage: later events would overtake those that were not read.
+func TestAStartFailsWithoutTheStorage(t *testing.T) {
+	for _, key := range []string{"deferred/chunks", "deferred/chunk-0"} {
+		synctest.Test(t, func(t *testing.T) {
+			server := amplitudetest.New()
+			server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+			d := newDisk(map[string][]byte{})
+			p := startDeferring(t, d, server)
+			require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+			p.stop(t)
+			d.fails = func(failing string) bool { return failing == key }
+			config := createDefaultConfig().(*Config)
+			config.APIKey = "key"
+			config.QueueConfig.Get().StorageID = &diskID
+			set := exportertest.NewNopSettings(metadata.Type)
+			e, err := newExporter(set, config)
+			require.NoError(t, err)
+			require.ErrorContains(t, e.start(t.Context(), diskHost{Host: componenttest.NewNopHost(), disk: d}), "the disk fails")
+			require.NoError(t, e.shutdown(t.Context()))
+		})
+	}
 }
 
 // TestUnreadableDeferredEventsStay: what cannot be read is told of, and not removed.

@@ -114,7 +114,13 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 		e.intake.removeDone(logs)
 		left = logs.LogRecordCount()
 	}
-	if e.keepLeft(ctx, logs, left, result) || left == 0 {
+	if left > 0 && result.Throttled && e.deferLeft(ctx, logs) {
+		left = 0
+	} else {
+		e.forgetDone(ctx)
+	}
+	e.goOn(result.Wait)
+	if left == 0 {
 		e.left = plog.Logs{}
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -295,26 +296,30 @@ func TestSendImpressions(t *testing.T) {
 }
 
 func TestWhatFailsIsGivenBackInOrder(t *testing.T) {
-	p := start(t, componenttest.NewNopHost(), nil)
-	p.server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
-		return amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}}, r.Events[0].UserID == "user-1"
-	})
-	of := func(user, name string) string { return strings.Replace(event(name), "user-17", user, 1) }
-	err := p.push(t.Context(), logsOf(of("user-1", "a"), of("user-2", "b"), `no event`, of("user-1", "c")))
-	var failed consumererror.Logs
-	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, 2, failed.Data().LogRecordCount())
-	p.assertEvents(t, point(1, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "not_an_event"))
-	metadatatest.AssertEqualExporterAmplitudeRequests(t, p.telemetry, []metricdata.DataPoint[int64]{
-		point(1, "outcome", "accepted", "status_class", "2xx"), point(1, "outcome", "retry", "status_class", "5xx"),
-	}, metricdatatest.IgnoreTimestamp())
+	synctest.Test(t, func(t *testing.T) {
+		p := startHandled(t, componenttest.NewNopHost(), amplitudetest.New(), nil)
+		p.server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
+			return amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}}, r.Events[0].UserID == "user-1"
+		})
+		of := func(user, name string) string { return strings.Replace(event(name), "user-17", user, 1) }
+		err := p.push(t.Context(), logsOf(of("user-1", "a"), of("user-2", "b"), `no event`, of("user-1", "c")))
+		var failed consumererror.Logs
+		require.ErrorAs(t, err, &failed)
+		assert.Equal(t, 2, failed.Data().LogRecordCount())
+		p.assertEvents(t, point(1, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "not_an_event"))
+		metadatatest.AssertEqualExporterAmplitudeRequests(t, p.telemetry, []metricdata.DataPoint[int64]{
+			point(1, "outcome", "accepted", "status_class", "2xx"), point(1, "outcome", "retry", "status_class", "5xx"),
+		}, metricdatatest.IgnoreTimestamp())
 
-	p.server.AnswerUsually()
-	require.NoError(t, p.push(t.Context(), failed.Data()))
-	events := p.server.User("user-1").Events
-	require.Len(t, events, 2)
-	assert.Equal(t, "a", events[0].Type)
-	assert.Equal(t, "c", events[1].Type)
+		p.server.AnswerUsually()
+		time.Sleep(7 * time.Second)
+		require.NoError(t, p.push(t.Context(), failed.Data()))
+		events := p.server.User("user-1").Events
+		require.Len(t, events, 2)
+		assert.Equal(t, "a", events[0].Type)
+		assert.Equal(t, "c", events[1].Type)
+		p.stop(t)
+	})
 }
 
 // TestAnswersNameIDsAsTheyAreSent: cut and repaired, not as they came.
@@ -337,20 +342,24 @@ func TestAnswersNameIDsAsTheyAreSent(t *testing.T) {
 }
 
 func TestARefusedKeyIsToldAndTakenBack(t *testing.T) {
-	host := &statusHost{Host: componenttest.NewNopHost()}
-	p := start(t, host, nil)
-	p.server.RefuseKey(true)
-	for range 2 {
-		err := p.push(t.Context(), logsOf(event("a")))
-		require.Error(t, err)
-		assert.NotContains(t, err.Error(), "canary", "the answer repeats the key")
-	}
-	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, host.statuses)
-	p.server.RefuseKey(false)
-	for range 2 {
-		require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
-	}
-	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, host.statuses)
+	synctest.Test(t, func(t *testing.T) {
+		host := &statusHost{Host: componenttest.NewNopHost()}
+		p := startHandled(t, host, amplitudetest.New(), nil)
+		p.server.RefuseKey(true)
+		for range 2 {
+			err := p.push(t.Context(), logsOf(event("a")))
+			require.Error(t, err)
+			assert.NotContains(t, err.Error(), "canary", "the answer repeats the key")
+		}
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, host.statuses)
+		time.Sleep(10 * time.Second)
+		p.server.RefuseKey(false)
+		for range 2 {
+			require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+		}
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, host.statuses)
+		p.stop(t)
+	})
 }
 
 func TestRefusedEventsAreLoggedWithoutThem(t *testing.T) {
@@ -421,28 +430,32 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 }
 
 func TestLaneQueueAge(t *testing.T) {
-	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.Lanes = 1 })
-	p.server.RefuseKey(true)
-	logs := logsOf(event("a"))
-	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).SetObservedTimestamp(pcommon.NewTimestampFromTime(time.Now().Add(-time.Hour)))
-	require.Error(t, p.push(t.Context(), logs))
-	age := func() float64 {
-		metric, err := p.telemetry.GetMetric("otelcol_exporter_amplitude_lane_queue_age")
-		require.NoError(t, err)
-		points := metric.Data.(metricdata.Gauge[float64]).DataPoints
-		require.Len(t, points, 1)
-		return points[0].Value
-	}
-	assert.InDelta(t, 3600, age(), 600)
-	p.server.RefuseKey(false)
-	require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
-	assert.Zero(t, age())
-
-	p.server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "user-17")
-	for range 2 {
+	synctest.Test(t, func(t *testing.T) {
+		p := startHandled(t, componenttest.NewNopHost(), amplitudetest.New(), func(c *Config) { c.Lanes = 1 })
+		p.server.RefuseKey(true)
+		logs := logsOf(event("a"))
+		logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).SetObservedTimestamp(pcommon.NewTimestampFromTime(time.Now().Add(-time.Hour)))
 		require.Error(t, p.push(t.Context(), logs))
-		assert.InDelta(t, 3600, age(), 600, "what is held back waits")
-	}
+		age := func() float64 {
+			metric, err := p.telemetry.GetMetric("otelcol_exporter_amplitude_lane_queue_age")
+			require.NoError(t, err)
+			points := metric.Data.(metricdata.Gauge[float64]).DataPoints
+			require.Len(t, points, 1)
+			return points[0].Value
+		}
+		assert.InDelta(t, 3600, age(), 600)
+		time.Sleep(10 * time.Second)
+		p.server.RefuseKey(false)
+		require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+		assert.Zero(t, age())
+
+		p.server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "user-17")
+		for range 2 {
+			require.Error(t, p.push(t.Context(), logs))
+			assert.InDelta(t, 3600, age(), 600, "what is held back waits")
+		}
+		p.stop(t)
+	})
 }
 
 // startWhole starts the exporter as a collector does.

@@ -45,7 +45,7 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	if err != nil {
 		return nil, err
 	}
-	return &resuming{Logs: logs, id: set.ID, storageID: config.storageID()}, nil
+	return &resuming{Logs: logs, id: set.ID, storageID: config.storageID(), interrupt: e.interruptDeferral}, nil
 }
 
 // resuming is an exporter whose queue goes on where it was.
@@ -54,6 +54,14 @@ type resuming struct {
 	id component.ID
 	// storageID is nil for a queue in memory.
 	storageID *component.ID
+	// interrupt ends what the exporter does beside the queue, for which the queue's end would wait.
+	interrupt func()
+}
+
+// Shutdown implements component.Component.
+func (r *resuming) Shutdown(ctx context.Context) error {
+	r.interrupt()
+	return r.Logs.Shutdown(ctx)
 }
 
 // Start implements component.Component.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -48,14 +49,20 @@ func TestTheSameUpdateAgainIsNotOlder(t *testing.T) {
 
 // TestWhatFailedIsNotOlderThanItself: a batch comes again as it was, with updates that follow each other.
 func TestWhatFailedIsNotOlderThanItself(t *testing.T) {
-	p := start(t, componenttest.NewNopHost(), nil)
-	p.server.AnswerNext(1, amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}})
-	err := p.push(t.Context(), logsOf(update("user-1", "a", "first", 1), update("user-1", "a", "second", 2)))
-	var failed consumererror.Logs
-	require.ErrorAs(t, err, &failed)
-	require.NoError(t, p.push(t.Context(), failed.Data()))
-	assert.Len(t, p.server.User("user-1").Events, 2)
-	assert.Equal(t, map[string]any{"[Experiment] a": "second"}, p.server.User("user-1").Properties)
+	synctest.Test(t, func(t *testing.T) {
+		p := startHandled(t, componenttest.NewNopHost(), amplitudetest.New(), nil)
+		// The test's own time begins before that of its events.
+		time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
+		p.server.AnswerNext(1, amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}})
+		err := p.push(t.Context(), logsOf(update("user-1", "a", "first", 1), update("user-1", "a", "second", 2)))
+		var failed consumererror.Logs
+		require.ErrorAs(t, err, &failed)
+		time.Sleep(7 * time.Second)
+		require.NoError(t, p.push(t.Context(), failed.Data()))
+		assert.Len(t, p.server.User("user-1").Events, 2)
+		assert.Equal(t, map[string]any{"[Experiment] a": "second"}, p.server.User("user-1").Properties)
+		p.stop(t)
+	})
 }
 
 func TestAnImpressionIsSentWithoutItsOlderInlineUpdate(t *testing.T) {
@@ -74,21 +81,27 @@ func TestAnImpressionIsSentWithoutItsOlderInlineUpdate(t *testing.T) {
 // TestARepeatIsRecognisedWithoutItsOlderUpdate: without an id of its own, an impression is recognised by what it is, whether
 // or not its update is sent with it.
 func TestARepeatIsRecognisedWithoutItsOlderUpdate(t *testing.T) {
-	impression := func(variant string, second int) string {
-		return fmt.Sprintf(`{"event":"[Experiment] Impression","userId":"user-1","properties":{"time":%d},
-			"user_properties":{"$set":{"[Experiment] a":%q}}}`, (noon+second)*1000, variant)
-	}
-	p := start(t, componenttest.NewNopHost(), nil)
-	require.NoError(t, p.push(t.Context(), logsOf(impression("old", 5))))
-	require.NoError(t, p.push(t.Context(), logsOf(impression("new", 10))))
-	p.server.AnswerNext(1, amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}})
-	err := p.push(t.Context(), logsOf(impression("old", 5)))
-	var failed consumererror.Logs
-	require.ErrorAs(t, err, &failed)
-	require.NoError(t, p.push(t.Context(), failed.Data()))
-	user := p.server.User("user-1")
-	assert.Len(t, user.Events, 2)
-	assert.Equal(t, map[string]any{"[Experiment] a": "new"}, user.Properties)
+	synctest.Test(t, func(t *testing.T) {
+		impression := func(variant string, second int) string {
+			return fmt.Sprintf(`{"event":"[Experiment] Impression","userId":"user-1","properties":{"time":%d},
+				"user_properties":{"$set":{"[Experiment] a":%q}}}`, (noon+second)*1000, variant)
+		}
+		p := startHandled(t, componenttest.NewNopHost(), amplitudetest.New(), nil)
+		// The test's own time begins before that of its events.
+		time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
+		require.NoError(t, p.push(t.Context(), logsOf(impression("old", 5))))
+		require.NoError(t, p.push(t.Context(), logsOf(impression("new", 10))))
+		p.server.AnswerNext(1, amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}})
+		err := p.push(t.Context(), logsOf(impression("old", 5)))
+		var failed consumererror.Logs
+		require.ErrorAs(t, err, &failed)
+		time.Sleep(7 * time.Second)
+		require.NoError(t, p.push(t.Context(), failed.Data()))
+		user := p.server.User("user-1")
+		assert.Len(t, user.Events, 2)
+		assert.Equal(t, map[string]any{"[Experiment] a": "new"}, user.Properties)
+		p.stop(t)
+	})
 }
 
 func TestOtherUserPropertiesAreLeftAlone(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/deferred"
 	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impressionprocessor/internal/amplitude"
 	"github.com/impression-collector/impressionprocessor/internal/impression"
@@ -28,8 +29,8 @@ type intake struct {
 
 	// batch has the deferred events first, then those of the logs.
 	batch delivery.Batch
-	// chunks are the numbers of the stored chunks that the deferred events belong to.
-	chunks []uint64
+	// places are where the deferred events are stored.
+	places []deferred.Place
 	// records are the indexes of the logs' events among all records of the logs.
 	records []int
 	// done says of each record that there is nothing left to do with it.
@@ -231,7 +232,7 @@ func (in *intake) isDone(changed *changedEvent) bool {
 
 // fresh are the events of the logs.
 func (in *intake) fresh() []delivery.Event {
-	return in.batch.Events[len(in.chunks):]
+	return in.batch.Events[len(in.places):]
 }
 
 // removeDone removes from the logs the records with which there is nothing left to do.
@@ -252,44 +253,47 @@ func (in *intake) removeDone(logs plog.Logs) {
 	})
 }
 
-// doneChunks returns the chunk of each deferred event that is done.
-func (in *intake) doneChunks() []uint64 {
-	var done []uint64
-	for i, chunk := range in.chunks {
+// donePlaces are those of the deferred events that are done.
+func (in *intake) donePlaces() []deferred.Place {
+	var done []deferred.Place
+	for i, place := range in.places {
 		if in.batch.Events[i].State != delivery.Left {
-			done = append(done, chunk)
+			done = append(done, place)
 		}
 	}
 	return done
 }
 
-// deferFresh makes the logs' events deferred ones, of a chunk of this number.
+// deferFresh makes those of the logs' events that are left deferred ones, stored in a chunk of this number.
 func (in *intake) deferFresh(chunk uint64) {
-	for i := range in.fresh() {
-		event := &in.fresh()[i]
-		// They must not hold on to the logs.
+	place := deferred.Place{Chunk: chunk}
+	for i := len(in.places); i < len(in.batch.Events); i++ {
+		in.places = append(in.places, place)
+		event := &in.batch.Events[i]
+		if event.State != delivery.Left {
+			continue
+		}
+		place.Event++
+		// It must not hold on to the logs.
 		event.UserID, event.DeviceID = strings.Clone(event.UserID), strings.Clone(event.DeviceID)
-	}
-	for range in.fresh() {
-		in.chunks = append(in.chunks, chunk)
 	}
 }
 
 // reset lets go of the logs and of what is done. The deferred events that are left are the first of the next batch.
 func (in *intake) reset() {
 	in.guard.settle(in.batch.Events)
-	in.moved = in.batch.KeepLeft(len(in.chunks), in.moved[:0])
+	in.moved = in.batch.KeepLeft(len(in.places), in.moved[:0])
 	in.guard.move(in.moved)
 	in.changed = slices.DeleteFunc(in.changed, func(changed changedEvent) bool { return in.moved[changed.index] < 0 })
 	for i := range in.changed {
 		in.changed[i].index = in.moved[in.changed[i].index]
 	}
-	for from := range in.chunks {
+	for from, place := range in.places {
 		if to := in.moved[from]; to >= 0 {
-			in.chunks[to] = in.chunks[from]
+			in.places[to] = place
 		}
 	}
-	in.chunks = in.chunks[:len(in.batch.Events)]
+	in.places = in.places[:len(in.batch.Events)]
 	in.events.Reset()
 	in.updates.Reset()
 	in.records, in.done = in.records[:0], in.done[:0]

@@ -34,7 +34,7 @@ type disk struct {
 
 	mutex  sync.Mutex
 	states []map[string][]byte
-	// fails says which keys cannot be written.
+	// fails says which keys can be neither read nor written.
 	fails func(key string) bool
 }
 
@@ -69,13 +69,13 @@ func (p *partition) Batch(_ context.Context, operations ...*storage.Operation) e
 	state := maps.Clone(p.states[len(p.states)-1])
 	for _, operation := range operations {
 		key := p.name + "/" + operation.Key
+		if operation.Type != storage.Delete && p.fails != nil && p.fails(key) {
+			return errors.New("the disk fails")
+		}
 		switch operation.Type {
 		case storage.Get:
 			operation.Value = state[key]
 		case storage.Set:
-			if p.fails != nil && p.fails(key) {
-				return errors.New("the disk is full")
-			}
 			state[key] = operation.Value
 		case storage.Delete:
 			delete(state, key)

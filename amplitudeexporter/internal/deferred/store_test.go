@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -58,13 +59,6 @@ func (c *client) Batch(_ context.Context, operations ...*storage.Operation) erro
 
 func (c *client) Close(context.Context) error { return nil }
 
-// records makes one record with an EventName.
-func records(name string) plog.Logs {
-	logs := plog.NewLogs()
-	logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName(name)
-	return logs
-}
-
 func open(t *testing.T, c *client) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), c)
@@ -72,78 +66,131 @@ func open(t *testing.T, c *client) *Store {
 	return s
 }
 
-// loaded are the EventNames that a new store finds, by chunk, each chunk taken for one of so many events.
-func loaded(t *testing.T, c *client, events int) (*Store, []string) {
+// loaded are the EventNames that a new store finds, by chunk, each record taken for an event.
+func loaded(t *testing.T, c *client) (*Store, []string) {
 	t.Helper()
 	s := open(t, c)
-	var names []string
-	require.NoError(t, s.Load(t.Context(), func(_ uint64, records plog.Logs) int {
-		names = append(names, records.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).EventName())
-		return events
-	}))
-	return s, names
+	var chunks []string
+	unreadable, err := s.Load(t.Context(), func(_ uint64, records plog.Logs) int {
+		chunks = append(chunks, strings.Join(namesOf(records), " "))
+		return records.LogRecordCount()
+	})
+	require.NoError(t, errors.Join(unreadable, err))
+	return s, chunks
 }
 
-func add(t *testing.T, s *Store, name string, events int) (chunk uint64) {
+func namesOf(records plog.Logs) []string {
+	var names []string
+	for _, resource := range records.ResourceLogs().All() {
+		for _, record := range resource.ScopeLogs().At(0).LogRecords().All() {
+			names = append(names, record.EventName())
+		}
+	}
+	return names
+}
+
+// add adds a chunk of records with these EventNames, and returns where their events are.
+func add(t *testing.T, s *Store, names ...string) []Place {
 	t.Helper()
-	chunk = s.Next()
-	require.NoError(t, s.Add(t.Context(), records(name), events, nil))
-	return chunk
+	logs := plog.NewLogs()
+	var places []Place
+	for i, name := range names {
+		logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName(name)
+		places = append(places, Place{Chunk: s.Next(), Event: i})
+	}
+	require.NoError(t, s.Add(t.Context(), logs, nil))
+	return places
 }
 
 func TestChunksComeBackInOrderUntilTheirEventsAreDone(t *testing.T) {
 	c := newClient()
 	s := open(t, c)
-	a, b := add(t, s, "a", 2), add(t, s, "b", 1)
-	require.NoError(t, s.Forget(t.Context(), []uint64{a}))
-	_, names := loaded(t, c, 1)
-	assert.Equal(t, []string{"a", "b"}, names, "an event of a is left")
+	a, b := add(t, s, "a1", "a2", "a3"), add(t, s, "b")
+	require.NoError(t, s.Forget(t.Context(), a[:1]))
+	_, chunks := loaded(t, c)
+	assert.Equal(t, []string{"a1 a2 a3", "b"}, chunks, "not worth while")
 
-	require.NoError(t, s.Add(t.Context(), records("c"), 1, []uint64{a}))
-	s, names = loaded(t, c, 1)
-	assert.Equal(t, []string{"b", "c"}, names)
+	require.NoError(t, s.Forget(t.Context(), a[1:2]))
+	_, chunks = loaded(t, c)
+	assert.Equal(t, []string{"a3", "b"}, chunks, "what is done is not kept for long")
 
-	require.NoError(t, s.Forget(t.Context(), []uint64{b, b + 1}))
-	_, names = loaded(t, c, 1)
-	assert.Empty(t, names)
+	require.NoError(t, s.Add(t.Context(), plog.NewLogs(), append(a[2:], b...)))
+	_, chunks = loaded(t, c)
+	assert.Empty(t, strings.Join(chunks, ""))
+	require.NoError(t, s.Forget(t.Context(), nil))
 	assert.Equal(t, []string{numbersKey}, slices.Collect(maps.Keys(c.values)), "nothing is left behind")
+}
+
+// TestAStopLeavesWhatIsLeft: what was sent does not come again after a stop, as it may after a crash.
+func TestAStopLeavesWhatIsLeft(t *testing.T) {
+	c := newClient()
+	s := open(t, c)
+	a, b := add(t, s, "a1", "a2", "a3", "a4", "a5"), add(t, s, "b1", "b2")
+	require.NoError(t, s.Forget(t.Context(), []Place{a[1], a[3], a[4]}))
+	require.NoError(t, s.Forget(t.Context(), a[:1]))
+	c.broken = errors.New("full")
+	require.Error(t, s.Forget(t.Context(), b[:1]))
+	c.broken = nil
+	require.NoError(t, s.Close(t.Context()))
+	_, chunks := loaded(t, c)
+	assert.Equal(t, []string{"a3", "b2"}, chunks)
+}
+
+// TestChunksOfOtherRecordsStayWhole: where the configuration has changed, a record may be several events or none.
+func TestChunksOfOtherRecordsStayWhole(t *testing.T) {
+	c := newClient()
+	add(t, open(t, c), "several", "none")
+	s := open(t, c)
+	_, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 3 })
+	require.NoError(t, err)
+	require.NoError(t, s.Forget(t.Context(), []Place{{Event: 0}, {Event: 2}}))
+	require.NoError(t, s.Close(t.Context()))
+	_, chunks := loaded(t, c)
+	assert.Equal(t, []string{"several none"}, chunks)
 }
 
 func TestAChunkWithoutEventsIsForgotten(t *testing.T) {
 	c := newClient()
-	add(t, open(t, c), "no event any more", 1)
-	s, _ := loaded(t, c, 0)
+	add(t, open(t, c), "no event any more")
+	s := open(t, c)
+	_, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 0 })
+	require.NoError(t, err)
 	require.NoError(t, s.Forget(t.Context(), nil))
-	_, names := loaded(t, c, 1)
-	assert.Empty(t, names)
+	_, chunks := loaded(t, c)
+	assert.Empty(t, chunks)
 }
 
 func TestABrokenStorageAddsNothingAndIsTriedAgain(t *testing.T) {
 	c := newClient()
 	s := open(t, c)
-	a := add(t, s, "a", 1)
+	a := add(t, s, "a")
 	other := open(t, c)
 	c.broken = errors.New("full")
-	require.ErrorIs(t, s.Add(t.Context(), records("b"), 1, []uint64{a}), c.broken)
-	require.ErrorIs(t, other.Load(t.Context(), nil), c.broken)
-	_, err := Open(t.Context(), c)
+	require.ErrorIs(t, s.Add(t.Context(), plog.NewLogs(), a), c.broken)
+	_, err := other.Load(t.Context(), nil)
+	require.ErrorIs(t, err, c.broken, "what is not read is not overtaken")
+	_, err = Open(t.Context(), c)
 	require.ErrorIs(t, err, c.broken)
 
 	c.broken = nil
 	require.NoError(t, s.Forget(t.Context(), nil))
-	_, names := loaded(t, c, 1)
-	assert.Empty(t, names, "a is done")
+	_, chunks := loaded(t, c)
+	assert.Empty(t, chunks, "a is done")
 }
 
 func TestAnUnreadableChunkStays(t *testing.T) {
 	c := newClient()
 	s := open(t, c)
-	a, b := add(t, s, "a", 1), add(t, s, "b", 1)
-	c.values[chunkKey(a)] = []byte("\xff")
+	add(t, s, "a")
+	add(t, s, "b")
+	c.values[chunkKey(0)] = []byte("\xff")
 	s = open(t, c)
-	require.ErrorContains(t, s.Load(t.Context(), func(uint64, plog.Logs) int { return 1 }), chunkKey(a))
-	require.NoError(t, s.Forget(t.Context(), []uint64{b}))
-	assert.Contains(t, c.values, chunkKey(a))
-	assert.NotContains(t, c.values, chunkKey(b))
-	assert.Greater(t, s.Next(), a)
+	unreadable, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 1 })
+	require.NoError(t, err)
+	require.ErrorContains(t, unreadable, chunkKey(0))
+	require.NoError(t, s.Forget(t.Context(), []Place{{Chunk: 1}}))
+	require.NoError(t, s.Close(t.Context()))
+	assert.Contains(t, c.values, chunkKey(0))
+	assert.NotContains(t, c.values, chunkKey(1))
+	assert.Positive(t, s.Next())
 }

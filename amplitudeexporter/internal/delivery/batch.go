@@ -2,7 +2,11 @@
 
 package delivery // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
 
-import "github.com/impression-collector/impressionprocessor/internal/amplitude"
+import (
+	"slices"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+)
 
 // State is what became of an event.
 type State uint8
@@ -61,11 +65,11 @@ func (b *Batch) KeepLeft(first int, moved []int) []int {
 	clear(b.Events[kept:])
 	b.Events = b.Events[:kept]
 	b.Buffer = b.Buffer[:end]
-	if kept == 0 && cap(b.Buffer) > mostKept {
-		b.Buffer = nil
+	if cap(b.Buffer) > mostKept {
+		b.Buffer = slices.Clone(b.Buffer)
 	}
 	return moved
 }
 
-// mostKept is how many bytes of an empty batch are kept for the next.
+// mostKept is how many bytes of memory are kept from one batch to the next.
 const mostKept = 64 << 20

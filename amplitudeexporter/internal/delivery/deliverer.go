@@ -120,7 +120,6 @@ func (d *Deliverer) result(pausedUntil time.Time) Result {
 	}
 	switch {
 	case result.KeyRefused:
-		result.Wait = max(result.Wait, keyWait)
 		result.Err = fmt.Errorf("the API key is refused: status %d; %d events wait", last.status, left)
 	case failed > 0 && last.err != nil:
 		result.Err = fmt.Errorf("%d of %d lanes failed, the last with: %w; %d events wait", failed, len(d.lanes), last.err, left)

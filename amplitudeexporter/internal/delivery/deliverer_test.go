@@ -544,14 +544,21 @@ func TestStopsWhenInterrupted(t *testing.T) {
 }
 
 func TestTellsSinceWhenALaneWaits(t *testing.T) {
-	s := &server{answer: always(http.StatusForbidden, "")}
-	d := newDeliverer(t, s, 1)
-	batch := batchOf(0, "user/")
-	d.Deliver(t.Context(), batch)
-	assert.Equal(t, int64(1), d.Since(0))
-	s.answer = accept
-	d.Deliver(t.Context(), batch)
-	assert.Zero(t, d.Since(0))
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(http.StatusForbidden, "")}
+		d := newDeliverer(t, s, 1)
+		batch := batchOf(0, "user/")
+		for range 2 {
+			result := d.Deliver(t.Context(), batch)
+			assert.True(t, result.KeyRefused)
+			assert.Equal(t, int64(1), d.Since(0))
+			time.Sleep(5 * time.Second)
+		}
+		assert.Len(t, s.requests, 1, "not before the time is over")
+		s.answer = accept
+		require.NoError(t, d.Deliver(t.Context(), batch).Err)
+		assert.Zero(t, d.Since(0))
+	})
 }
 
 // TestABodyIsNotReadAfterTheAnswer: the buffer is used again by then.
@@ -599,7 +606,12 @@ func TestKeepLeft(t *testing.T) {
 	assert.Equal(t, []int{1, 3, 5}, s.accepted)
 	assert.Equal(t, "u3", batch.Events[1].UserID)
 
-	assert.Equal(t, []int{-1, -1, -1}, batch.KeepLeft(3, nil))
+	batch.Buffer = slices.Grow(batch.Buffer, 2*mostKept)
+	batch.Events[2].State = Left
+	assert.Equal(t, []int{-1, -1, 0}, batch.KeepLeft(3, nil))
+	assert.Less(t, cap(batch.Buffer), mostKept, "memory is let go of")
+	batch.Events[0].State = Delivered
+	assert.Equal(t, []int{-1}, batch.KeepLeft(1, nil))
 	assert.Empty(t, batch.Events)
 	assert.Empty(t, batch.Buffer)
 }

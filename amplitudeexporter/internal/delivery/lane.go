@@ -17,6 +17,8 @@ type lane struct {
 	// refused is how many requests with nothing left to look for were refused as a whole since one was accepted, most how
 	// many events the next may have.
 	refused, most int
+	// notBefore is when it may send again, as the server asked or for a key that was refused.
+	notBefore time.Time
 	// since is since when the first of its events waits, in nanoseconds since the epoch, 0 without any.
 	since atomic.Int64
 
@@ -51,7 +53,14 @@ const (
 
 func (l *lane) run(ctx context.Context) {
 	l.begin = time.Now()
-	l.failed, l.result, l.back = 0, laneResult{fault: amplitude.OutcomeAccepted}, held{}
+	l.failed, l.back = 0, held{}
+	if wait := l.notBefore.Sub(l.begin); wait > 0 && len(l.events) > 0 {
+		// The result is still that of the last request, of another batch.
+		l.result.retryAfter = wait
+		l.noteAge()
+		return
+	}
+	l.result = laneResult{fault: amplitude.OutcomeAccepted}
 	l.events = l.pauses.admit(l.batch.Events, l.events, &l.back, l.begin)
 	l.noteAge()
 	for len(l.events) > 0 && l.send(ctx) {
@@ -90,7 +99,7 @@ func (l *lane) send(ctx context.Context) bool {
 		return len(l.events) == 0 || time.Since(l.begin) < longestStay && l.wait(ctx, 0) || l.stop(amplitude.OutcomeRetry, status, err, 0)
 	}
 	if answer.Outcome == amplitude.OutcomeKeyRefused {
-		return l.stop(answer.Outcome, status, err, answer.RetryAfter)
+		return l.stop(answer.Outcome, status, err, max(answer.RetryAfter, keyWait))
 	}
 	l.failed++
 	backoff := firstWait << (l.failed - 1)
@@ -102,6 +111,7 @@ func (l *lane) send(ctx context.Context) bool {
 
 func (l *lane) stop(fault amplitude.Outcome, status int, err error, retryAfter time.Duration) bool {
 	l.result = laneResult{fault: fault, status: status, err: err, retryAfter: retryAfter}
+	l.notBefore = time.Now().Add(retryAfter)
 	return false
 }
 
