@@ -148,12 +148,12 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	if !e.mutex.TryLock() {
+	if !e.turn.TryAcquire(1) {
 		// A batch is under way, and takes them along, unless it has just ended.
 		e.deferral.timer.Reset(deferredRetry)
 		return
 	}
-	defer e.mutex.Unlock()
+	defer e.turn.Release(1)
 	if len(e.intake.batch.Events) == 0 {
 		return
 	}
@@ -175,8 +175,10 @@ func (e *amplitudeExporter) stopDeferral(ctx context.Context) error {
 		return nil
 	}
 	e.interruptDeferral()
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
+	if err := e.turn.Acquire(context.WithoutCancel(ctx), 1); err != nil {
+		return err
+	}
+	defer e.turn.Release(1)
 	e.deferral.timer.Stop()
 	return e.deferral.store.Close(ctx)
 }

@@ -62,9 +62,9 @@ func startHandled(t *testing.T, host component.Host, server *amplitudetest.Serve
 	e, err := newExporter(set, config)
 	require.NoError(t, err)
 	require.NoError(t, e.start(t.Context(), host))
-	e.mutex.Lock()
+	require.NoError(t, e.turn.Acquire(t.Context(), 1))
 	e.deliverer.Client = &http.Client{Transport: handled{server}}
-	e.mutex.Unlock()
+	e.turn.Release(1)
 	return &pushed{amplitudeExporter: e, server: server, telemetry: telemetry, logs: logs}
 }
 
@@ -355,9 +355,9 @@ func TestTheTimerComesBack(t *testing.T) {
 		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
 		p := startDeferring(t, newDisk(map[string][]byte{}), server)
 		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
-		p.mutex.Lock()
+		require.True(t, p.turn.TryAcquire(1))
 		time.Sleep(31 * time.Second)
-		p.mutex.Unlock()
+		p.turn.Release(1)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Equal(t, "0", numbersOf(server, "busy-1"))

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -16,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impressionprocessor/internal/amplitude"
@@ -34,8 +34,8 @@ type amplitudeExporter struct {
 	client    *http.Client
 	deliverer *delivery.Deliverer
 
-	// mutex is for deferred events, and for a configuration without queue, in which several receivers may push at once.
-	mutex    sync.Mutex
+	// turn lets one batch go on at a time: deferred events are one too, and without a queue several receivers push at once.
+	turn     *semaphore.Weighted
 	intake   *intake
 	deferral deferral
 	// left is what was given back last, the zero value for nothing.
@@ -54,7 +54,9 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 	if err != nil {
 		return nil, err
 	}
-	return &amplitudeExporter{id: set.ID, config: config, settings: set.TelemetrySettings, telemetry: t, intake: in}, nil
+	return &amplitudeExporter{
+		id: set.ID, config: config, settings: set.TelemetrySettings, telemetry: t, turn: semaphore.NewWeighted(1), intake: in,
+	}, nil
 }
 
 func (e *amplitudeExporter) start(ctx context.Context, host component.Host) error {
@@ -101,8 +103,10 @@ func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) 
 }
 
 func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
+	if err := e.turn.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer e.turn.Release(1)
 	if e.isAbandoned(logs) {
 		e.left = logs
 		return errStopping
