@@ -142,3 +142,28 @@ func TestDailyQuotaDropsOnlyTheirs(t *testing.T) {
 		assert.Equal(t, "delivered daily_quota delivered daily_quota", states(batch))
 	})
 }
+
+// TestAUserTiedToAThrottledDeviceWaitsAsLong: the user's own pause is over, and to come again at once would be in vain.
+func TestAUserTiedToAThrottledDeviceWaitsAsLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := `{"throttled_users":{"u1":31}}`
+		s := &server{answer: func(r *sent) (int, string, error) {
+			if body == "" {
+				return accept(r)
+			}
+			said := body
+			body = ""
+			return http.StatusTooManyRequests, said, nil
+		}}
+		d := newDeliverer(t, s, 1)
+		d.Deliver(t.Context(), batchOf(0, "u1/"))
+		time.Sleep(20 * time.Second)
+		body = `{"throttled_devices":{"d1":31}}`
+		d.Deliver(t.Context(), batchOf(1, "u2/d1"))
+		time.Sleep(10 * time.Second)
+		tied := batchOf(2, "u1/d1")
+		assert.Equal(t, 20*time.Second, d.Deliver(t.Context(), tied).Wait)
+		time.Sleep(20 * time.Second)
+		require.NoError(t, d.Deliver(t.Context(), tied).Err)
+	})
+}
