@@ -134,6 +134,10 @@ func (s *Store) Close(ctx context.Context) error {
 func (s *Store) note(done []Place) {
 	for _, place := range done {
 		c := s.chunks[place.Chunk]
+		if c.isDone[place.Event] {
+			// Told of before, in vain.
+			continue
+		}
 		c.isDone[place.Event] = true
 		c.left--
 	}
