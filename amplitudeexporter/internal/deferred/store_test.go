@@ -166,7 +166,7 @@ func TestABrokenStorageAddsNothingAndIsTriedAgain(t *testing.T) {
 	a, b := add(t, s, "a"), add(t, s, "b1", "b2", "b3")
 	other := open(t, c)
 	c.broken = errors.New("full")
-	done := append(a, b[0], b[1])
+	done := []Place{a[0], b[0], b[1]}
 	require.ErrorIs(t, s.Add(t.Context(), plog.NewLogs(), done), c.broken)
 	require.ErrorIs(t, s.Forget(t.Context(), done), c.broken)
 	_, err := other.Load(t.Context(), nil)
