@@ -3,7 +3,6 @@
 package amplitude
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,49 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
 )
-
-// eventStruct is an event as a client on encoding/json would have it.
-type eventStruct struct {
-	Type           string         `json:"event_type"`
-	UserID         string         `json:"user_id,omitempty"`
-	DeviceID       string         `json:"device_id,omitempty"`
-	Time           int64          `json:"time,omitempty"`
-	InsertID       string         `json:"insert_id,omitempty"`
-	SessionID      int64          `json:"session_id,omitempty"`
-	Properties     map[string]any `json:"event_properties,omitempty"`
-	UserProperties map[string]any `json:"user_properties,omitempty"`
-	Groups         map[string]any `json:"groups,omitempty"`
-	IP             string         `json:"ip,omitempty"`
-	AppVersion     string         `json:"app_version,omitempty"`
-	Platform       string         `json:"platform,omitempty"`
-	OSName         string         `json:"os_name,omitempty"`
-	Language       string         `json:"language,omitempty"`
-	UserAgent      string         `json:"user_agent,omitempty"`
-}
-
-// benchmarked is an impression with its update, 734 bytes.
-var benchmarked = eventStruct{
-	Type:      "[Experiment] Impression",
-	UserID:    "user-834120755",
-	DeviceID:  "6f1c2a7e-1b3d-4c55-9a0e-7d2f61b0c944",
-	Time:      1764001230123,
-	InsertID:  "next-1764001234567-3f2b9c1d",
-	SessionID: 1764001200000,
-	Properties: map[string]any{
-		"flag_key": "checkout-redesign", "variant": "treatment-1", "experiment_key": "exp-7",
-		"price": 19.95, "quantity": int64(3), "logged_in": true, "coupon": nil,
-		"referrer": "https://www.example.org/search", "note": "said \"ok\"\nthanks",
-		"page": map[string]any{"path": "/cart", "title": "Checkout – Étape 2"},
-	},
-	UserProperties: map[string]any{"$set": map[string]any{"[Experiment] checkout-redesign": "treatment-1"}},
-	IP:             "203.0.113.7",
-	AppVersion:     "4.17.2",
-	Platform:       "Web",
-	OSName:         "Linux",
-	Language:       "en-GB",
-	UserAgent:      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
-}
 
 func mapOf(tb testing.TB, raw map[string]any) pcommon.Map {
 	tb.Helper()
@@ -65,7 +24,7 @@ func mapOf(tb testing.TB, raw map[string]any) pcommon.Map {
 	return m
 }
 
-func eventOf(tb testing.TB, from *eventStruct) Event {
+func eventOf(tb testing.TB, from *sample.Event) Event {
 	tb.Helper()
 	return Event{
 		Type: from.Type, UserID: from.UserID, DeviceID: from.DeviceID, Time: pcommon.Timestamp(from.Time * 1e6),
@@ -78,7 +37,7 @@ func eventOf(tb testing.TB, from *eventStruct) Event {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	event := eventOf(b, &benchmarked)
+	event := eventOf(b, &sample.Impression)
 	b.Run("event", func(b *testing.B) { benchmarkAppend(b, &event) })
 
 	hashed := event
@@ -100,17 +59,6 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	worst := Event{Type: "alike", Properties: mapOf(b, alike)}
 	b.Run(fmt.Sprint(mostFiltered, " keys that the filter takes for one"), func(b *testing.B) { benchmarkAppend(b, &worst) })
-
-	b.Run("encoding/json", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			text, err := json.Marshal(&benchmarked)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(int64(len(text)))
-		}
-	})
 }
 
 func benchmarkAppend(b *testing.B, event *Event) {

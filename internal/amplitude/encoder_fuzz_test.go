@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
 	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
 )
 
@@ -107,7 +108,7 @@ func requireByRules(t *testing.T, properties pcommon.Map) {
 }
 
 func TestAppendByRules(t *testing.T) {
-	requireByRules(t, mapOf(t, benchmarked.Properties))
+	requireByRules(t, mapOf(t, sample.Impression.Properties))
 	requireByRules(t, mapOf(t, map[string]any{
 		"bytes": make([]byte, 10_000), "infinite": math.Inf(1), "\xff": []any{"\xfe", math.Copysign(0, -1), nil},
 	}))
@@ -153,7 +154,7 @@ func requireFieldsByRules(t *testing.T, text string) {
 	t.Helper()
 	var encoder Encoder
 	event := Event{Type: text, UserID: text, DeviceID: text, InsertID: text, SessionID: text, UserAgent: text}
-	var got eventStruct
+	var got sample.Event
 	require.NoError(t, json.Unmarshal(encoder.Append(nil, &event), &got))
 	var want rules
 	wanted := want.text(text)

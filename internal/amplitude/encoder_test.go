@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/xpdata"
+
+	"github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
 )
 
 // encoded is the event as a new encoder writes it, with what it changed.
@@ -250,7 +252,7 @@ func TestChangeString(t *testing.T) {
 }
 
 func TestAppendDoesNotAllocate(t *testing.T) {
-	hashed := eventOf(t, &benchmarked)
+	hashed := eventOf(t, &sample.Impression)
 	hashed.InsertID = ""
 	hashed.SessionID = "no integer"
 	hashed.IsField = func(key string) bool { return key == "variant" }

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
 )
 
 // The contenders at encoding, besides ours.
@@ -24,47 +25,8 @@ const (
 	goccy   = "goccy/go-json"
 )
 
-// apiEvent is an event as a client on a general JSON library holds it.
-type apiEvent struct {
-	Type           string         `json:"event_type"`
-	UserID         string         `json:"user_id,omitempty"`
-	DeviceID       string         `json:"device_id,omitempty"`
-	Time           int64          `json:"time,omitempty"`
-	InsertID       string         `json:"insert_id,omitempty"`
-	SessionID      int64          `json:"session_id,omitempty"`
-	Properties     map[string]any `json:"event_properties,omitempty"`
-	UserProperties map[string]any `json:"user_properties,omitempty"`
-	Groups         map[string]any `json:"groups,omitempty"`
-	IP             string         `json:"ip,omitempty"`
-	AppVersion     string         `json:"app_version,omitempty"`
-	Platform       string         `json:"platform,omitempty"`
-	OSName         string         `json:"os_name,omitempty"`
-	Language       string         `json:"language,omitempty"`
-	UserAgent      string         `json:"user_agent,omitempty"`
-}
-
-// encoded is the event of Encoder's own benchmark: an impression with its update, 734 bytes.
-var encoded = apiEvent{
-	Type:      "[Experiment] Impression",
-	UserID:    "user-834120755",
-	DeviceID:  "6f1c2a7e-1b3d-4c55-9a0e-7d2f61b0c944",
-	Time:      1764001230123,
-	InsertID:  "next-1764001234567-3f2b9c1d",
-	SessionID: 1764001200000,
-	Properties: map[string]any{
-		"flag_key": "checkout-redesign", "variant": "treatment-1", "experiment_key": "exp-7",
-		"price": 19.95, "quantity": int64(3), "logged_in": true, "coupon": nil,
-		"referrer": "https://www.example.org/search", "note": "said \"ok\"\nthanks",
-		"page": map[string]any{"path": "/cart", "title": "Checkout – Étape 2"},
-	},
-	UserProperties: map[string]any{"$set": map[string]any{"[Experiment] checkout-redesign": "treatment-1"}},
-	IP:             "203.0.113.7",
-	AppVersion:     "4.17.2",
-	Platform:       "Web",
-	OSName:         "Linux",
-	Language:       "en-GB",
-	UserAgent:      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
-}
+// encoded is what all encode.
+var encoded = &sample.Impression
 
 // encode returns the event as JSON, in a buffer that the next call uses again.
 type encode func() ([]byte, error)
@@ -79,7 +41,7 @@ func newEncode(contender string) (encode, error) {
 		var to []byte
 		return func() ([]byte, error) {
 			to = to[:0]
-			err := encoder.EncodeInto(&to, &encoded, encoder.NoQuoteTextMarshaler|encoder.NoValidateJSONMarshaler)
+			err := encoder.EncodeInto(&to, encoded, encoder.NoQuoteTextMarshaler|encoder.NoValidateJSONMarshaler)
 			return to, err
 		}, nil
 	case goccy:
@@ -88,7 +50,7 @@ func newEncode(contender string) (encode, error) {
 		e.SetEscapeHTML(false)
 		return func() ([]byte, error) {
 			to.Reset()
-			err := e.EncodeWithOption(&encoded, goccyjson.UnorderedMap(), goccyjson.DisableNormalizeUTF8())
+			err := e.EncodeWithOption(encoded, goccyjson.UnorderedMap(), goccyjson.DisableNormalizeUTF8())
 			return to.Bytes(), err
 		}, nil
 	default:
@@ -97,7 +59,7 @@ func newEncode(contender string) (encode, error) {
 		e.SetEscapeHTML(false)
 		return func() ([]byte, error) {
 			to.Reset()
-			err := e.Encode(&encoded)
+			err := e.Encode(encoded)
 			return to.Bytes(), err
 		}, nil
 	}
