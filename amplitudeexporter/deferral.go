@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
@@ -45,17 +44,8 @@ const (
 
 // startDeferral takes up the events that were deferred before.
 func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Host) error {
-	id := e.config.storageID()
-	if id == nil {
-		return nil
-	}
-	extension, isStorage := host.GetExtensions()[*id].(storage.Extension)
-	if !isStorage {
-		// The queue says so when it starts.
-		return nil
-	}
-	client, err := extension.GetClient(ctx, component.KindExporter, e.id, storageName)
-	if err != nil {
+	client, err := openStorage(ctx, host, e.config.storageID(), e.id, storageName)
+	if client == nil || err != nil {
 		return err
 	}
 	store, err := deferred.Open(ctx, client)

@@ -73,17 +73,22 @@ func (r *resuming) Start(ctx context.Context, host component.Host) error {
 }
 
 func (r *resuming) resume(ctx context.Context, host component.Host) error {
-	if r.storageID == nil {
-		return nil
-	}
-	extension, isStorage := host.GetExtensions()[*r.storageID].(storage.Extension)
-	if !isStorage {
-		// The queue says so when it starts.
-		return nil
-	}
-	client, err := extension.GetClient(ctx, component.KindExporter, r.id, pipeline.SignalLogs.String())
-	if err != nil {
+	client, err := openStorage(ctx, host, r.storageID, r.id, pipeline.SignalLogs.String())
+	if client == nil || err != nil {
 		return err
 	}
 	return errors.Join(persistentqueue.Resume(ctx, client), client.Close(ctx))
+}
+
+// openStorage returns the client of this name that an exporter has of a storage, nil without a storage.
+func openStorage(ctx context.Context, host component.Host, storageID *component.ID, exporterID component.ID, name string) (storage.Client, error) {
+	if storageID == nil {
+		return nil, nil
+	}
+	extension, isStorage := host.GetExtensions()[*storageID].(storage.Extension)
+	if !isStorage {
+		// The queue says so when it starts.
+		return nil, nil
+	}
+	return extension.GetClient(ctx, component.KindExporter, exporterID, name)
 }
