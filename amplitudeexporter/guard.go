@@ -4,6 +4,7 @@ package amplitudeexporter // import "github.com/impression-collector/impressionp
 
 import (
 	"hash/maphash"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -56,19 +57,13 @@ var operators = []string{"$set", "$unset"}
 // newer returns the user properties of the event, which is to be the batch's of this index, without the updates that are
 // older than one before. They are a copy if any is: the record comes again as it was, should it not be delivered.
 func (g *guard) newer(event *amplitude.Event, index int, now time.Time) pcommon.Map {
-	if event.Time == 0 || event.UserProperties == (pcommon.Map{}) {
+	if event.Time == 0 {
 		return event.UserProperties
 	}
 	g.older = g.older[:0]
-	for _, operator := range operators {
-		operation, present := event.UserProperties.Get(operator)
-		if !present || operation.Type() != pcommon.ValueTypeMap {
-			continue
-		}
-		for property := range operation.Map().All() {
-			if isExperiment(property) && g.isOlder(event, property, index, now) {
-				g.older = append(g.older, property)
-			}
+	for property := range experimentsOf(event.UserProperties) {
+		if g.isOlder(event, property, index, now) {
+			g.older = append(g.older, property)
 		}
 	}
 	if len(g.older) == 0 {
@@ -143,27 +138,31 @@ func (g *guard) key(event *amplitude.Event, property string) uint64 {
 	return hash.Sum64()
 }
 
-func isExperiment(property string) bool {
-	return strings.HasPrefix(property, experimentPrefix)
-}
-
 var experimentPrefix = impression.Property("")
 
-// updatesExperiment says whether user properties set or unset one of an experiment.
-func updatesExperiment(userProperties pcommon.Map) bool {
-	if userProperties == (pcommon.Map{}) {
-		return false
-	}
-	for _, operator := range operators {
-		operation, present := userProperties.Get(operator)
-		if !present || operation.Type() != pcommon.ValueTypeMap {
-			continue
+// experimentsOf are the properties of experiments that user properties, pcommon.Map{} for none, set or unset.
+func experimentsOf(userProperties pcommon.Map) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if userProperties == (pcommon.Map{}) {
+			return
 		}
-		for property := range operation.Map().All() {
-			if isExperiment(property) {
-				return true
+		for _, operator := range operators {
+			operation, present := userProperties.Get(operator)
+			if !present || operation.Type() != pcommon.ValueTypeMap {
+				continue
+			}
+			for property := range operation.Map().All() {
+				if strings.HasPrefix(property, experimentPrefix) && !yield(property) {
+					return
+				}
 			}
 		}
+	}
+}
+
+func updatesExperiment(userProperties pcommon.Map) bool {
+	for range experimentsOf(userProperties) {
+		return true
 	}
 	return false
 }
