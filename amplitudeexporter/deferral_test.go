@@ -16,13 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
 	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadatatest"
 	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
 )
@@ -38,34 +34,39 @@ func (h handled) RoundTrip(request *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// startDeferring starts an exporter without queue of its own that defers events to a disk.
+// onDisk has an exporter without queue of its own defer events to a disk.
+func onDisk(c *Config) {
+	c.QueueConfig.Get().StorageID = &diskID
+}
+
+func hostOf(d *disk) component.Host {
+	return diskHost{Host: componenttest.NewNopHost(), disk: d}
+}
+
 func startDeferring(t *testing.T, d *disk, server *amplitudetest.Server) *pushed {
 	t.Helper()
-	host := diskHost{Host: componenttest.NewNopHost(), disk: d}
-	return startHandled(t, host, server, func(c *Config) { c.QueueConfig.Get().StorageID = &diskID })
+	return startHandled(t, hostOf(d), server, onDisk)
+}
+
+// startThrottled is startDeferring with a server that throttles a user once, after that user's first event.
+func startThrottled(t *testing.T, d *disk) *pushed {
+	t.Helper()
+	server := amplitudetest.New()
+	server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
+	p := startDeferring(t, d, server)
+	require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+	return p
 }
 
 // startHandled is start in the test's own time. It wants to be stopped.
 func startHandled(t *testing.T, host component.Host, server *amplitudetest.Server, change func(*Config)) *pushed {
 	t.Helper()
-	config := createDefaultConfig().(*Config)
-	config.APIKey = "key"
-	if change != nil {
-		change(config)
-	}
-	require.NoError(t, config.Validate())
-	telemetry := componenttest.NewTelemetry()
-	set := metadatatest.NewSettings(telemetry)
-	set.ID = component.NewID(metadata.Type)
-	core, logs := observer.New(zap.WarnLevel)
-	set.Logger = zap.New(core)
-	e, err := newExporter(set, config)
-	require.NoError(t, err)
-	require.NoError(t, e.start(t.Context(), host))
-	require.NoError(t, e.turn.Acquire(t.Context(), 1))
-	e.deliverer.Client = &http.Client{Transport: handled{server}}
-	e.turn.Release(1)
-	return &pushed{amplitudeExporter: e, server: server, telemetry: telemetry, logs: logs}
+	p := newPushed(t, server, change)
+	require.NoError(t, p.start(t.Context(), host))
+	require.NoError(t, p.turn.Acquire(t.Context(), 1))
+	p.deliverer.Client = &http.Client{Transport: handled{server}}
+	p.turn.Release(1)
+	return p
 }
 
 func (p *pushed) stop(t *testing.T) {
@@ -185,17 +186,14 @@ func TestABusyUserIsSentAtAmplitudesRate(t *testing.T) {
 
 func TestDeferredEventsAreTriedAgainAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := amplitudetest.New()
-		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
-		p := startDeferring(t, newDisk(map[string][]byte{}), server)
-		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
-		server.AnswerAll(unavailable)
+		p := startThrottled(t, newDisk(map[string][]byte{}))
+		p.server.AnswerAll(unavailable)
 		time.Sleep(time.Minute)
 		require.Error(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))), "what fails is not deferred")
-		server.AnswerUsually()
+		p.server.AnswerUsually()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, "0", numbersOf(server, "busy-1"))
+		assert.Equal(t, "0", numbersOf(p.server, "busy-1"))
 		p.stop(t)
 	})
 }
@@ -304,20 +302,17 @@ func TestOthersDoNotHasten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := amplitudetest.New()
-				server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
-				p := startDeferring(t, newDisk(map[string][]byte{}), server)
-				require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
-				server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
+				p := startThrottled(t, newDisk(map[string][]byte{}))
+				p.server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
 					return answer, r.Events[0].UserID == "busy-1"
 				})
 				time.Sleep(31 * time.Second)
-				before := server.Counts().Requests
+				before := p.server.Counts().Requests
 				for i := range 100 {
 					require.NoError(t, p.push(t.Context(), logsOf(eventOf("quiet", i), `no event`)))
 					time.Sleep(time.Millisecond)
 				}
-				assert.Equal(t, before+100, server.Counts().Requests)
+				assert.Equal(t, before+100, p.server.Counts().Requests)
 				p.stop(t)
 			})
 		})
@@ -351,16 +346,13 @@ func TestAStopLeavesOnlyWhatIsLeft(t *testing.T) {
 // TestTheTimerComesBack where it found a batch under way that had scheduled already.
 func TestTheTimerComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := amplitudetest.New()
-		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
-		p := startDeferring(t, newDisk(map[string][]byte{}), server)
-		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+		p := startThrottled(t, newDisk(map[string][]byte{}))
 		require.True(t, p.turn.TryAcquire(1))
 		time.Sleep(31 * time.Second)
 		p.turn.Release(1)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, "0", numbersOf(server, "busy-1"))
+		assert.Equal(t, "0", numbersOf(p.server, "busy-1"))
 		p.stop(t)
 	})
 }
@@ -369,21 +361,13 @@ func TestTheTimerComesBack(t *testing.T) {
 func TestAStartFailsWithoutTheStorage(t *testing.T) {
 	for _, key := range []string{"deferred/chunks", "deferred/chunk-0"} {
 		synctest.Test(t, func(t *testing.T) {
-			server := amplitudetest.New()
-			server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
 			d := newDisk(map[string][]byte{})
-			p := startDeferring(t, d, server)
-			require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+			p := startThrottled(t, d)
 			p.stop(t)
 			d.fails = func(failing string) bool { return failing == key }
-			config := createDefaultConfig().(*Config)
-			config.APIKey = "key"
-			config.QueueConfig.Get().StorageID = &diskID
-			set := exportertest.NewNopSettings(metadata.Type)
-			e, err := newExporter(set, config)
-			require.NoError(t, err)
-			require.ErrorContains(t, e.start(t.Context(), diskHost{Host: componenttest.NewNopHost(), disk: d}), "the disk fails")
-			require.NoError(t, e.shutdown(t.Context()))
+			p = newPushed(t, p.server, onDisk)
+			require.ErrorContains(t, p.start(t.Context(), hostOf(d)), "the disk fails")
+			p.stop(t)
 		})
 	}
 }
@@ -391,19 +375,16 @@ func TestAStartFailsWithoutTheStorage(t *testing.T) {
 // TestUnreadableDeferredEventsStay: what cannot be read is told of, and not removed.
 func TestUnreadableDeferredEventsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := amplitudetest.New()
-		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
 		d := newDisk(map[string][]byte{})
-		p := startDeferring(t, d, server)
-		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0))))
+		p := startThrottled(t, d)
 		p.stop(t)
 		state := d.last()
 		state["deferred/chunk-0"] = []byte("\xff")
 		d = newDisk(state)
-		p = startDeferring(t, d, server)
+		p = startDeferring(t, d, p.server)
 		assert.Len(t, p.logs.FilterMessageSnippet("cannot be read").All(), 1)
 		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))))
-		assert.Equal(t, "1", numbersOf(server, "busy-1"))
+		assert.Equal(t, "1", numbersOf(p.server, "busy-1"))
 		assert.Contains(t, d.last(), "deferred/chunk-0")
 		p.stop(t)
 	})

@@ -62,9 +62,25 @@ func (h *statusHost) Report(event *componentstatus.Event) {
 func start(tb testing.TB, host component.Host, change func(*Config), options ...amplitudetest.Option) *pushed {
 	tb.Helper()
 	server := amplitudetest.Start(tb, options...)
+	p := newPushed(tb, server, func(c *Config) {
+		c.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
+		if change != nil {
+			change(c)
+		}
+	})
+	require.NoError(tb, p.start(tb.Context(), host))
+	tb.Cleanup(func() {
+		assert.NoError(tb, p.shutdown(context.Background()))
+		assert.NoError(tb, p.telemetry.Shutdown(context.Background()))
+	})
+	return p
+}
+
+// newPushed makes an exporter that is not started yet.
+func newPushed(tb testing.TB, server *amplitudetest.Server, change func(*Config)) *pushed {
+	tb.Helper()
 	config := createDefaultConfig().(*Config)
 	config.APIKey = "canary-key"
-	config.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
 	config.Layouts = append(config.Layouts, layout.Config{Preset: "tealium", UserID: []string{`event["customer_id"]`}})
 	if change != nil {
 		change(config)
@@ -72,15 +88,11 @@ func start(tb testing.TB, host component.Host, change func(*Config), options ...
 	require.NoError(tb, config.Validate())
 	telemetry := componenttest.NewTelemetry()
 	set := metadatatest.NewSettings(telemetry)
+	set.ID = component.NewID(metadata.Type)
 	core, logs := observer.New(zap.DebugLevel)
 	set.Logger = zap.New(core)
 	e, err := newExporter(set, config)
 	require.NoError(tb, err)
-	require.NoError(tb, e.start(tb.Context(), host))
-	tb.Cleanup(func() {
-		assert.NoError(tb, e.shutdown(context.Background()))
-		assert.NoError(tb, telemetry.Shutdown(context.Background()))
-	})
 	return &pushed{amplitudeExporter: e, server: server, telemetry: telemetry, logs: logs}
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
@@ -129,7 +128,7 @@ func startOnDisk(t *testing.T, server *amplitudetest.Server, d *disk) exporter.L
 	set.ID = component.NewID(metadata.Type)
 	e, err := NewFactory().CreateLogs(t.Context(), set, config)
 	require.NoError(t, err)
-	require.NoError(t, e.Start(t.Context(), diskHost{Host: componenttest.NewNopHost(), disk: d}))
+	require.NoError(t, e.Start(t.Context(), hostOf(d)))
 	return e
 }
 
