@@ -1,4 +1,4 @@
-module github.com/impression-collector/impressionprocessor
+module github.com/impression-collector/impression-bridge
 
 go 1.26.0
 

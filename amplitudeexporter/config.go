@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
 	"errors"
@@ -20,10 +20,10 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/configkeys"
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/configkeys"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // Config is the configuration of the exporter. config.schema.json describes the same keys.

@@ -21,10 +21,10 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 func TestConfigStruct(t *testing.T) {

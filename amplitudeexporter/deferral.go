@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/deferred"
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 )
 
 // deferral keeps the events of throttled users and devices, so that those of others need not wait behind them in the

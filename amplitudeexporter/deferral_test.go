@@ -19,8 +19,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadatatest"
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
 // handled is a transport to a server that does not listen, so that both live in the test's own time.

@@ -4,4 +4,4 @@
 
 // Package amplitudeexporter sends the events in logs to Amplitude, by its HTTP V2 or Batch API: each at least once and
 // recognisable when it comes twice, and those of one user or device in the order in which they came.
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // amplitudeExporter delivers one batch at a time. What it cannot deliver yet it gives back, for exporterhelper to bring it

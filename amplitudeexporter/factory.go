@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pipeline"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/persistentqueue"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/persistentqueue"
 )
 
 // NewFactory returns the factory of the amplitude exporter, for logs.

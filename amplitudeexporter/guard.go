@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
 	"hash/maphash"
@@ -12,9 +12,9 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/impression"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/impression"
 )
 
 // guard keeps an older update of an experiment's user property from undoing a newer one. Amplitude applies updates in the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 
 	"go.opentelemetry.io/collector/config/configcompression"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // losses are the settings under which data is certain to be lost or reordered, sooner or later. They are refused.

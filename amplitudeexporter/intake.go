@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
 	"errors"
@@ -11,12 +11,12 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/deferred"
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/impression"
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/impression"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // intake reads the events of log records and encodes them. It is used for one batch after the other.

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
 // FuzzNothingIsLostOrOvertaken: events of users and devices that are tied together at random come in batches, while

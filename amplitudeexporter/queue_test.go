@@ -21,9 +21,9 @@ import (
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
 // disk is a storage extension for one component. Each state that it has been in is what a crash would have left.

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
-	"github.com/impression-collector/impressionprocessor/internal/configtest"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/configtest"
 )
 
 // ours is the component in a configuration.

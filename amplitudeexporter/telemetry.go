@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudeexporter // import "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // telemetry counts what the exporter did, one call a batch and series for events, one a request for requests.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"
 
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/impression"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/impression"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // batch transforms the records of one batch, scope by scope: a first pass rewrites the impressions and notes their

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processortest"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 )
 
 // BenchmarkProcessor reports the time a record. `make bench` compares it with other ways to do the same.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"
 
 import (
 	"errors"
@@ -13,10 +13,10 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 
-	"github.com/impression-collector/impressionprocessor/internal/configkeys"
-	"github.com/impression-collector/impressionprocessor/internal/impression"
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/configkeys"
+	"github.com/impression-collector/impression-bridge/internal/impression"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // Config is the configuration of the processor. config.schema.json describes the same keys.

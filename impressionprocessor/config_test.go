@@ -14,10 +14,10 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
-	"github.com/impression-collector/impressionprocessor/internal/configtest"
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/configtest"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 func TestConfigStruct(t *testing.T) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"
 
 import (
 	"strings"
 
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/impression-collector/impressionprocessor/internal/impression"
+	"github.com/impression-collector/impression-bridge/internal/impression"
 )
 
 // outcome is what became of an event of a listed type.

@@ -4,4 +4,4 @@
 
 // Package impressionprocessor rewrites Amplitude Experiment impressions in logs to the form that Amplitude gives them at
 // ingestion, and emits the user property updates that belong to them.
-package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"

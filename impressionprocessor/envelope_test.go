@@ -18,8 +18,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadatatest"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // texts makes a batch with a record for each text, which is its body.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processorhelper"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 )
 
 // NewFactory returns the factory of the impression processor, for logs.

@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 )
 
 // pdataBuilder turns fuzz input into log records: each byte chooses what comes next, so that the fuzzer reaches shapes

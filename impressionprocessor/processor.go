@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"
 
 import (
 	"context"

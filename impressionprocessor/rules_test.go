@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processortest"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 )
 
 // segmentTime is the timestamp of every call that segmentCall makes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package impressionprocessor // import "github.com/impression-collector/impressionprocessor/impressionprocessor"
+package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
-	"github.com/impression-collector/impressionprocessor/internal/impression"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/impression"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // telemetry counts what the processor did, one call a batch and series. The attributes of all series but those of the

@@ -19,8 +19,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadata"
-	"github.com/impression-collector/impressionprocessor/impressionprocessor/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadatatest"
 )
 
 // point is a data point of a series of the processor impression/test.

@@ -9,4 +9,4 @@
 //   - https://amplitude.com/docs/apis/analytics/http-v2
 //   - https://amplitude.com/docs/apis/analytics/batch-event-upload
 //   - https://amplitude.com/docs/apis/analytics/http-api-batching-retries
-package amplitude // import "github.com/impression-collector/impressionprocessor/internal/amplitude"
+package amplitude // import "github.com/impression-collector/impression-bridge/internal/amplitude"

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
+	"github.com/impression-collector/impression-bridge/internal/amplitude/sample"
 )
 
 func mapOf(tb testing.TB, raw map[string]any) pcommon.Map {

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/amplitude/sample"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
 // rules is what Append should write, built the slow and obvious way.

@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/xpdata"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
+	"github.com/impression-collector/impression-bridge/internal/amplitude/sample"
 )
 
 // encoded is the event as a new encoder writes it, with what it changed.

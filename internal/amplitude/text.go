@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitude // import "github.com/impression-collector/impressionprocessor/internal/amplitude"
+package amplitude // import "github.com/impression-collector/impression-bridge/internal/amplitude"
 
 import "unicode/utf8"
 

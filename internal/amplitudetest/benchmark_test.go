@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // serve has the server answer without a connection.

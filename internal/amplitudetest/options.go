@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudetest // import "github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+package amplitudetest // import "github.com/impression-collector/impression-bridge/internal/amplitudetest"
 
 import "time"
 

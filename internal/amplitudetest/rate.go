@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudetest // import "github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+package amplitudetest // import "github.com/impression-collector/impression-bridge/internal/amplitudetest"
 
 import (
 	"time"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // rates measures how much is sent of each user and device.

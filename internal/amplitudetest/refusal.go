@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudetest // import "github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+package amplitudetest // import "github.com/impression-collector/impression-bridge/internal/amplitudetest"
 
 import (
 	"cmp"
@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // refuse answers a request that cannot be taken, whoever sends it and when.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package amplitudetest // import "github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+package amplitudetest // import "github.com/impression-collector/impression-bridge/internal/amplitudetest"
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // Request is a request to one of the APIs, and what became of it.

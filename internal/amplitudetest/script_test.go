@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // statuses posts good bodies and returns the statuses.

@@ -11,7 +11,7 @@
 //   - Lists count as layers of depth, and so does the outermost object.
 //   - Ids that are no strings are invalid, and so are user properties that mix operators with plain properties.
 //   - A request that is delayed, slow or cut short has been ingested before.
-package amplitudetest // import "github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+package amplitudetest // import "github.com/impression-collector/impression-bridge/internal/amplitudetest"
 
 import (
 	"context"
@@ -23,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // The paths of the APIs, and of what the server knows.

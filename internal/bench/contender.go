@@ -17,7 +17,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
 // The contenders.

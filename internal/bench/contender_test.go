@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 func TestEveryPresetIsThere(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	goccyjson "github.com/goccy/go-json"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude/sample"
 )
 
 // The contenders at encoding, besides ours.

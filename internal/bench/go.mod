@@ -1,14 +1,14 @@
-module github.com/impression-collector/impressionprocessor/internal/bench
+module github.com/impression-collector/impression-bridge/internal/bench
 
 go 1.26.0
 
-replace github.com/impression-collector/impressionprocessor => ../..
+replace github.com/impression-collector/impression-bridge => ../..
 
 require (
 	github.com/amplitude/analytics-go v1.3.1
 	github.com/bytedance/sonic v1.15.5
 	github.com/goccy/go-json v0.12.0
-	github.com/impression-collector/impressionprocessor v0.0.0-00010101000000-000000000000
+	github.com/impression-collector/impression-bridge v0.0.0-00010101000000-000000000000
 	github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor v0.161.0
 	github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor v0.161.0
 	github.com/stretchr/testify v1.12.1

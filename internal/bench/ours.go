@@ -5,8 +5,8 @@ package main
 import (
 	"go.opentelemetry.io/collector/consumer"
 
-	"github.com/impression-collector/impressionprocessor/impressionprocessor"
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/impressionprocessor"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 func defaultConfig() *impressionprocessor.Config {

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/exporter/nopexporter"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter"
 )
 
 // The contenders at sending, besides ours, which is the exporter alone.

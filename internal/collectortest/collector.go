@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package collectortest runs the collectors that `make` builds, for tests and for the demo.
-package collectortest // import "github.com/impression-collector/impressionprocessor/internal/collectortest"
+package collectortest // import "github.com/impression-collector/impression-bridge/internal/collectortest"
 
 import (
 	"bytes"

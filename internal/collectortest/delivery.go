@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package collectortest // import "github.com/impression-collector/impressionprocessor/internal/collectortest"
+package collectortest // import "github.com/impression-collector/impression-bridge/internal/collectortest"
 
 import (
 	"bytes"
@@ -8,8 +8,8 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
 // Deliver runs the default collector until it has brought the events of a file, a line of JSON each, to a fake Amplitude.

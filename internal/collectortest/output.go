@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package collectortest // import "github.com/impression-collector/impressionprocessor/internal/collectortest"
+package collectortest // import "github.com/impression-collector/impression-bridge/internal/collectortest"
 
 import (
 	"bytes"

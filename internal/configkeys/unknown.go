@@ -2,7 +2,7 @@
 
 // Package configkeys finds the keys of a configuration that its struct does not have, to say which keys it has instead:
 // the decoder names only the wrong ones.
-package configkeys // import "github.com/impression-collector/impressionprocessor/internal/configkeys"
+package configkeys // import "github.com/impression-collector/impression-bridge/internal/configkeys"
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package configtest // import "github.com/impression-collector/impressionprocessor/internal/configtest"
+package configtest // import "github.com/impression-collector/impression-bridge/internal/configtest"
 
 import (
 	"cmp"

@@ -13,8 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
-	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // runBridge shows what a fake Amplitude knows of each user once the collector of a folder has sent it the events of a file.

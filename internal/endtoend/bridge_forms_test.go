@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
-	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // TestFormsAgree sends the same events in pre form and in post form, each to an Amplitude of its own, which then know the

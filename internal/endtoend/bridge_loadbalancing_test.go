@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
-	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // TestLoadBalancing has one collector in front of two bridges, of which one is stopped for a while. The bridges differ in

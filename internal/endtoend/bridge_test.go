@@ -14,9 +14,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
-	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 var unavailable = amplitudetest.Answer{Status: http.StatusServiceUnavailable}

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 var update = flag.Bool("update", false, "make what comes out the expected")

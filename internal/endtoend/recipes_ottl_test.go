@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/collectortest"
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
 // TestRecipesWithOTTL runs the collector that has the OTTL processors and the sampler with each configuration in

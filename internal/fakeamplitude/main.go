@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
 func main() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package impression // import "github.com/impression-collector/impressionprocessor/internal/impression"
+package impression // import "github.com/impression-collector/impression-bridge/internal/impression"
 
 import "go.opentelemetry.io/collector/pdata/pcommon"
 

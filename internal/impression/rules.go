@@ -4,14 +4,14 @@
 // whether the user property of its flag is set, unset, or left alone.
 //
 // The facts are those of Amplitude's public documentation of Experiment event tracking, read 2026-11-23.
-package impression // import "github.com/impression-collector/impressionprocessor/internal/impression"
+package impression // import "github.com/impression-collector/impression-bridge/internal/impression"
 
 import (
 	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/impression-collector/impressionprocessor/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 const (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package impression // import "github.com/impression-collector/impressionprocessor/internal/impression"
+package impression // import "github.com/impression-collector/impression-bridge/internal/impression"
 
 import (
 	"crypto/sha256"
@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/xpdata"
 
-	"github.com/impression-collector/impressionprocessor/internal/mapmerge"
+	"github.com/impression-collector/impression-bridge/internal/mapmerge"
 )
 
 // IdentifyEventType is the event type of a user property update, in Amplitude's HTTP API.

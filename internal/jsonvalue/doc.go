@@ -33,4 +33,4 @@
 //	bytedance/sonic, decoder      7.0 µs    75   583 µs   7,112   loses order and duplicates
 //	goccy/go-json                10.5 µs   133   771 µs  11,732   loses order and duplicates
 //	encoding/json                13.2 µs   132  1230 µs  11,931   loses order, duplicates and invalid UTF-8
-package jsonvalue // import "github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+package jsonvalue // import "github.com/impression-collector/impression-bridge/internal/jsonvalue"

@@ -3,7 +3,7 @@
 // Package layout knows where in a log record the parts of an event are: its type, properties, identity and time.
 //
 // Layouts are compiled once, by Compile. A Reader then finds the layout of each record and reads the event's parts.
-package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
+package layout // import "github.com/impression-collector/impression-bridge/internal/layout"
 
 import (
 	"cmp"

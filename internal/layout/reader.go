@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
+package layout // import "github.com/impression-collector/impression-bridge/internal/layout"
 
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
 // Reader finds events, of some types or of any, among log records, and reads their parts. It holds the state of one

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
 type raw = map[string]any

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
+package layout // import "github.com/impression-collector/impression-bridge/internal/layout"
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
 // textReader reads bodies that are JSON texts.

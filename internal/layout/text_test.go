@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
 func findText(t *testing.T, types []string, within jsonvalue.Limits, in given) (*Reader, plog.LogRecord, int) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
+package layout // import "github.com/impression-collector/impression-bridge/internal/layout"
 
 import "slices"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package layout // import "github.com/impression-collector/impressionprocessor/internal/layout"
+package layout // import "github.com/impression-collector/impression-bridge/internal/layout"
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impressionprocessor/internal/mapmerge"
+	"github.com/impression-collector/impression-bridge/internal/mapmerge"
 )
 
 // Gap is a place for new records.

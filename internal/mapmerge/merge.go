@@ -2,7 +2,7 @@
 
 // Package mapmerge merges pdata maps in linear time. The methods of pcommon.Map look for each key that they add among all
 // that are there: with maps that come from outside, that is time squared for whoever sends many keys.
-package mapmerge // import "github.com/impression-collector/impressionprocessor/internal/mapmerge"
+package mapmerge // import "github.com/impression-collector/impression-bridge/internal/mapmerge"
 
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"

@@ -14,9 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
-	"github.com/impression-collector/impressionprocessor/internal/amplitudetest"
-	"github.com/impression-collector/impressionprocessor/internal/collectortest"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // patience bounds what has no figure of its own. Under the race detector, on a busy machine, all takes long.

@@ -1,4 +1,4 @@
-module github.com/impression-collector/impressionprocessor/internal/tools
+module github.com/impression-collector/impression-bridge/internal/tools
 
 go 1.26.0
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package deferred keeps log records that must wait in a storage, while later ones are sent.
-package deferred // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/deferred"
+package deferred // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
 
 import (
 	"context"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package delivery // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
+package delivery // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 
 import (
 	"slices"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // State is what became of an event.

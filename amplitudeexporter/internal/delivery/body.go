@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package delivery // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
+package delivery // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // frame is what stands around the events of each request.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package delivery // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
+package delivery // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 
 import (
 	"context"
 	"sync/atomic"
 	"time"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // lane sends its share of a batch, one request after the other.

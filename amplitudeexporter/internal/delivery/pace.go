@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package delivery // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
+package delivery // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 
 import "time"
 

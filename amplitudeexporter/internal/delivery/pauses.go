@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package delivery // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/delivery"
+package delivery // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 
 import (
 	"sync"
 	"time"
 
-	"github.com/impression-collector/impressionprocessor/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
 // pauses holds the users and devices that Amplitude throttled, from one batch to the next.

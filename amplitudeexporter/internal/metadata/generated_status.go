@@ -10,7 +10,7 @@ import (
 
 var (
 	Type      = component.MustNewType("amplitude")
-	ScopeName = "github.com/impression-collector/impressionprocessor/amplitudeexporter"
+	ScopeName = "github.com/impression-collector/impression-bridge/amplitudeexporter"
 )
 
 const (

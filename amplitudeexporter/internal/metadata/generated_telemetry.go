@@ -15,11 +15,11 @@ import (
 )
 
 func Meter(settings component.TelemetrySettings) metric.Meter {
-	return settings.MeterProvider.Meter("github.com/impression-collector/impressionprocessor/amplitudeexporter")
+	return settings.MeterProvider.Meter("github.com/impression-collector/impression-bridge/amplitudeexporter")
 }
 
 func Tracer(settings component.TelemetrySettings) trace.Tracer {
-	return settings.TracerProvider.Tracer("github.com/impression-collector/impressionprocessor/amplitudeexporter")
+	return settings.TracerProvider.Tracer("github.com/impression-collector/impression-bridge/amplitudeexporter")
 }
 
 // TelemetryBuilder provides an interface for components to report telemetry

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
-	"github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 	"go.opentelemetry.io/collector/component/componenttest"
 )
 

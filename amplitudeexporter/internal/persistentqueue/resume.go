@@ -5,7 +5,7 @@
 // By itself, the queue moves what was under way to its end, so that it overtakes nothing but is overtaken by all that
 // waited, and in an order of its own. It takes these items out of the storage before it puts them back: a second crash in
 // between loses them (exporterhelper v0.161.0, persistent_queue.go, enqueueNotDispatchedReqs).
-package persistentqueue // import "github.com/impression-collector/impressionprocessor/amplitudeexporter/internal/persistentqueue"
+package persistentqueue // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/persistentqueue"
 
 import (
 	"context"

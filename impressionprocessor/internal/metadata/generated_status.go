@@ -10,7 +10,7 @@ import (
 
 var (
 	Type      = component.MustNewType("impression")
-	ScopeName = "github.com/impression-collector/impressionprocessor/impressionprocessor"
+	ScopeName = "github.com/impression-collector/impression-bridge/impressionprocessor"
 )
 
 const (

@@ -15,11 +15,11 @@ import (
 )
 
 func Meter(settings component.TelemetrySettings) metric.Meter {
-	return settings.MeterProvider.Meter("github.com/impression-collector/impressionprocessor/impressionprocessor")
+	return settings.MeterProvider.Meter("github.com/impression-collector/impression-bridge/impressionprocessor")
 }
 
 func Tracer(settings component.TelemetrySettings) trace.Tracer {
-	return settings.TracerProvider.Tracer("github.com/impression-collector/impressionprocessor/impressionprocessor")
+	return settings.TracerProvider.Tracer("github.com/impression-collector/impression-bridge/impressionprocessor")
 }
 
 // TelemetryBuilder provides an interface for components to report telemetry

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package sample has the event with which encoders are tested and compared.
-package sample // import "github.com/impression-collector/impressionprocessor/internal/amplitude/sample"
+package sample // import "github.com/impression-collector/impression-bridge/internal/amplitude/sample"
 
 // Event is an event as a client on a general JSON library holds it.
 type Event struct {
