@@ -73,11 +73,12 @@ func (c Component) InFolder(tb testing.TB, folder string) Configs {
 	return found
 }
 
-// Shipped returns the component's configurations in the repository's testdata and in that of the component, whose folder
-// is the current one.
+// Shipped returns the component's configurations in the repository's testdata and examples and in the component's
+// testdata. The current folder must be the component's.
 func (c Component) Shipped(tb testing.TB) Configs {
 	tb.Helper()
 	shipped := c.InFolder(tb, filepath.Join("..", "testdata"))
+	maps.Copy(shipped, c.InFolder(tb, filepath.Join("..", "examples")))
 	maps.Copy(shipped, c.InFile(tb, filepath.Join("testdata", "config.yaml")))
 	return shipped
 }

@@ -39,7 +39,7 @@ func runBridge(ctx context.Context, out io.Writer, folder, events string, update
 	if err := errors.Join(server.WriteKnown(out), checkExpected(expected, known)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "\n%d users, as testdata/bridge/demo/expected.ndjson has them\n", len(server.Users()))
+	_, err = fmt.Fprintf(out, "\n%d users, as testdata/demo/bridge/expected.ndjson has them\n", len(server.Users()))
 	return err
 }
 

@@ -14,7 +14,7 @@ import (
 
 func bridgeFolder(t *testing.T) string {
 	t.Helper()
-	return copyOf(t, filepath.Join("..", "..", "testdata", "bridge", "demo"))
+	return copyOf(t, filepath.Join("..", "..", "testdata", "demo", "bridge"))
 }
 
 func bridgeEvents() string {
@@ -38,7 +38,7 @@ device e07a5b68-1d93-4f7c-a2e4-6b9f08c1d357
 user user-1042
   user property  [Experiment] free-shipping-banner  threshold-50
 `,
-		"\n4 users, as testdata/bridge/demo/expected.ndjson has them\n",
+		"\n4 users, as testdata/demo/bridge/expected.ndjson has them\n",
 	} {
 		assert.Contains(t, out.String(), told)
 	}

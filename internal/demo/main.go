@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The demo runs the collector on testdata/demo and shows what it did to each impression, or, with -bridge, on
-// testdata/bridge/demo and shows what Amplitude then knows of each user. It fails when that is not what is expected.
+// testdata/demo/bridge and shows what Amplitude then knows of each user. It fails when that is not what is expected.
 package main
 
 import (
@@ -27,7 +27,7 @@ func main() {
 	switch {
 	case err != nil:
 	case *bridge:
-		err = runBridge(ctx, os.Stdout, filepath.Join(root, "testdata", "bridge", "demo"), filepath.Join(demo, eventsFile), *update)
+		err = runBridge(ctx, os.Stdout, filepath.Join(root, "testdata", "demo", "bridge"), filepath.Join(demo, eventsFile), *update)
 	default:
 		err = run(ctx, os.Stdout, demo, *update)
 	}

@@ -25,6 +25,10 @@ func testdata(elements ...string) string {
 	return filepath.Join(append([]string{"..", "..", "testdata"}, elements...)...)
 }
 
+func examples(elements ...string) string {
+	return filepath.Join(append([]string{"..", "..", "examples"}, elements...)...)
+}
+
 // encodings are those of OTLP/HTTP, by content type.
 var encodings = []struct {
 	contentType string

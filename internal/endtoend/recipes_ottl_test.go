@@ -18,10 +18,10 @@ import (
 )
 
 // TestRecipesWithOTTL runs the collector that has the OTTL processors and the sampler with each configuration in
-// testdata/recipes-ottl. The input is a batch, or events, a line each. What a configuration writes to ${env:OUTPUT} is
+// examples/ottl. The input is a batch, or events, a line each. What a configuration writes to ${env:OUTPUT} is
 // to be as expected.yaml, to ${env:OUTPUT}-name as expected-name.yaml.
 func TestRecipesWithOTTL(t *testing.T) {
-	folders, err := filepath.Glob(testdata("recipes-ottl", "*"))
+	folders, err := filepath.Glob(examples("ottl", "*"))
 	require.NoError(t, err)
 	require.NotEmpty(t, folders)
 	// Recipes do not look for a free port for their metrics.

@@ -29,9 +29,9 @@ var feeds = []struct {
 	{"otlp.yaml", feedOTLP},
 }
 
-// TestRecipes runs the collector with each configuration in testdata/recipes, on the input beside it.
+// TestRecipes runs the collector with each configuration in examples/recipes, on the input beside it.
 func TestRecipes(t *testing.T) {
-	configs, err := filepath.Glob(testdata("recipes", "*", "collector.yaml"))
+	configs, err := filepath.Glob(examples("recipes", "*", "collector.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, configs)
 	for _, config := range configs {
