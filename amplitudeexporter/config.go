@@ -118,7 +118,7 @@ func createDefaultConfig() component.Config {
 		MinIDLength:  amplitude.DefaultMinIDLength,
 		Lanes:        8,
 		Layouts:      []layout.Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
-		JSONBody:     jsonvalue.Limits{MaxBytes: 4 << 20, MaxDepth: 40},
+		JSONBody:     jsonvalue.Limits{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
 		Send:         SendAll,
 		EventTypes:   []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
 	}
@@ -253,6 +253,7 @@ func (c *Config) checkNumbers() error {
 		{"lanes", c.Lanes, maxLanes},
 		{"json_body.max_bytes", c.JSONBody.MaxBytes, 1 << 30},
 		{"json_body.max_depth", c.JSONBody.MaxDepth, 10_000},
+		{"json_body.max_values", c.JSONBody.MaxValues, 1 << 30},
 	} {
 		if number.value < 1 || number.value > number.max {
 			faults = append(faults, fmt.Errorf("%s: %d; allowed: 1 to %d", number.key, number.value, number.max))

@@ -73,7 +73,7 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, "http://proxy.internal/2/httpapi", everything.url())
 	assert.Equal(t, amplitude.Batch, everything.API)
 	assert.Equal(t, []layout.Config{{Preset: "segment", DeviceID: []string{`event["anon"]`}}}, everything.Layouts)
-	assert.Equal(t, jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10}, everything.JSONBody)
+	assert.Equal(t, jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10, MaxValues: 5000}, everything.JSONBody)
 	assert.Equal(t, DryRunConfig{Enabled: true, Path: "requests.ndjson"}, everything.DryRun)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
 	assert.Equal(t, int64(2000), everything.QueueConfig.Get().Batch.Get().MinSize)
@@ -120,6 +120,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"min id length":    {`{api_key: k, min_id_length: 0}`, "min_id_length: 0; allowed: 1 to 1024"},
 	"json bytes":       {`{api_key: k, json_body: {max_bytes: 0}}`, "json_body.max_bytes: 0; allowed: 1 to"},
 	"json depth":       {`{api_key: k, json_body: {max_depth: -1}}`, "json_body.max_depth: -1; allowed: 1 to"},
+	"json values":      {`{api_key: k, json_body: {max_values: 0}}`, "json_body.max_values: 0; allowed: 1 to"},
 	"no timeout":       {`{api_key: k, timeout: 0s}`, "timeout: 0s"},
 	"no URL":           {`{api_key: k, endpoint: "api2.amplitude.com"}`, `endpoint: "api2.amplitude.com" is no URL; allowed: all of one, such as https://`},
 	"not parsed":       {`{api_key: k, endpoint: "http://[::1"}`, `endpoint: "http://[::1" is no URL`},

@@ -38,6 +38,7 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadatatest"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
@@ -240,7 +241,7 @@ func TestEnvelopesAreUnrolled(t *testing.T) {
 }
 
 func TestWhatIsNoEventIsDroppedAndCounted(t *testing.T) {
-	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.JSONBody.MaxDepth = 5; c.JSONBody.MaxBytes = 1000 })
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.JSONBody = jsonvalue.Limits{MaxDepth: 5, MaxBytes: 1000, MaxValues: 20} })
 	require.NoError(t, p.push(t.Context(), logsOf(
 		event("good"),
 		`{"type":"identify","userId":"user-17","traits":{}}`,
@@ -248,6 +249,7 @@ func TestWhatIsNoEventIsDroppedAndCounted(t *testing.T) {
 		`{"event": oops}`,
 		`{"event":"deep","a":[[[[[[[]]]]]]]}`,
 		`{"event":"large","a":"`+strings.Repeat("x", 1000)+`"}`,
+		`{"event":"many","a":[`+strings.Repeat("0,", 20)+`0]}`,
 		`[{"event":"mixed"},1]`,
 		`{"event":"nobody"}`,
 		`{"event":"refused","userId":"null","anonymousId":"0"}`,
@@ -259,7 +261,7 @@ func TestWhatIsNoEventIsDroppedAndCounted(t *testing.T) {
 		return point(n, "outcome", "dropped", "reason", reason)
 	}
 	p.assertEvents(t, point(2, "outcome", "delivered", "reason", "none"),
-		dropped(2, "not_an_event"), dropped(1, "json_invalid"), dropped(1, "json_too_deep"), dropped(1, "json_too_large"),
+		dropped(2, "not_an_event"), dropped(1, "json_invalid"), dropped(1, "json_too_deep"), dropped(2, "json_too_large"),
 		dropped(1, "mixed_events"), dropped(1, "missing_id"), dropped(1, "refused_id"), dropped(1, "id_too_short"))
 }
 

@@ -87,7 +87,7 @@ func createDefaultConfig() component.Config {
 		Layouts:        []layout.Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
 		UserProperties: UserPropertiesConfig{Emit: EmitRecord},
 		Unassigned:     KeepUnassigned,
-		JSONBody:       jsonvalue.Limits{MaxBytes: 4 << 20, MaxDepth: 40},
+		JSONBody:       jsonvalue.Limits{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
 		Telemetry:      TelemetryConfig{MaxExperiments: 1500},
 	}
 }
@@ -232,6 +232,9 @@ func (c *Config) checkChoices() error {
 	}
 	if c.JSONBody.MaxDepth < 1 {
 		faults = append(faults, fmt.Errorf("json_body.max_depth: %d; allowed: 1 or more", c.JSONBody.MaxDepth))
+	}
+	if c.JSONBody.MaxValues < 1 {
+		faults = append(faults, fmt.Errorf("json_body.max_values: %d; allowed: 1 or more", c.JSONBody.MaxValues))
 	}
 	if c.Telemetry.MaxExperiments < 0 {
 		faults = append(faults, fmt.Errorf("telemetry.max_experiments: %d is negative; allowed: 0 (off) or more", c.Telemetry.MaxExperiments))

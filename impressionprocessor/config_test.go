@@ -44,7 +44,7 @@ func TestLoadConfig(t *testing.T) {
 			},
 			UserProperties: UserPropertiesConfig{Emit: EmitInline, UnsetVariants: []string{"off"}},
 			Unassigned:     KeepUnassigned,
-			JSONBody:       jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10},
+			JSONBody:       jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10, MaxValues: 5000},
 			Estimate:       &EstimateConfig{MonthlyTrackedUsers: 1000000, ExperimentsPerMonth: 5, PageViewsPerUser: 20},
 		},
 	} {
@@ -113,6 +113,7 @@ var badConfigs = map[string]struct {
 	"preset without user":       {yaml: `layouts: [{preset: tealium}]`, says: []string{"layouts[0].user_id: preset tealium has none that is right for everybody; give a path such as event["}},
 	"no bytes":                  {yaml: `json_body: {max_bytes: 0}`, says: []string{"json_body.max_bytes: 0; allowed: 1 or more"}},
 	"no depth":                  {yaml: `json_body: {max_depth: -1}`, says: []string{"json_body.max_depth: -1; allowed: 1 or more"}},
+	"no values":                 {yaml: `json_body: {max_values: 0}`, says: []string{"json_body.max_values: 0; allowed: 1 or more"}},
 	"negative bound":            {yaml: `telemetry: {max_experiments: -1}`, says: []string{"telemetry.max_experiments: -1 is negative; allowed: 0 (off) or more"}},
 	"all at once": {
 		yaml: `{evnt: 1, event_types: {a: ""}, layouts: [{preset: x}, {preset: otel, time: [y]}], unassigned: z, estimate: {}}`,

@@ -99,20 +99,25 @@ func requireSameNumber(t *testing.T, want json.Number, got pcommon.Value) {
 	}
 }
 
-// FuzzParseOfAnything wants bounded depth, an untouched target on errors, and a parser that stays usable.
+// FuzzParseOfAnything checks that results stay within the limits, that an error leaves the target untouched, and that the
+// parser stays usable.
 func FuzzParseOfAnything(f *testing.F) {
 	for _, text := range texts {
-		f.Add([]byte(text), uint8(5))
+		f.Add([]byte(text), uint8(5), uint8(7))
 	}
-	f.Fuzz(func(t *testing.T, text []byte, depth uint8) {
-		parser := NewParser(Limits{MaxDepth: int(depth), MaxBytes: 10_000})
+	f.Fuzz(func(t *testing.T, text []byte, depth, values uint8) {
+		parser := NewParser(Limits{MaxDepth: int(depth), MaxBytes: 10_000, MaxValues: int(values)})
 		to := pcommon.NewValueStr("before")
 		err := parser.Parse(string(text), to)
 		switch {
 		case err == nil:
 			require.True(t, json.Valid(text))
 			require.LessOrEqual(t, depthOf(to), int(depth))
+			require.True(t, values == 0 || valuesOf(to) <= int(values))
 		case errors.Is(err, ErrInvalid), errors.Is(err, ErrTooDeep), errors.Is(err, ErrTooLarge):
+			require.Equal(t, "before", to.Str())
+		case errors.Is(err, ErrTooMany):
+			require.NotZero(t, values)
 			require.Equal(t, "before", to.Str())
 		default:
 			require.NoError(t, err)
@@ -141,4 +146,21 @@ func depthOf(value pcommon.Value) int {
 		return 0
 	}
 	return deepest + 1
+}
+
+// valuesOf counts a value and everything in it.
+func valuesOf(value pcommon.Value) int {
+	count := 1
+	switch value.Type() {
+	case pcommon.ValueTypeMap:
+		for _, field := range value.Map().All() {
+			count += valuesOf(field)
+		}
+	case pcommon.ValueTypeSlice:
+		for _, element := range value.Slice().All() {
+			count += valuesOf(element)
+		}
+	default:
+	}
+	return count
 }

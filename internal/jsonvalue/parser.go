@@ -19,6 +19,7 @@ import (
 var (
 	ErrTooLarge = errors.New("JSON text is larger than the limit")
 	ErrTooDeep  = errors.New("JSON text is nested deeper than the limit")
+	ErrTooMany  = errors.New("JSON text has more values than max_values")
 	ErrInvalid  = errors.New("not a JSON text")
 )
 
@@ -29,6 +30,9 @@ type Limits struct {
 	MaxDepth int `mapstructure:"max_depth"`
 	// MaxBytes is how long a text may be, white space included.
 	MaxBytes int `mapstructure:"max_bytes"`
+	// MaxValues is how many values a text may hold: every object, array, string, number, boolean and null counts, the names
+	// of fields don't. It bounds memory, because tiny values take many times the size of their text. 0 means no limit.
+	MaxValues int `mapstructure:"max_values"`
 }
 
 const (
@@ -51,6 +55,8 @@ type Parser struct {
 	text string
 	// root receives the value until the whole text is known to be good.
 	root pcommon.Value
+	// values is how many values of the text have begun.
+	values int
 	// objects are those being read, by depth.
 	objects  []*xpdata.MapBuilder
 	unquoted []byte
@@ -86,7 +92,7 @@ func (p *Parser) Parse(text string, to pcommon.Value) error {
 }
 
 func (p *Parser) open(text string) {
-	p.text = text
+	p.text, p.values = text, 0
 	p.input.Reset()
 	p.input.WriteString(text)
 	p.decoder.Reset(&p.input, p.options...)
@@ -133,6 +139,10 @@ func (p *Parser) next() (token, error) {
 
 // value sets to to the value that begins with the token. Depth many objects and arrays are open around it.
 func (p *Parser) value(first token, to pcommon.Value, depth int) error {
+	p.values++
+	if p.limits.MaxValues > 0 && p.values > p.limits.MaxValues {
+		return ErrTooMany
+	}
 	switch first.kind {
 	case jsontext.KindBeginObject:
 		return p.object(to, depth)

@@ -14,7 +14,7 @@ import (
 )
 
 // limits are the processor's defaults.
-var limits = Limits{MaxDepth: 40, MaxBytes: 4 << 20}
+var limits = Limits{MaxDepth: 40, MaxBytes: 4 << 20, MaxValues: 100_000}
 
 func TestParseNumbers(t *testing.T) {
 	for text, want := range map[string]any{
@@ -230,6 +230,8 @@ func TestParseUpToTheLimits(t *testing.T) {
 		want   error
 	}{
 		{Limits{MaxDepth: 3, MaxBytes: len(text)}, nil},
+		{Limits{MaxDepth: 3, MaxBytes: len(text), MaxValues: 4}, nil},
+		{Limits{MaxDepth: 3, MaxBytes: len(text), MaxValues: 3}, ErrTooMany},
 		{Limits{MaxDepth: 2, MaxBytes: len(text)}, ErrTooDeep},
 		{Limits{MaxDepth: 3, MaxBytes: len(text) - 1}, ErrTooLarge},
 		{Limits{}, ErrTooLarge},
@@ -238,6 +240,39 @@ func TestParseUpToTheLimits(t *testing.T) {
 	}
 	require.NoError(t, NewParser(Limits{MaxBytes: 1}).Parse("1", pcommon.NewValueEmpty()))
 	require.ErrorIs(t, NewParser(Limits{MaxBytes: 2}).Parse("[]", pcommon.NewValueEmpty()), ErrTooDeep)
+}
+
+func TestParseCountsEveryValue(t *testing.T) {
+	for text, values := range map[string]int{
+		`null`: 1, `true`: 1, `"a"`: 1, `-1.5`: 1, `{}`: 1, `[]`: 1, `[1,2]`: 3, `{"a":1,"b":2}`: 3,
+		`[null,[],{},"x",0.5,{"a":{"b":[false]}}]`: 10,
+	} {
+		t.Run(text, func(t *testing.T) {
+			within := NewParser(Limits{MaxDepth: 4, MaxBytes: len(text), MaxValues: values})
+			// The second text gets the whole limit again.
+			for range 2 {
+				got := pcommon.NewValueEmpty()
+				require.NoError(t, within.Parse(text, got))
+				assert.Equal(t, values, valuesOf(got))
+			}
+			if values > 1 {
+				beyond := NewParser(Limits{MaxDepth: 4, MaxBytes: len(text), MaxValues: values - 1})
+				to := pcommon.NewValueStr("before")
+				require.ErrorIs(t, beyond.Parse(text, to), ErrTooMany)
+				assert.Equal(t, "before", to.Str())
+			}
+		})
+	}
+}
+
+func TestParseStopsAtTheLimitOfValues(t *testing.T) {
+	parser := NewParser(limits)
+	for _, text := range []string{
+		"[" + strings.Repeat("0,", 1_000_000), "[" + strings.Repeat("{},", 1_000_000), `{"a":0` + strings.Repeat(`,"":0`, 700_000),
+	} {
+		// Nothing after the limit is read: that the text is cut short goes unnoticed.
+		require.ErrorIs(t, parser.Parse(text, pcommon.NewValueEmpty()), ErrTooMany)
+	}
 }
 
 func TestParseHasADepthOfItsOwn(t *testing.T) {
@@ -272,7 +307,8 @@ func TestParseOfManyFieldsIsLinear(t *testing.T) {
 	// With a look for duplicates at each field this takes a minute.
 	const fields = 300_000
 	got := pcommon.NewValueEmpty()
-	require.NoError(t, NewParser(limits).Parse(`{"":0`+strings.Repeat(`,"a":[1]`, fields)+`}`, got))
+	unlimited := Limits{MaxDepth: 2, MaxBytes: math.MaxInt}
+	require.NoError(t, NewParser(unlimited).Parse(`{"":0`+strings.Repeat(`,"a":[1]`, fields)+`}`, got))
 	assert.Equal(t, fields+1, got.Map().Len())
 }
 

@@ -62,7 +62,7 @@ func recordOf(t *testing.T, in given) (pcommon.Resource, plog.LogRecord) {
 // eventTypes are all event types that the tables below expect.
 var eventTypes = []string{"page.view", "a", "of body", "of attributes", "of otel", "of amplitude", "of segment"}
 
-var limits = jsonvalue.Limits{MaxDepth: 40, MaxBytes: 4 << 20}
+var limits = jsonvalue.Limits{MaxDepth: 40, MaxBytes: 4 << 20, MaxValues: 100_000}
 
 var defaults = []Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}}
 

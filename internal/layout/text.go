@@ -137,7 +137,7 @@ func (r *Reader) RestoreText() {
 
 func reasonOf(err error) Untouched {
 	switch {
-	case errors.Is(err, jsonvalue.ErrTooLarge):
+	case errors.Is(err, jsonvalue.ErrTooLarge), errors.Is(err, jsonvalue.ErrTooMany):
 		return TooLarge
 	case errors.Is(err, jsonvalue.ErrTooDeep):
 		return TooDeep

@@ -65,6 +65,10 @@ func TestJSONTexts(t *testing.T) {
 			in: given{body: `{"event": "$impression", "filler": "` + strings.Repeat("x", 4<<20) + `"}`}, want: NotFound,
 			seen: Seen{ByLayout: []int64{0, 0, 0}, None: 1, Untouched: [UntouchedReasons]int64{TooLarge: 1}},
 		},
+		"what has too many values": {
+			in: given{body: `{"event": "$impression", "list": [` + strings.Repeat("0,", limits.MaxValues) + `0]}`}, want: NotFound,
+			seen: Seen{ByLayout: []int64{0, 0, 0}, None: 1, Untouched: [UntouchedReasons]int64{TooLarge: 1}},
+		},
 		"the text that the attributes were parsed from": {
 			in:   given{body: `{"event": "$impression", "userId": "u"}`, attributes: raw{"event": "$impression", "userId": "u"}},
 			seen: Seen{ByLayout: []int64{0, 0, 1}},
