@@ -11,14 +11,15 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// analyticsSender is Amplitude's own client. It has its events ready-made, as no caller in a pipeline would.
+// analyticsSender sends with Amplitude's own client. Its events are converted in advance, which a caller in a pipeline
+// couldn't do.
 type analyticsSender struct {
 	client analytics.Client
 	events [][]analytics.Event
 }
 
-// newAnalytics makes requests as large as the batches. The queue of 20,000 events, beyond which the client drops what it
-// is given, is far from full: each batch is flushed.
+// newAnalytics returns a sender whose requests are as large as the batches. Each batch is flushed, so the client's queue stays
+// far below the 20,000 events at which it drops events.
 func newAnalytics(url string, batches []plog.Logs) (*analyticsSender, error) {
 	s := &analyticsSender{}
 	for _, batch := range batches {
@@ -40,7 +41,7 @@ func newAnalytics(url string, batches []plog.Logs) (*analyticsSender, error) {
 	return s, nil
 }
 
-// analyticsEvent makes what a caller gives to the client of a track call in the body.
+// analyticsEvent converts a track call in the body into the client's event.
 func analyticsEvent(record plog.LogRecord) (analytics.Event, error) {
 	call := record.Body().Map().AsRaw()
 	text := func(key string) string {
@@ -82,7 +83,7 @@ func (s *analyticsSender) close() error {
 	return nil
 }
 
-// silent is a logger that has nothing to say.
+// silent is a logger that discards everything.
 type silent struct{}
 
 func (silent) Debugf(string, ...any) {}

@@ -7,92 +7,105 @@ import (
 	"fmt"
 )
 
-// bar is a limit that is kept or missed.
+// bar is a limit for one figure of an entry.
 type bar struct {
-	// what is limited, as a sentence's beginning.
-	what  string
+	// unit follows the number, such as "× floor".
+	unit  string
 	value float64
 	limit float64
-	// atLeast says that more is better.
+	// atLeast makes the limit a lower one.
 	atLeast bool
 }
 
-func (b bar) kept() bool {
+func (b bar) met() bool {
 	if b.atLeast {
 		return b.value >= b.limit
 	}
 	return b.value <= b.limit
 }
 
-// String is short, for the table.
+// String returns the short form for the table.
 func (b bar) String() string {
 	sign, verdict := "≤", "ok"
 	if b.atLeast {
 		sign = "≥"
 	}
-	if !b.kept() {
-		verdict = "MISSED"
+	if !b.met() {
+		verdict = fmt.Sprintf("MISSED (%.2f)", b.value)
 	}
-	return fmt.Sprintf("%s %g %s %s", sign, b.limit, b.what, verdict)
+	return fmt.Sprintf("%s %g %s %s", sign, b.limit, b.unit, verdict)
 }
 
-// bars are the limits for an entry of a group. Without the entry that it is compared with there is none.
+// minTimesOurs holds how much longer than ours other contenders must take at least.
+var minTimesOurs = map[string]float64{
+	"otel/10 " + ottlFanOut:       8,
+	"otel/10 " + ottlIdealRouter:  3,
+	"otel/100 " + ottlFanOut:      5,
+	"otel/100 " + ottlIdealRouter: 5,
+	"encode " + goccy:             1,
+	"encode " + sonic:             1,
+	"encode " + stdJSON:           1,
+	"exporter " + analyticsGo:     3,
+}
+
+// bars returns the limits for an entry of the group. A limit relative to an entry that isn't measured is left out.
+//
+// Calls that aren't impressions are limited by what OTTL's cheapest selection costs, because a look at the event name is
+// the least that any processor has to do. A loop that never looks into the map would be no fair limit: one lookup in a map
+// already costs 20 to 30 times as much as visiting the record. More presets mean more keys, but not another pass over
+// the map, so they may cost half as much again.
 func (g *group) bars(e *entry) []bar {
-	allocs := func(limit float64) bar { return bar{what: "allocs", value: e.allocs, limit: limit} }
-	switch g.name + " " + e.label {
+	allocs := func(limit float64) bar { return bar{unit: "allocs/event", value: e.allocs, limit: limit} }
+	name := g.name + " " + e.label
+	if limit, found := minTimesOurs[name]; found {
+		return g.atLeast(e, limit)
+	}
+	switch name {
 	case "otel/0 " + ours:
 		return append(g.atMost(e, 2, floor), allocs(0))
+	case "otel/0 " + allPresets:
+		// The EventName settles it, whatever other presets there are.
+		return append(g.atMost(e, 1.2, ours), allocs(0))
 	case "segment-body/0 " + ours, "segment-attributes/0 " + ours:
-		return append(g.atMost(e, 15, floor), allocs(0))
-	case "otel/0 " + allPresets, "segment-body/0 " + allPresets, "segment-attributes/0 " + allPresets:
-		return append(g.atMost(e, 25, floor), allocs(0))
+		return append(g.atMost(e, 1, ottlSelection), allocs(0))
+	case "segment-body/0 " + allPresets, "segment-attributes/0 " + allPresets:
+		return append(g.atMost(e, 1.5, ottlSelection), allocs(0))
 	case "segment-text/0 " + ours, "segment-text-batch/0 " + ours:
-		return append(g.atMost(e, 1.5, bareScan), allocs(0))
+		return append(g.atMost(e, 1.2, bareSearch), allocs(0))
 	case "segment-text/100 " + ours, "segment-text-batch/100 " + ours:
 		return g.atMostBeyond(e, transformation, 1.6, bareParse)
-	case "otel/10 " + fanOut:
-		return g.atLeast(e, 8)
-	case "otel/10 " + favourable:
-		return g.atLeast(e, 3)
-	case "otel/100 " + fanOut, "otel/100 " + favourable:
-		return g.atLeast(e, 5)
+	case "envelope/0 " + behindEnvelope, "envelope/10 " + behindEnvelope, "envelope/100 " + behindEnvelope:
+		return g.atMost(e, 1.1, ours)
 	case "otel/100 " + ours:
 		return []bar{allocs(14)}
 	case "attributes " + attributesLabel(manyAttributes):
 		return g.atMost(e, 12, attributesLabel(fewAttributes))
 	case "encode " + ours:
 		return []bar{allocs(0)}
-	case "encode " + goccy, "encode " + sonic, "encode " + stdJSON:
-		return g.atLeast(e, 1)
-	case "exporter " + analyticsGo:
-		return g.atLeast(e, 3)
 	}
 	return nil
 }
 
-// atMost limits how often another entry's time goes into this one's.
+// atMost limits the entry's time to a multiple of another entry's.
 func (g *group) atMost(e *entry, limit float64, label string) []bar {
 	other := g.find(label)
 	if other == nil {
 		return nil
 	}
-	return []bar{{what: "× " + label, value: e.median() / other.median(), limit: limit}}
+	return []bar{{unit: "× " + label, value: median(pair(e, other, ratio)), limit: limit}}
 }
 
-// atMostBeyond does so for what of this one's time is beyond that of a third entry.
+// atMostBeyond is like atMost for the part of the entry's time that exceeds a third entry's.
 func (g *group) atMostBeyond(e *entry, third string, limit float64, label string) []bar {
-	bars, given := g.atMost(e, limit, label), g.find(third)
-	if given == nil {
+	other, given := g.find(label), g.find(third)
+	if other == nil || given == nil {
 		return nil
 	}
-	for i := range bars {
-		bars[i].what += " beyond " + third
-		bars[i].value -= given.median() / g.find(label).median()
-	}
-	return bars
+	beyond := &entry{result: result{samples: pair(e, given, difference)}}
+	return []bar{{unit: "× " + label + " beyond " + third, value: median(pair(beyond, other, ratio)), limit: limit}}
 }
 
-// atLeast wants the time of ours to go into this one's so often.
+// atLeast requires the entry's time to be at least a multiple of ours.
 func (g *group) atLeast(e *entry, limit float64) []bar {
 	bars := g.atMost(e, limit, ours)
 	for i := range bars {
@@ -101,24 +114,24 @@ func (g *group) atLeast(e *entry, limit float64) []bar {
 	return bars
 }
 
-// missed names each bar that is missed.
+// missed returns an error that names each limit that is missed.
 func missed(groups []*group) error {
-	var faults []error
+	var errs []error
 	for _, g := range groups {
 		for _, e := range g.entries {
 			for _, b := range g.bars(e) {
-				if !b.kept() {
-					faults = append(faults, fmt.Errorf("missed: %s, %s: %.2f, wanted %s", g.name, e.label, b.value, b.wanted()))
+				if !b.met() {
+					errs = append(errs, fmt.Errorf("%s: %s takes %.2f %s, want %s", g.name, e.label, b.value, b.unit, b.wanted()))
 				}
 			}
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 func (b bar) wanted() string {
 	if b.atLeast {
-		return fmt.Sprintf("at least %g %s", b.limit, b.what)
+		return fmt.Sprintf("at least %g", b.limit)
 	}
-	return fmt.Sprintf("at most %g %s", b.limit, b.what)
+	return fmt.Sprintf("at most %g", b.limit)
 }

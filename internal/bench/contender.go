@@ -16,26 +16,26 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
-
-	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
-// The contenders.
+// The contenders at processing.
 const (
 	floor          = "floor"
 	floorComponent = "floor, as component"
 	ours           = "ours"
-	allPresets     = "all presets"
-	bareScan       = "bare scan"
+	allPresets     = "ours, all presets"
+	bareSearch     = "bare search"
 	bareParse      = "bare parse"
-	fanOut         = "OTTL fan-out"
-	favourable     = "OTTL favourable"
+	// ottlFanOut and ottlIdealRouter do the same job as ours, ottlSelection only finds the impressions.
+	ottlFanOut      = "OTTL fan-out"
+	ottlIdealRouter = "OTTL ideal router"
+	ottlSelection   = "OTTL selection"
 )
 
-// consume is what a contender does with a batch.
+// consume processes a batch.
 type consume func(context.Context, plog.Logs) error
 
-// newContender makes a contender that sends what comes out to next.
+// newContender returns a contender that sends its output to next.
 func newContender(name, layout string, next consumer.Logs) (consume, error) {
 	switch name {
 	case floor:
@@ -48,12 +48,10 @@ func newContender(name, layout string, next consumer.Logs) (consume, error) {
 	case ours:
 		return newOurs(defaultConfig(), next)
 	case allPresets:
-		config := defaultConfig()
-		config.Layouts = everyPreset()
-		return newOurs(config, next)
-	case bareScan:
+		return newOurs(allPresetsConfig(), next)
+	case bareSearch:
 		return func(_ context.Context, logs plog.Logs) error {
-			scan(logs)
+			search(logs)
 			return nil
 		}, nil
 	case bareParse:
@@ -63,8 +61,7 @@ func newContender(name, layout string, next consumer.Logs) (consume, error) {
 	}
 }
 
-// newProcessor makes a component as the collector does: with telemetry that is collected, and a logger that has nothing
-// to say.
+// newProcessor creates a component as the collector does, with metrics that are collected and a logger that discards.
 func newProcessor(factory processor.Factory, name string, config component.Config, next consumer.Logs) (processor.Logs, error) {
 	return factory.CreateLogs(context.Background(), newSettings(factory.Type(), name), config, next)
 }
@@ -74,7 +71,7 @@ func newSettings(kind component.Type, name string) processor.Settings {
 }
 
 func newTelemetry() component.TelemetrySettings {
-	// The collector too leaves these out, but at the level detailed: for them each batch is gone through once more.
+	// Like the collector below level detailed, leave out these: each batch would be traversed once more to measure it.
 	sizes := metric.NewView(metric.Instrument{Name: "otelcol_exporter_*_size_bytes"}, metric.Stream{Aggregation: metric.AggregationDrop{}})
 	return component.TelemetrySettings{
 		Logger:         zap.NewNop(),
@@ -83,7 +80,7 @@ func newTelemetry() component.TelemetrySettings {
 	}
 }
 
-// newFloorComponent shows what of a processor's time is spent by the collector's helper and its telemetry.
+// newFloorComponent shows how much of a processor's time the collector's helper and its telemetry take.
 func newFloorComponent(next consumer.Logs) (consume, error) {
 	p, err := processorhelper.NewLogs(context.Background(), newSettings(component.MustNewType("floor"), ""), nil, next,
 		func(_ context.Context, logs plog.Logs) (plog.Logs, error) {
@@ -96,7 +93,7 @@ func newFloorComponent(next consumer.Logs) (consume, error) {
 	return p.ConsumeLogs, nil
 }
 
-// countImpressions is the least that can be done: it visits each record and compares its event name.
+// countImpressions is the minimum for records with an EventName: it visits each and compares its EventName.
 func countImpressions(logs plog.Logs) {
 	found := 0
 	resources := logs.ResourceLogs()
@@ -111,12 +108,12 @@ func countImpressions(logs plog.Logs) {
 			}
 		}
 	}
-	// The compiler may not leave out the loop.
+	// Keep the compiler from removing the loop.
 	runtime.KeepAlive(found)
 }
 
-// scan is the least that can be done with texts without impressions: it looks for the event type in each.
-func scan(logs plog.Logs) {
+// search is the minimum for texts without impressions: it searches each for the event type.
+func search(logs plog.Logs) {
 	found := 0
 	for record := range records(logs) {
 		if strings.Contains(record.Body().Str(), impressionType) {
@@ -124,20 +121,6 @@ func scan(logs plog.Logs) {
 		}
 	}
 	runtime.KeepAlive(found)
-}
-
-// newBareParse makes values of the texts in the bodies, with the parser and the limits that ours has, and does no more.
-func newBareParse() consume {
-	limits := defaultConfig().JSONBody
-	parser := jsonvalue.NewParser(jsonvalue.Limits{MaxDepth: limits.MaxDepth, MaxBytes: limits.MaxBytes})
-	return func(_ context.Context, logs plog.Logs) error {
-		for record := range records(logs) {
-			if err := parser.Parse(record.Body().Str(), record.Body()); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 }
 
 func records(logs plog.Logs) iter.Seq[plog.LogRecord] {

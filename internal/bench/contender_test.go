@@ -13,9 +13,9 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
-func TestEveryPresetIsThere(t *testing.T) {
+func TestAllPresetsAreConfigured(t *testing.T) {
 	var names []string
-	for _, l := range everyPreset() {
+	for _, l := range allPresetsConfig().Layouts {
 		names = append(names, l.Preset)
 	}
 	assert.ElementsMatch(t, layout.Presets(), names)

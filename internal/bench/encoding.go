@@ -8,13 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strconv"
 
 	"github.com/bytedance/sonic/encoder"
 	goccyjson "github.com/goccy/go-json"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/amplitude/sample"
 )
 
@@ -25,14 +22,14 @@ const (
 	goccy   = "goccy/go-json"
 )
 
-// encoded is what all encode.
+// encoded is the event that all contenders encode.
 var encoded = &sample.Impression
 
-// encode returns the event as JSON, in a buffer that the next call uses again.
+// encode returns the event as JSON, in a buffer that the next call overwrites.
 type encode func() ([]byte, error)
 
-// newEncode makes a contender. Those on general libraries write into a buffer that they keep, as ours does, and leave out
-// what they need not do: sort keys, escape HTML, look for invalid UTF-8. encoding/json always does the first and the last.
+// newEncode returns a contender. Like ours, the general libraries write into a buffer that they reuse. They don't sort keys,
+// escape HTML or look for invalid UTF-8, except that encoding/json can't be kept from sorting and looking.
 func newEncode(contender string) (encode, error) {
 	switch contender {
 	case ours:
@@ -65,30 +62,7 @@ func newEncode(contender string) (encode, error) {
 	}
 }
 
-func newOurEncode() (encode, error) {
-	properties, userProperties := pcommon.NewMap(), pcommon.NewMap()
-	if err := properties.FromRaw(encoded.Properties); err != nil {
-		return nil, err
-	}
-	if err := userProperties.FromRaw(encoded.UserProperties); err != nil {
-		return nil, err
-	}
-	event := amplitude.Event{
-		Type: encoded.Type, UserID: encoded.UserID, DeviceID: encoded.DeviceID, Time: pcommon.Timestamp(encoded.Time * 1e6),
-		InsertID: encoded.InsertID, SessionID: strconv.FormatInt(encoded.SessionID, 10),
-		Properties: properties, UserProperties: userProperties,
-		IP: encoded.IP, AppVersion: encoded.AppVersion, Platform: encoded.Platform, OSName: encoded.OSName,
-		Language: encoded.Language, UserAgent: encoded.UserAgent,
-	}
-	var e amplitude.Encoder
-	var to []byte
-	return func() ([]byte, error) {
-		to = e.Append(to[:0], &event)
-		return to, nil
-	}, nil
-}
-
-// encoding is the job of encoding an event.
+// encoding is the job of encoding one event.
 type encoding struct {
 	contender string
 	encode    encode
@@ -152,8 +126,8 @@ func (e *encoding) ready(events int) func() work {
 	}
 }
 
-// turn encodes once untimed, for the collection took what the libraries keep in pools.
-func (e *encoding) turn() ([]float64, error) {
+// sample first encodes once untimed, because the garbage collection before it emptied the libraries' pools.
+func (e *encoding) sample() ([]float64, error) {
 	if _, err := e.encode(); err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// compareOutputs says where a contender makes other records of a batch than ours does. The peers keep neither the order
-// of records nor that of keys, so neither is compared.
+// compareOutputs returns an error if a contender's output for a batch differs from ours. It ignores the order of records and
+// of keys, because the peers keep neither.
 func compareOutputs(name, layout string, batch plog.Logs) error {
 	want, err := output(ours, layout, batch)
 	if err != nil {
@@ -31,16 +31,16 @@ func compareOutputs(name, layout string, batch plog.Logs) error {
 func compareRecords(name string, want, got []string) error {
 	for i := range min(len(want), len(got)) {
 		if want[i] != got[i] {
-			return fmt.Errorf("%s and %s make different records of one batch:\n%s\n%s", ours, name, want[i], got[i])
+			return fmt.Errorf("%s and %s produce different records:\n%s\n%s", ours, name, want[i], got[i])
 		}
 	}
 	if len(want) != len(got) {
-		return fmt.Errorf("%s makes %d records of a batch, %s %d", ours, len(want), name, len(got))
+		return fmt.Errorf("%s produces %d records, %s %d", ours, len(want), name, len(got))
 	}
 	return nil
 }
 
-// output is the text of each record that a contender makes of a batch, sorted.
+// output returns the sorted texts of the records that a contender produces from a batch.
 func output(name, layout string, batch plog.Logs) ([]string, error) {
 	c, err := newCollected(name, layout)
 	if err != nil {
@@ -49,7 +49,7 @@ func output(name, layout string, batch plog.Logs) ([]string, error) {
 	return c.output(batch)
 }
 
-// collected is a contender whose records can be read.
+// collected is a contender whose output is kept.
 type collected struct {
 	consume consume
 	sink    *consumertest.LogsSink
@@ -84,7 +84,7 @@ func (c collected) output(batch plog.Logs) ([]string, error) {
 	return records, nil
 }
 
-// makeDoubles makes doubles of all numbers in a value, as ParseJSON does.
+// makeDoubles turns all numbers in a value into doubles, as OTTL's ParseJSON does.
 func makeDoubles(v pcommon.Value) {
 	switch v.Type() {
 	case pcommon.ValueTypeInt:
@@ -106,7 +106,7 @@ func copyOf(batch plog.Logs) plog.Logs {
 	return copied
 }
 
-// recordText is the same for records that are the same but for the order of keys.
+// recordText returns a text of everything in a record. It doesn't depend on the order of keys.
 func recordText(resource plog.ResourceLogs, scope plog.ScopeLogs, record plog.LogRecord) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s %q %q %d %d %s %s %d %s %q body=",

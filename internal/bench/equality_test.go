@@ -18,12 +18,12 @@ func smallBatch(layout string, percent int) plog.Logs {
 	return w.batch(0)
 }
 
-// TestContendersDoTheSameJob holds the peers' configurations to what ours makes of the same events.
+// TestContendersDoTheSameJob compares the output of the peers' configurations with ours for the same events.
 func TestContendersDoTheSameJob(t *testing.T) {
 	for _, layout := range layouts() {
-		assertSameOutputs(t, layout, fanOut, favourable, allPresets)
+		assertSameOutputs(t, layout, ottlFanOut, ottlIdealRouter, allPresets)
 	}
-	assertSameOutputs(t, segmentText, favourable)
+	assertSameOutputs(t, segmentText, ottlIdealRouter)
 }
 
 func assertSameOutputs(t *testing.T, layout string, names ...string) {
@@ -41,8 +41,8 @@ func assertSameOutputs(t *testing.T, layout string, names ...string) {
 	}
 }
 
-// TestOutputsAreOfTheWholeJob keeps the comparison from being one of nothing with nothing.
-func TestOutputsAreOfTheWholeJob(t *testing.T) {
+// TestOutputsAreComplete keeps the comparison from comparing nothing with nothing.
+func TestOutputsAreComplete(t *testing.T) {
 	for _, layout := range slices.Concat(layouts(), textLayouts()) {
 		records, err := output(ours, layout, smallBatch(layout, 10))
 		require.NoError(t, err)
@@ -54,6 +54,32 @@ func TestOutputsAreOfTheWholeJob(t *testing.T) {
 
 func TestDifferencesAreFound(t *testing.T) {
 	batch := smallBatch(otel, 10)
-	require.ErrorContains(t, compareOutputs(fanOut, segmentBody, batch), "different records")
-	require.ErrorContains(t, compareOutputs(floor, otel, batch), "ours makes 220 records of a batch, floor 0")
+	require.ErrorContains(t, compareOutputs(ottlFanOut, segmentBody, batch), "produce different records")
+	require.ErrorContains(t, compareOutputs(floor, otel, batch), "ours produces 220 records, floor 0")
+}
+
+// TestSelectionSelects checks that the selection finds the impressions, so that its price is for something.
+func TestSelectionSelects(t *testing.T) {
+	for _, layout := range layouts() {
+		records, err := output(ottlSelection, layout, smallBatch(layout, 10))
+		require.NoError(t, err)
+		assert.Len(t, records, 180, layout)
+	}
+}
+
+func TestEnvelopesAreUnrolled(t *testing.T) {
+	for _, percent := range []int{0, 10, 100} {
+		g := newEnvelopeGroup(percent)
+		impressions := recordsBehindEnvelope * percent / 100
+		for label, want := range map[string]int{
+			ours: recordsBehindEnvelope + impressions,
+			// The envelope holds an impression, which gets an update, and another call.
+			behindEnvelope: recordsBehindEnvelope + impressions + 3,
+		} {
+			p := g.find(label).job.(*processing)
+			records, err := output(p.contender, p.layout, p.batch(0))
+			require.NoError(t, err)
+			assert.Len(t, records, want, "%s, %d%%", label, percent)
+		}
+	}
 }

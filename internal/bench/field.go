@@ -8,7 +8,7 @@ import (
 	"fmt"
 )
 
-// The names of other events, some as long as an impression's.
+// The names of events that aren't impressions. Some are as long as $impression.
 var (
 	otelEventNames = []string{
 		"page.viewed", "app.started", "session.start", "cart.add", "browser.web_vital", "checkout.completed",
@@ -20,7 +20,7 @@ var (
 	}
 )
 
-// fillers are fields that producers send beside those of an impression.
+// fillers are typical fields of events beside those of an impression.
 var fillers = []struct {
 	key   string
 	value func(*generator) any

@@ -9,55 +9,60 @@ import (
 	"time"
 )
 
-// group is measured together, round by round, so that its entries meet the same weather.
+// group is a set of entries that are measured in turn, round by round, so that noise on the machine hits all of them.
 type group struct {
 	name    string
 	entries []*entry
 	rounds  int
 }
 
-// entry is a contender at its job.
+// entry is a contender with its job and what was measured.
 type entry struct {
-	// label tells entries of the same contender apart.
+	// label distinguishes entries of the same contender.
 	label string
 	job
 	result
 }
 
-// job is what a contender does over and over.
+// job is the work of a contender that is measured.
 type job interface {
-	// check says where the contender does not do the same as ours.
+	// check returns an error if the contender's results differ from ours.
 	check() error
-	// prepare makes the contender and its events.
+	// prepare creates the contender and its events.
 	prepare(made batches) error
-	// countAllocs returns the allocations an event, beyond those that do not grow with the number of events.
+	// countAllocs returns the allocations per event, without those that don't depend on the number of events.
 	countAllocs() (float64, error)
-	// turn returns the nanoseconds an event, of one or several samples.
-	turn() ([]float64, error)
-	// close lets go of what prepare made.
+	// sample does the work and returns one or more samples in nanoseconds per event. Samples of different entries with
+	// the same index belong together: they were taken in the same round, of the same batch.
+	sample() ([]float64, error)
+	// close releases what prepare created.
 	close() error
 }
 
-// newGroups makes the groups with the entries whose names, such as otel/10/ours, begin so.
-func newGroups(only string) ([]*group, error) {
+// newGroups returns the groups with those entries whose names, such as otel/10/ours, start with prefix.
+func newGroups(prefix string) ([]*group, error) {
 	var groups []*group
 	add := func(g *group) {
-		g.entries = slices.DeleteFunc(g.entries, func(e *entry) bool { return !strings.HasPrefix(g.name+"/"+e.label, only) })
+		g.entries = slices.DeleteFunc(g.entries, func(e *entry) bool { return !strings.HasPrefix(g.name+"/"+e.label, prefix) })
 		if len(g.entries) > 0 {
 			groups = append(groups, g)
 		}
 	}
+	percentages := []int{0, 10, 100}
 	for _, layout := range []string{otel, segmentBody, segmentAttributes, segmentText, segmentTextBatch} {
-		for _, percent := range []int{0, 10, 100} {
+		for _, percent := range percentages {
 			add(newGroup(layout, percent))
 		}
+	}
+	for _, percent := range percentages {
+		add(newEnvelopeGroup(percent))
 	}
 	add(newAttributesGroup())
 	add(newEncodeGroup())
 	add(newExporterGroup())
 	add(newPipelineGroup())
 	if len(groups) == 0 {
-		return nil, fmt.Errorf("nothing begins with %q", only)
+		return nil, fmt.Errorf("no entry starts with %q; entries are named like otel/10/ours", prefix)
 	}
 	return groups, nil
 }
@@ -66,7 +71,6 @@ func (g *group) add(label string, j job) {
 	g.entries = append(g.entries, &entry{label: label, job: j})
 }
 
-// check says where contenders do not do the same job.
 func (g *group) check() error {
 	for _, e := range g.entries {
 		if err := e.check(); err != nil {
@@ -86,7 +90,6 @@ func (g *group) run(budget time.Duration) error {
 	return g.close()
 }
 
-// prepare makes the contenders and their events.
 func (g *group) prepare() error {
 	made := batches{}
 	for _, e := range g.entries {
@@ -97,7 +100,7 @@ func (g *group) prepare() error {
 	return nil
 }
 
-// close lets go of the contenders and their events, so that later groups do not pay for them.
+// close releases the contenders and their events, so that the garbage collector doesn't scan them in later groups.
 func (g *group) close() error {
 	for _, e := range g.entries {
 		if err := e.close(); err != nil {
@@ -107,7 +110,7 @@ func (g *group) close() error {
 	return nil
 }
 
-// find returns the entry with this label.
+// find returns the entry with this label, or nil.
 func (g *group) find(label string) *entry {
 	for _, e := range g.entries {
 		if e.label == label {

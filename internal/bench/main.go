@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench compares the impression processor with a loop that only looks for impressions, and with the OTTL
-// processors doing the same job; the amplitude exporter with Amplitude's own client, and its encoder with JSON libraries.
-// It fails where a bar is missed.
+// Command bench measures the impression processor beside a loop that only looks for impressions and beside OTTL processors
+// that do the same job, the amplitude exporter beside Amplitude's own client, and its encoder beside JSON libraries. Before
+// it measures, it checks that all of them produce the same results. It prints one table and fails if a limit is missed.
 package main
 
 import (
@@ -15,10 +15,10 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "run only what `begins` so, such as otel/10 or otel/10/ours")
-	profile := flag.String("cpuprofile", "", "write a CPU profile to `file`; pprof -tagfocus=contender:ours leaves out the copying")
-	budget := flag.Duration("time", 5*time.Second, "how `long` to measure each group")
-	sink := flag.Bool("sink", false, "be the sink of another bench: count the events that it sends, until the input ends")
+	only := flag.String("only", "", "run only the entries whose names start with `prefix`, such as otel/10 or otel/10/ours")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to `file`; pprof -tagfocus=contender:ours hides the copying of batches")
+	budget := flag.Duration("time", 5*time.Second, "measure each group for this `duration`")
+	sink := flag.Bool("sink", false, "internal: count the events that another bench process sends, until standard input ends")
 	flag.Parse()
 	do := func() error { return run(*only, *budget) }
 	if *sink {

@@ -21,7 +21,7 @@ func TestEachEntryIsMeasured(t *testing.T) {
 	require.NoError(t, g.measure(0))
 	require.NoError(t, g.close())
 	for _, e := range g.entries {
-		assert.Len(t, e.perEvent, fewestRounds*distinct, e.label)
+		assert.Len(t, e.samples, minRounds*distinct, e.label)
 		assert.Positive(t, e.median(), e.label)
 	}
 
@@ -33,5 +33,5 @@ func TestEachEntryIsMeasured(t *testing.T) {
 
 func TestUnknownGroup(t *testing.T) {
 	_, err := newGroups("otel/11")
-	assert.EqualError(t, err, `nothing begins with "otel/11"`)
+	assert.EqualError(t, err, `no entry starts with "otel/11"; entries are named like otel/10/ours`)
 }

@@ -3,9 +3,16 @@
 package main
 
 import (
+	"context"
+	"strconv"
+
 	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
@@ -21,9 +28,10 @@ func newOurs(config *impressionprocessor.Config, next consumer.Logs) (consume, e
 	return p.ConsumeLogs, nil
 }
 
-// everyPreset is every preset, the default ones first, with the fields that some have none for.
-func everyPreset() []layout.Config {
-	return []layout.Config{
+// allPresetsConfig lists every preset, the default ones first. Presets without a default for a required field get one.
+func allPresetsConfig() *impressionprocessor.Config {
+	config := defaultConfig()
+	config.Layouts = []layout.Config{
 		{Preset: "otel"},
 		{Preset: "amplitude"},
 		{Preset: "segment"},
@@ -35,4 +43,42 @@ func everyPreset() []layout.Config {
 		{Preset: "snowplow", Properties: []string{`event["unstruct_event_com_acme_impression_1"]`}},
 		{Preset: "tealium", UserID: []string{`event["customer_id"]`}},
 	}
+	return config
+}
+
+// newBareParse returns a contender that only parses the texts in the bodies, with the parser and the limits of ours.
+func newBareParse() consume {
+	limits := defaultConfig().JSONBody
+	parser := jsonvalue.NewParser(jsonvalue.Limits{MaxDepth: limits.MaxDepth, MaxBytes: limits.MaxBytes})
+	return func(_ context.Context, logs plog.Logs) error {
+		for record := range records(logs) {
+			if err := parser.Parse(record.Body().Str(), record.Body()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func newOurEncode() (encode, error) {
+	properties, userProperties := pcommon.NewMap(), pcommon.NewMap()
+	if err := properties.FromRaw(encoded.Properties); err != nil {
+		return nil, err
+	}
+	if err := userProperties.FromRaw(encoded.UserProperties); err != nil {
+		return nil, err
+	}
+	event := amplitude.Event{
+		Type: encoded.Type, UserID: encoded.UserID, DeviceID: encoded.DeviceID, Time: pcommon.Timestamp(encoded.Time * 1e6),
+		InsertID: encoded.InsertID, SessionID: strconv.FormatInt(encoded.SessionID, 10),
+		Properties: properties, UserProperties: userProperties,
+		IP: encoded.IP, AppVersion: encoded.AppVersion, Platform: encoded.Platform, OSName: encoded.OSName,
+		Language: encoded.Language, UserAgent: encoded.UserAgent,
+	}
+	var e amplitude.Encoder
+	var to []byte
+	return func() ([]byte, error) {
+		to = e.Append(to[:0], &event)
+		return to, nil
+	}, nil
 }

@@ -18,12 +18,12 @@ import (
 	"go.opentelemetry.io/collector/processor"
 )
 
-// peerConfigs are the processors section of a collector's configuration, by layout.
+// peerConfigs holds the processors section of a collector configuration for each layout.
 //
 //go:embed peers
 var peerConfigs embed.FS
 
-// newPeer makes one of the arrangements of OTTL processors. OTTL cannot add a record, so the updates are made of copies
+// newPeer returns a pipeline of OTTL processors. OTTL can't add a record, so the user property updates are made from copies
 // of the events, in a branch of their own.
 func newPeer(name, layout string, next consumer.Logs) (consume, error) {
 	if layout == segmentText {
@@ -33,6 +33,9 @@ func newPeer(name, layout string, next consumer.Logs) (consume, error) {
 	if err != nil {
 		return nil, err
 	}
+	if name == ottlSelection {
+		return newSelection(config, next)
+	}
 	rename, err := newPeerProcessor(transformprocessor.NewFactory(), "rename", config, next)
 	if err != nil {
 		return nil, err
@@ -41,7 +44,7 @@ func newPeer(name, layout string, next consumer.Logs) (consume, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name == favourable {
+	if name == ottlIdealRouter {
 		updates, err := newPeerProcessor(filterprocessor.NewFactory(), "updates", config, identify)
 		if err != nil {
 			return nil, err
@@ -55,8 +58,19 @@ func newPeer(name, layout string, next consumer.Logs) (consume, error) {
 	return copyAll(rename, impressions), nil
 }
 
-// newTextPeer parses texts, then leaves them to the arrangement for maps. The fan-out is not for it: its filters let pass
-// what is still a text.
+// newSelection returns the cheapest way to find impressions with OTTL: one lookup and one comparison for each record. It
+// doesn't transform anything. A filter with its older logs.log_record, or a transform processor with this condition and one
+// statement, costs the same within 3%, which is less than the noise between runs.
+func newSelection(config *confmap.Conf, next consumer.Logs) (consume, error) {
+	selection, err := newPeerProcessor(filterprocessor.NewFactory(), "selection", config, next)
+	if err != nil {
+		return nil, err
+	}
+	return selection.ConsumeLogs, nil
+}
+
+// newTextPeer returns a pipeline that parses texts and hands them to the one for maps. That can't be the fan-out, whose
+// filters let bodies pass that are still texts.
 func newTextPeer(name string, next consumer.Logs) (consume, error) {
 	config, err := peerConfig(segmentText)
 	if err != nil {
@@ -82,7 +96,7 @@ func peerConfig(layout string) (*confmap.Conf, error) {
 	if err != nil {
 		return nil, err
 	}
-	// As the collector does it.
+	// The collector unescapes $ like this.
 	text = bytes.ReplaceAll(text, []byte("$$"), []byte("$"))
 	retrieved, err := confmap.NewRetrievedFromYAML(text)
 	if err != nil {
@@ -107,7 +121,7 @@ func newPeerProcessor(factory processor.Factory, name string, of *confmap.Conf, 
 	return newProcessor(factory, name, config, next)
 }
 
-// copyAll is two pipelines on one receiver: the collector copies the batch for all but the last.
+// copyAll works like two pipelines on one receiver: the collector copies the batch for each pipeline except the last.
 func copyAll(first, last consumer.Logs) consume {
 	return func(ctx context.Context, logs plog.Logs) error {
 		copied := plog.NewLogs()
@@ -116,8 +130,8 @@ func copyAll(first, last consumer.Logs) consume {
 	}
 }
 
-// copyMatching is what a router could do at best: only impressions are copied, and only those among them that get no
-// update are left to filter.
+// copyMatching is an ideal router in front of the updates branch: it copies only impressions, so that only those without
+// an update are left to filter out.
 func copyMatching(all, impressions consumer.Logs, matches func(plog.LogRecord) bool) consume {
 	return func(ctx context.Context, logs plog.Logs) error {
 		copied := plog.NewLogs()
@@ -156,12 +170,12 @@ func copyMatchingScopes(from plog.ResourceLogs, to plog.Logs, matches func(plog.
 	}
 }
 
-// matches looks for impressions where a layout has them.
+// matches returns a function that reports whether a record is an impression in this layout.
 func matches(layout string) func(plog.LogRecord) bool {
 	switch layout {
 	case segmentBody:
 		return func(record plog.LogRecord) bool {
-			// Texts that were not parsed are among them.
+			// Texts that were not parsed get here too.
 			if record.Body().Type() != pcommon.ValueTypeMap {
 				return false
 			}

@@ -16,14 +16,14 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// fields are keys with the values of a row of the rules. missing removes a key.
+// fields maps keys to the values that a rule is about. The value missing removes a key.
 type fields map[string]any
 
 type absent struct{}
 
 var missing = absent{}
 
-// outcome is what a row comes to.
+// outcome is what a rule makes of an impression.
 type outcome string
 
 const (
@@ -33,16 +33,16 @@ const (
 	untouched outcome = "untouched"
 )
 
-// rule is a row of the rules: an impression that is as usual but for these fields.
+// rule is an ordinary impression except for these fields.
 type rule struct {
 	name string
-	// properties are the event's, event the fields beside them, which are the same for the layout otel.
+	// properties are the event's, and event holds the fields beside them. The layout otel has both in one map.
 	properties, event, resource fields
 	timestamp                   pcommon.Timestamp
 	want                        outcome
 }
 
-// variantRules and the other rules without fields of the event are the same in every layout.
+// variantRules, metadataRules and flagKeyRules apply to every layout.
 var variantRules = []rule{
 	{name: "variant is a string", want: isSet},
 	{name: "variant is control", properties: fields{"variant": "control"}, want: isSet},
@@ -100,21 +100,21 @@ var flagKeyRules = []rule{
 	{name: "experiment_key is missing", properties: fields{"experiment_key": missing}, want: isSet},
 	{name: "experiment_key is null", properties: fields{"experiment_key": nil}, want: isSet},
 	{name: "experiment_key is a number", properties: fields{"experiment_key": 4.0}, want: isSet},
-	{name: "post form names give way", properties: fields{"[Experiment] Flag Key": "old", "[Experiment] Variant": "old"}, want: isSet},
+	{name: "post form names are replaced", properties: fields{"[Experiment] Flag Key": "old", "[Experiment] Variant": "old"}, want: isSet},
 }
 
-// updateFields are other things under the names that an update has.
+// updateFields are unrelated values under the names of a user property update's fields.
 var updateFields = fields{"user_id": "other", "device_id": "other", "insert_id": "other", "user_properties": map[string]any{"plan": "free"}}
 
 var otelRules = []rule{
-	{name: "nobody", event: fields{"user.id": missing, "device.id": missing}, want: leftAlone},
-	{name: "nobody that is text", event: fields{"user.id": true, "device.id": []any{"d"}, "enduser.id": math.NaN(), "app.installation.id": ""}, want: leftAlone},
-	{name: "nobody in a mutual exclusion group", event: fields{"user.id": nil, "device.id": "", "metadata": mutualExclusion(false)}, want: leftAlone},
+	{name: "no identity", event: fields{"user.id": missing, "device.id": missing}, want: leftAlone},
+	{name: "no identity that is a text", event: fields{"user.id": true, "device.id": []any{"d"}, "enduser.id": math.NaN(), "app.installation.id": ""}, want: leftAlone},
+	{name: "no identity in a mutual exclusion group", event: fields{"user.id": nil, "device.id": "", "metadata": mutualExclusion(false)}, want: leftAlone},
 	{name: "user only", event: fields{"device.id": missing}, want: isSet},
 	{name: "device only", event: fields{"user.id": missing}, want: isSet},
 	{name: "ids are numbers", event: fields{"user.id": 123456789, "device.id": 0}, want: isSet},
-	{name: "first of all users", event: fields{"enduser.id": "e"}, resource: fields{"user.id": "r", "device.id": "r"}, want: isSet},
-	{name: "enduser", event: fields{"user.id": "", "enduser.id": "e"}, resource: fields{"user.id": "r"}, want: isSet},
+	{name: "user.id before all others", event: fields{"enduser.id": "e"}, resource: fields{"user.id": "r", "device.id": "r"}, want: isSet},
+	{name: "enduser.id", event: fields{"user.id": "", "enduser.id": "e"}, resource: fields{"user.id": "r"}, want: isSet},
 	{name: "enduser is a number", event: fields{"user.id": nil, "enduser.id": 42}, want: isSet},
 	{name: "installation", event: fields{"device.id": nil, "app.installation.id": "i"}, resource: fields{"device.id": "r"}, want: isSet},
 	{name: "user of the resource", event: fields{"user.id": false, "device.id": missing}, resource: fields{"user.id": "r", "enduser.id": "e"}, want: isSet},
@@ -123,10 +123,10 @@ var otelRules = []rule{
 	{name: "installation of the resource", event: fields{"device.id": map[string]any{"id": "d"}}, resource: fields{"app.installation.id": "i"}, want: isSet},
 	{name: "Timestamp is not set", timestamp: 0, want: isSet},
 	{name: "time among the properties", properties: fields{"time": 1795424400123}, want: isSet},
-	{name: "time for a Timestamp that was set", properties: fields{"time": 1795424400123}, timestamp: 1795424400000000000, want: isSet},
+	{name: "time with a Timestamp that was set", properties: fields{"time": 1795424400123}, timestamp: 1795424400000000000, want: isSet},
 	{name: "insert id is a number", event: fields{"log.record.uid": 4711}, want: isSet},
-	{name: "attributes named as the update's", event: updateFields, want: isSet},
-	{name: "attributes named as the update's, no user", event: updateFields.with(fields{"user.id": nil}), want: isSet},
+	{name: "attributes named like the update's", event: updateFields, want: isSet},
+	{name: "attributes named like the update's, no user", event: updateFields.with(fields{"user.id": nil}), want: isSet},
 }
 
 var segmentRules = []rule{
@@ -135,21 +135,21 @@ var segmentRules = []rule{
 	{name: "properties are a string", event: fields{"properties": "flag_key"}, want: untouched},
 	{name: "properties are a list", event: fields{"properties": []any{"flag_key"}}, want: untouched},
 	{name: "properties are empty", event: fields{"properties": map[string]any{}}, want: untouched},
-	{name: "nobody", event: fields{"userId": nil, "anonymousId": missing}, want: leftAlone},
-	{name: "nobody that is text", event: fields{"userId": "", "anonymousId": true, "context": device(math.NaN())}, want: leftAlone},
-	{name: "nobody, context is no map", event: fields{"userId": nil, "anonymousId": "", "context": "web"}, want: leftAlone},
-	{name: "nobody, device is no map", event: fields{"userId": nil, "anonymousId": "", "context": map[string]any{"device": "id"}}, want: leftAlone},
+	{name: "no identity", event: fields{"userId": nil, "anonymousId": missing}, want: leftAlone},
+	{name: "no identity that is a text", event: fields{"userId": "", "anonymousId": true, "context": device(math.NaN())}, want: leftAlone},
+	{name: "no identity, context isn't a map", event: fields{"userId": nil, "anonymousId": "", "context": "web"}, want: leftAlone},
+	{name: "no identity, device isn't a map", event: fields{"userId": nil, "anonymousId": "", "context": map[string]any{"device": "id"}}, want: leftAlone},
 	{name: "user only", event: fields{"anonymousId": nil}, want: isSet},
 	{name: "device only", event: fields{"userId": nil}, want: isSet},
 	{name: "ids are numbers", event: fields{"userId": 123456789.0, "anonymousId": 0.5}, want: isSet},
-	{name: "user only, a number", event: fields{"userId": 12.0, "anonymousId": nil}, want: isSet},
-	{name: "device only, a number", event: fields{"userId": nil, "anonymousId": 12.0}, want: isSet},
+	{name: "only a user, a number", event: fields{"userId": 12.0, "anonymousId": nil}, want: isSet},
+	{name: "only a device, a number", event: fields{"userId": nil, "anonymousId": 12.0}, want: isSet},
 	{name: "device of the context", event: fields{"context": device("c")}, want: isSet},
 	{name: "device of the context only", event: fields{"userId": nil, "anonymousId": nil, "context": device("c")}, want: isSet},
 	{name: "device of the context is a number", event: fields{"userId": nil, "anonymousId": nil, "context": device(12.0)}, want: isSet},
 	{name: "device of the context is empty", event: fields{"context": device("")}, want: isSet},
 	{name: "device of the context is null", event: fields{"context": device(nil)}, want: isSet},
-	{name: "context is no map", event: fields{"context": "web"}, want: isSet},
+	{name: "context isn't a map", event: fields{"context": "web"}, want: isSet},
 	{name: "context is missing", event: fields{"context": missing}, want: isSet},
 	{name: "type is missing", event: fields{"type": missing}, want: isSet},
 	{name: "type is null", event: fields{"type": nil}, want: isSet},
@@ -158,8 +158,8 @@ var segmentRules = []rule{
 	{name: "time and timestamp are missing", properties: fields{"time": missing}, event: fields{"timestamp": missing}, timestamp: 1795424400000000000, want: isSet},
 	{name: "Timestamp is set", timestamp: 1795424400000000000, want: isSet},
 	{name: "insert id is a number", event: fields{"messageId": 4711.0}, want: isSet},
-	{name: "fields named as the update's", event: updateFields, want: isSet},
-	{name: "fields named as the update's, no user", event: updateFields.with(fields{"userId": nil}), want: isSet},
+	{name: "fields named like the update's", event: updateFields, want: isSet},
+	{name: "fields named like the update's, no user", event: updateFields.with(fields{"userId": nil}), want: isSet},
 }
 
 func device(id any) map[string]any {
@@ -174,7 +174,7 @@ func rulesOf(layout string) []rule {
 	return slices.Concat(variantRules, metadataRules, flagKeyRules, of)
 }
 
-// otelIdentityRules have an id in one of its places only.
+// otelIdentityRules returns rules with an id in only one of its places.
 func otelIdentityRules() []rule {
 	var rules []rule
 	for _, place := range []string{"user.id", "enduser.id", "device.id", "app.installation.id"} {
@@ -186,11 +186,11 @@ func otelIdentityRules() []rule {
 			)
 		}
 		rules = append(rules, rule{
-			name:     "resource " + place + " is no id",
+			name:     "resource " + place + " isn't an id",
 			event:    fields{"user.id": missing, "device.id": missing, "enduser.id": true, "app.installation.id": "i"},
 			resource: fields{place: true}, want: isSet,
 		}, rule{
-			name:     "resource " + place + " is no id, user",
+			name:     "resource " + place + " isn't an id, user",
 			event:    fields{"user.id": missing, "device.id": missing, "enduser.id": "e", "app.installation.id": true},
 			resource: fields{place: true}, want: isSet,
 		})
@@ -198,13 +198,13 @@ func otelIdentityRules() []rule {
 	return rules
 }
 
-// TestContendersFollowTheSameRules holds the peers to the rules that the workload has no events for.
+// TestContendersFollowTheSameRules covers the rules that the workload has no events for.
 func TestContendersFollowTheSameRules(t *testing.T) {
 	for _, layout := range layouts() {
 		t.Run(layout, func(t *testing.T) {
 			reference := mustCollect(t, ours, layout)
 			peers := map[string]collected{}
-			for _, name := range []string{fanOut, favourable} {
+			for _, name := range []string{ottlFanOut, ottlIdealRouter} {
 				peers[name] = mustCollect(t, name, layout)
 			}
 			all := plog.NewLogs()
@@ -235,7 +235,7 @@ func mustCollect(t *testing.T, name, layout string) collected {
 	return c
 }
 
-// outcomeOf reads what was made of one impression.
+// outcomeOf returns the outcome for one impression by the records that came out.
 func outcomeOf(records []string) outcome {
 	text := strings.Join(records, "\n")
 	switch {
@@ -250,7 +250,7 @@ func outcomeOf(records []string) outcome {
 	}
 }
 
-// batch is one of the impression that the rule is about.
+// batch returns a batch with the impression that the rule is about.
 func (r rule) batch(t *testing.T, layout string) plog.Logs {
 	t.Helper()
 	properties := fields{
@@ -293,7 +293,7 @@ func segmentEvent(properties fields, of rule) fields {
 	}.with(of.event)
 }
 
-// with returns the fields with others in the place of those of the same names.
+// with returns a copy of the fields, overwritten with others.
 func (f fields) with(others fields) fields {
 	result := maps.Clone(f)
 	maps.Copy(result, others)

@@ -23,15 +23,15 @@ const (
 	toAmplitude = "processor, amplitude exporter"
 )
 
-// sender is a contender that sends batches, in the background too.
+// sender is a contender that sends batches. It may work in the background.
 type sender interface {
-	// load makes a batch ready, by its index. Its work may return before all of it arrived.
+	// load prepares the batch with this index. The returned work may finish before all events have arrived.
 	load(number int) work
-	// close waits until all arrived.
+	// close waits until all events have arrived.
 	close() error
 }
 
-// newSender makes a contender that sends events of these batches to a URL.
+// newSender returns a contender that sends the events of these batches to a URL.
 func newSender(contender, url string, batches []plog.Logs) (sender, error) {
 	if contender == analyticsGo {
 		return newAnalytics(url, batches)
@@ -54,7 +54,7 @@ func newSender(contender, url string, batches []plog.Logs) (sender, error) {
 	return &pipeline{batches: batches, first: first, exporter: last}, nil
 }
 
-// newExporter makes and starts an exporter, with its default configuration but for what has no default.
+// newExporter creates and starts an exporter. Its configuration is the default one, plus the required settings.
 func newExporter(factory exporter.Factory, url string) (exporter.Logs, error) {
 	config := factory.CreateDefaultConfig()
 	if ours, isOurs := config.(*amplitudeexporter.Config); isOurs {
@@ -72,7 +72,7 @@ func newExporter(factory exporter.Factory, url string) (exporter.Logs, error) {
 	return e, e.Start(context.Background(), componenttest.NewNopHost())
 }
 
-// apiKey is any: the sink takes each.
+// apiKey can be any text, because the sink accepts all.
 const apiKey = "bench"
 
 // pipeline is a sender of collector components.

@@ -18,8 +18,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// sending is the job of sending events to a sink, until they are there. A sender works in the background too, so it is
-// measured by the CPU time of the process: what it needs of one core.
+// sending is the job of sending events to a sink until they have arrived. A sender also works in the background, so it is
+// measured in CPU time of the process.
 type sending struct {
 	workload
 	contender string
@@ -32,7 +32,7 @@ func newExporterGroup() *group {
 	return newSendingGroup("exporter", ours, analyticsGo)
 }
 
-// newPipelineGroup is for the difference: what the exporter costs beyond the processor.
+// newPipelineGroup shows by its difference what the exporter costs after the processor.
 func newPipelineGroup() *group {
 	return newSendingGroup("pipeline", toNop, toAmplitude)
 }
@@ -52,7 +52,7 @@ func (s *sending) check() error {
 	return compareSent(s.contender, s.batch(0))
 }
 
-// prepare has a batch of one record follow the distinct ones.
+// prepare gives the sender a batch with one record after the distinct batches.
 func (s *sending) prepare(made batches) (err error) {
 	if s.sink, err = startSink(); err != nil {
 		return err
@@ -61,29 +61,29 @@ func (s *sending) prepare(made batches) (err error) {
 	return err
 }
 
-// sentRounds is how often each batch is sent in a turn: so that the exporter's own batches, of 8,192 events or more, are
-// several.
+// sentRounds is how often each batch is sent for one sample. Twice is enough to fill several of the exporter's own batches of
+// 8,192 events.
 const sentRounds = 2
 
-func (s *sending) eventsPerTurn() int {
+func (s *sending) eventsPerSample() int {
 	return sentRounds * distinct * s.events()
 }
 
-// countAllocs leaves out what is allocated for one event alone, such as its request.
+// countAllocs leaves out allocations that even a single event needs, such as those of its request.
 func (s *sending) countAllocs() (float64, error) {
 	one := s.single()
 	little := func() work { return s.ready(arriving(s.contender, one), distinct) }
-	return allocsPerEvent(s.all, little, s.eventsPerTurn()-one.events())
+	return allocsPerEvent(s.all, little, s.eventsPerSample()-one.events())
 }
 
-// turn is one sample, for CPU time is not exact in small pieces. What a core yields includes collecting the garbage that
-// the sender makes, but not that of making the batches ready.
-func (s *sending) turn() ([]float64, error) {
+// sample returns a single sample, because CPU time isn't precise over short spans. Collecting the sender's garbage is
+// included, but not collecting what preparing the batches left.
+func (s *sending) sample() ([]float64, error) {
 	all := s.all()
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	took, err := timed(cpuTime, s.contender, all)
-	return []float64{perEvent(took, s.eventsPerTurn())}, err
+	return []float64{perEvent(took, s.eventsPerSample())}, err
 }
 
 func (s *sending) all() work {
@@ -94,7 +94,7 @@ func (s *sending) all() work {
 	return s.ready(len(numbers)*arriving(s.contender, s.workload), numbers...)
 }
 
-// ready makes the batches of these numbers ready, of which so many events arrive.
+// ready prepares the batches with these numbers. events is how many events they make arrive.
 func (s *sending) ready(events int, numbers ...int) work {
 	loaded := make([]work, 0, len(numbers))
 	for _, number := range numbers {
@@ -110,13 +110,13 @@ func (s *sending) ready(events int, numbers ...int) work {
 	}
 }
 
-// arriving is how many events of a batch are sent.
+// arriving returns the number of events that a contender sends for one batch.
 func arriving(contender string, w workload) int {
 	switch contender {
 	case toNop:
 		return 0
 	case toAmplitude:
-		// Each impression has an update.
+		// Each impression has a user property update.
 		return w.events() + w.impressions()
 	default:
 		return w.events()
@@ -127,7 +127,7 @@ func (s *sending) close() error {
 	return errors.Join(s.sender.close(), s.sink.close())
 }
 
-// compareSent says where a contender sends other events of a batch than ours does.
+// compareSent returns an error if a contender sends other events for a batch than ours.
 func compareSent(contender string, batch plog.Logs) error {
 	want, err := sent(ours, batch)
 	if err != nil {
@@ -138,7 +138,7 @@ func compareSent(contender string, batch plog.Logs) error {
 		return err
 	}
 	if len(want) != len(got) {
-		return fmt.Errorf("%s sends %d events of a batch, %s %d", ours, len(want), contender, len(got))
+		return fmt.Errorf("%s sends %d events, %s %d", ours, len(want), contender, len(got))
 	}
 	for id := range want {
 		if !reflect.DeepEqual(want[id], got[id]) {
@@ -148,7 +148,7 @@ func compareSent(contender string, batch plog.Logs) error {
 	return nil
 }
 
-// sent are the fields of each event that a contender sends, by insert_id.
+// sent returns the fields of each event that a contender sends, by insert_id.
 func sent(contender string, batch plog.Logs) (map[string]map[string]any, error) {
 	server := amplitudetest.New()
 	if err := server.Listen(context.Background(), "127.0.0.1:0"); err != nil {
@@ -166,7 +166,7 @@ func sent(contender string, batch plog.Logs) (map[string]map[string]any, error) 
 	for _, request := range server.Requests() {
 		for _, event := range request.Events {
 			fields := maps.Clone(event.Fields)
-			// A client may say what it is.
+			// Each client names itself here.
 			delete(fields, "library")
 			events[event.InsertID] = fields
 		}

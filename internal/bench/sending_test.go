@@ -16,12 +16,12 @@ func TestSendersSendTheSame(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, events, batch.LogRecordCount())
 
-	require.EqualError(t, compareSent(toNop, batch), "ours sends 200 events of a batch, processor, nop exporter 0")
+	require.EqualError(t, compareSent(toNop, batch), "ours sends 200 events, processor, nop exporter 0")
 	// The processor emits an update for each impression.
-	require.EqualError(t, compareSent(toAmplitude, batch), "ours sends 200 events of a batch, processor, amplitude exporter 220")
+	require.EqualError(t, compareSent(toAmplitude, batch), "ours sends 200 events, processor, amplitude exporter 220")
 }
 
-// TestEachEventArrives relies on the sink: a turn fails where others arrive than were sent.
+// TestEachEventArrives relies on the sink: a sample fails if more or fewer events arrive than were sent.
 func TestEachEventArrives(t *testing.T) {
 	for _, g := range []*group{newExporterGroup(), newPipelineGroup()} {
 		for _, e := range g.entries {
@@ -29,7 +29,7 @@ func TestEachEventArrives(t *testing.T) {
 		}
 		require.NoError(t, g.prepare())
 		for _, e := range g.entries {
-			samples, err := e.turn()
+			samples, err := e.sample()
 			require.NoError(t, err, e.label)
 			assert.Len(t, samples, 1, e.label)
 			s := e.job.(*sending)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// sink takes the place of Amplitude: it accepts all at once and counts the events.
+// sink stands in for Amplitude. It accepts every request at once and counts the events.
 type sink struct {
 	events  atomic.Int64
 	changed chan struct{}
@@ -26,14 +26,14 @@ func newSink() *sink {
 	return &sink{changed: make(chan struct{}, 1)}
 }
 
-// eventMark stands once in each event: within a text its quotes would be escaped.
+// eventMark occurs once in each event, because quotes inside a JSON text are escaped.
 var eventMark = []byte(`"event_type":`)
 
 // ServeHTTP implements http.Handler.
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		// The client went away.
+		// The client has disconnected.
 		panic(http.ErrAbortHandler)
 	}
 	s.events.Add(int64(bytes.Count(body, eventMark)))
@@ -41,16 +41,16 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.changed <- struct{}{}:
 	default:
 	}
-	// The client that does not get it notices.
+	// A client that doesn't get the answer notices by itself.
 	_, _ = io.WriteString(w, `{"code":200}`)
 }
 
-// patience is how long a sink waits for events.
-const patience = time.Minute
+// maxWait is how long a sink waits for events.
+const maxWait = time.Minute
 
-// await returns how many events arrived ever, once there are so many or patience ends.
+// await waits until this many events have arrived since the start, or for maxWait. It returns how many have.
 func (s *sink) await(events int64) int64 {
-	timeout := time.After(patience)
+	timeout := time.After(maxWait)
 	for s.events.Load() < events {
 		select {
 		case <-s.changed:
@@ -61,7 +61,8 @@ func (s *sink) await(events int64) int64 {
 	return s.events.Load()
 }
 
-// serveSink tells the URL of a sink, then answers each number of events with how many arrived, until the input ends.
+// serveSink runs a sink until the input ends. It first writes the sink's URL. Then it reads numbers of events, and answers
+// each with how many events have arrived.
 func serveSink(in io.Reader, out io.Writer) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,13 +90,14 @@ func serveSink(in io.Reader, out io.Writer) error {
 	return err
 }
 
-// sinkProcess is a sink in a process of its own, so that its CPU time is not the sender's. It ends with this process.
+// sinkProcess is a sink in a process of its own, so that its CPU time doesn't count as the sender's. It ends with this
+// process.
 type sinkProcess struct {
 	url     string
 	command *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
-	// sent is how many events were sent to it ever.
+	// sent is the number of events sent to it since the start.
 	sent int
 }
 
@@ -118,12 +120,12 @@ func startSink() (*sinkProcess, error) {
 		return nil, err
 	}
 	if _, err := fmt.Fscanln(s.out, &s.url); err != nil {
-		return nil, errors.Join(fmt.Errorf("the sink does not tell its URL: %w", err), s.close())
+		return nil, errors.Join(fmt.Errorf("the sink process did not print its URL: %w", err), s.close())
 	}
 	return s, nil
 }
 
-// await waits until so many more events arrived. It is an error if others than these did.
+// await waits until this many more events have arrived, and returns an error if more or fewer did.
 func (s *sinkProcess) await(events int) error {
 	s.sent += events
 	if _, err := fmt.Fprintln(s.in, s.sent); err != nil {
@@ -134,7 +136,7 @@ func (s *sinkProcess) await(events int) error {
 		return err
 	}
 	if arrived != s.sent {
-		return fmt.Errorf("%d events arrived, %d were sent", arrived, s.sent)
+		return fmt.Errorf("%d events arrived, but %d were sent", arrived, s.sent)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain has this program be a sink, as the bench is.
+// TestMain lets the test binary be a sink process, like the command itself.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "-sink" {
 		main()
@@ -69,16 +69,16 @@ func TestSinkWaitsForEvents(t *testing.T) {
 		s.events.Add(2)
 		s.changed <- struct{}{}
 		assert.Equal(t, int64(2), <-arrived)
-		assert.Equal(t, int64(2), s.await(3), "what never arrives is not waited for without end")
+		assert.Equal(t, int64(2), s.await(3), "await gives up after maxWait")
 	})
 }
 
-func TestEventsNotSentAreNoticed(t *testing.T) {
+func TestUnexpectedEventsAreReported(t *testing.T) {
 	s, err := startSink()
 	require.NoError(t, err)
 	post(t, s.url, twoEvents)
 	require.NoError(t, s.await(2))
 	post(t, s.url, twoEvents)
-	require.EqualError(t, s.await(1), "4 events arrived, 3 were sent")
+	require.EqualError(t, s.await(1), "4 events arrived, but 3 were sent")
 	require.NoError(t, s.close())
 }

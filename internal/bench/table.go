@@ -16,8 +16,8 @@ func printTable(to io.Writer, groups []*group) error {
 	for _, g := range groups {
 		rounds = min(rounds, g.rounds)
 	}
-	_, err := fmt.Fprintf(to, "%s %s/%s, %s, GOMAXPROCS %d; batches of %d events; medians of %d rounds or more, %d batches each\n\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, cpuModel(), runtime.GOMAXPROCS(0), eventsPerBatch, rounds, distinct)
+	_, err := fmt.Fprintf(to, "%s %s/%s, %s, GOMAXPROCS %d; medians of at least %d rounds; batches of %d events, %d behind an envelope\n\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, cpuModel(), runtime.GOMAXPROCS(0), rounds, eventsPerBatch, recordsBehindEnvelope)
 	if err != nil {
 		return err
 	}
@@ -30,35 +30,35 @@ func printTable(to io.Writer, groups []*group) error {
 
 func rows(groups []*group) string {
 	var text strings.Builder
-	fmt.Fprintln(&text, "group\tcontender\tns/event\t10th–90th percentile\tevents/s a core\t× floor\t× ours\tns beyond nop\tallocs/event\tbars")
+	fmt.Fprintln(&text, "group\tcontender\tns/event\t10th–90th percentile\tevents/s per core\t× floor\t× ours\tns above nop\tallocs/event\tlimits")
 	for _, g := range groups {
 		name := g.name
 		for _, e := range g.entries {
 			fmt.Fprintf(&text, "%s\t%s\t%.1f\t%.1f–%.1f\t%.0f\t%s\t%s\t%s\t%.2f\t%s\n",
 				name, e.label, e.median(), e.quantile(0.1), e.quantile(0.9), 1e9/e.median(),
-				g.times(e, floor), g.times(e, ours), g.beyond(e, toNop), e.allocs, joined(g.bars(e)))
+				g.times(e, floor), g.times(e, ours), g.above(e, toNop), e.allocs, joined(g.bars(e)))
 			name = ""
 		}
 	}
 	return text.String()
 }
 
-// times is how often another entry's time goes into this one's.
+// times returns the entry's time as a multiple of another entry's, or "" if that isn't measured.
 func (g *group) times(e *entry, label string) string {
 	other := g.find(label)
 	if other == nil {
 		return ""
 	}
-	return fmt.Sprintf("%.2f", e.median()/other.median())
+	return fmt.Sprintf("%.2f", median(pair(e, other, ratio)))
 }
 
-// beyond is what this one's time has more than another entry's.
-func (g *group) beyond(e *entry, label string) string {
+// above returns by how much the entry's time exceeds another entry's, or "" if that isn't measured.
+func (g *group) above(e *entry, label string) string {
 	other := g.find(label)
 	if other == nil || other == e {
 		return ""
 	}
-	return fmt.Sprintf("%.1f", e.median()-other.median())
+	return fmt.Sprintf("%.1f", median(pair(e, other, difference)))
 }
 
 func joined(bars []bar) string {
@@ -69,7 +69,7 @@ func joined(bars []bar) string {
 	return strings.Join(texts, ", ")
 }
 
-// cpuModel is as Linux tells it.
+// cpuModel returns the name of the processor as Linux reports it.
 func cpuModel() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {

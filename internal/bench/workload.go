@@ -13,47 +13,54 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// The layouts of the workload.
+// The layouts of the workloads.
 const (
 	otel              = "otel"
 	segmentBody       = "segment-body"
 	segmentAttributes = "segment-attributes"
-	// The body is a JSON text: of one track call, or of a batch of them.
+	// In these the body is a JSON text, of one track call or of a batch of them.
 	segmentText      = "segment-text"
 	segmentTextBatch = "segment-text-batch"
 )
 
 const (
-	// distinct is how many batches of a workload there are, so that no contender learns one by heart.
+	// distinct is the number of different batches of a workload. With one, branch prediction would learn it.
 	distinct       = 8
 	eventsPerBatch = 1000
 	scopesPerBatch = 10
-	// eventsPerText is how many track calls a JSON text of several holds.
+	// eventsPerText is the number of track calls in a JSON text of a batch.
 	eventsPerText = 100
 
 	impressionType = "$impression"
-	// flags and their variants are few beside the impressions: a company has tens of experiments at a time.
+	// There are few flags and variants: a company runs tens of experiments at a time.
 	flags    = 20
 	variants = 3
 )
 
-// segmentTime is how Segment writes times.
+// segmentTime is the format in which Segment writes times.
 const segmentTime = "2006-01-02T15:04:05.000Z07:00"
 
-// workload says what batches are made of. The same workload always makes the same batches.
+// workload describes batches. The same workload always produces the same batches.
 type workload struct {
 	layout string
 	// percent of the events are impressions.
 	percent int
 	records int
-	// eventsPerRecord is 1 but for the layouts of several.
+	scopes  int
+	// eventsPerRecord is 1 except for segmentTextBatch.
 	eventsPerRecord int
-	// fewest and most bound the attributes of an event: the record's own, or its properties where they are in a map.
-	fewest, most int
+	// minAttributes and maxAttributes bound the attributes of an event: the record's, or those of the call and its
+	// properties.
+	minAttributes, maxAttributes int
+	// envelope puts an envelope with an impression in front of the records. Neither is counted in records or events.
+	envelope bool
 }
 
 func newWorkload(layout string, percent int) workload {
-	w := workload{layout: layout, percent: percent, records: eventsPerBatch, eventsPerRecord: 1, fewest: 10, most: 30}
+	w := workload{
+		layout: layout, percent: percent, records: eventsPerBatch, scopes: scopesPerBatch, eventsPerRecord: 1,
+		minAttributes: 10, maxAttributes: 30,
+	}
 	if layout == segmentTextBatch {
 		w.records, w.eventsPerRecord = eventsPerBatch/eventsPerText, eventsPerText
 	}
@@ -64,18 +71,18 @@ func (w workload) events() int {
 	return w.records * w.eventsPerRecord
 }
 
-// impressions are rounded up, so that a batch of one record has one where others have some.
+// impressions returns the number of impressions, rounded up so that a batch with one record has one if others have any.
 func (w workload) impressions() int {
 	return (w.events()*w.percent + 99) / 100
 }
 
-// single is the workload in batches of one record.
+// single returns the workload with one record per batch.
 func (w workload) single() workload {
-	w.records = 1
+	w.records, w.envelope = 1, false
 	return w
 }
 
-// batches are the distinct ones of each workload, which its contenders share.
+// batches holds the distinct batches of each workload, which its contenders share.
 type batches map[workload][]plog.Logs
 
 func (b batches) of(w workload) []plog.Logs {
@@ -85,11 +92,11 @@ func (b batches) of(w workload) []plog.Logs {
 	return b[w]
 }
 
-// batch makes the batch of this number.
+// batch returns the batch with this number.
 func (w workload) batch(number uint64) plog.Logs {
-	g := generator{workload: w, rng: rand.New(rand.NewPCG(20261123, number))}
+	g := generator{workload: w, rng: rand.New(rand.NewPCG(seed, number))}
 	logs := plog.NewLogs()
-	perScope := (w.records + scopesPerBatch - 1) / scopesPerBatch
+	perScope := (w.records + w.scopes - 1) / w.scopes
 	var resource plog.ResourceLogs
 	var scope plog.ScopeLogs
 	impressions := w.impressions()
@@ -102,6 +109,9 @@ func (w workload) batch(number uint64) plog.Logs {
 			scope = resource.ScopeLogs().AppendEmpty()
 			scope.Scope().SetName("web-sdk")
 		}
+		if w.envelope && i == 0 {
+			appendEnvelope(scope, number)
+		}
 		var events []event
 		for _, place := range places[i*w.eventsPerRecord:][:w.eventsPerRecord] {
 			events = append(events, event{impression: place < impressions, hasVariant: place%10 != 9})
@@ -111,18 +121,30 @@ func (w workload) batch(number uint64) plog.Logs {
 	return logs
 }
 
-// generator makes the records of one batch.
+// appendEnvelope appends a text that holds two track calls, the first an impression. It has a generator of its own, so that
+// the records after it are the same as without it.
+func appendEnvelope(scope plog.ScopeLogs, number uint64) {
+	w := newWorkload(segmentTextBatch, 0)
+	w.eventsPerRecord = 2
+	g := generator{workload: w, rng: rand.New(rand.NewPCG(seed+1, number))}
+	g.appendRecord(scope, []event{{impression: true, hasVariant: true}, {}})
+}
+
+// seed makes batches reproducible.
+const seed = 20261123
+
+// generator produces the records of one batch.
 type generator struct {
 	workload
 	rng *rand.Rand
 }
 
-// event says what an event is to be.
+// event describes an event to generate.
 type event struct {
 	impression, hasVariant bool
 }
 
-// field is a key of a map with its value: what pcommon.Value.FromRaw takes, or fields, which keep their order.
+// field is a key of a map with its value: anything that pcommon.Value.FromRaw accepts, or a list of fields.
 type field struct {
 	key   string
 	value any
@@ -154,7 +176,7 @@ func (g *generator) appendRecord(scope plog.ScopeLogs, events []event) {
 		g.write(record.Body().SetEmptyMap(), g.segmentFields(events[0], at))
 	case segmentAttributes:
 		g.write(record.Attributes(), g.segmentFields(events[0], at))
-		// A file reader that parses into the attributes leaves the line in the body.
+		// The file_log receiver leaves the line in the body when it parses into the attributes.
 		record.Body().SetStr(jsonText(record.Attributes()))
 	case segmentText, segmentTextBatch:
 		record.Attributes().PutStr("log.file.name", "events.jsonl")
@@ -162,7 +184,7 @@ func (g *generator) appendRecord(scope plog.ScopeLogs, events []event) {
 	}
 }
 
-// segmentText is a track call, or a batch of them, as Segment sends it.
+// segmentText returns a track call, or a batch of them, as Segment sends it.
 func (g *generator) segmentText(events []event, at time.Time) string {
 	var calls []string
 	for _, e := range events {
@@ -204,7 +226,7 @@ func (g *generator) otelFields(e event) []field {
 	return g.fill(fields, g.attributes())
 }
 
-// segmentFields are a track call with the common fields. The attributes are those of the call and of its properties.
+// segmentFields returns a track call with the common fields. Its attributes are those of the call and of its properties.
 func (g *generator) segmentFields(e event, at time.Time) []field {
 	fields := []field{
 		{"type", "track"},
@@ -227,8 +249,8 @@ func (g *generator) segmentFields(e event, at time.Time) []field {
 	return g.shuffle(append(fields, field{"properties", properties}))
 }
 
-// impression are the properties of an impression. Its metadata says nothing that changes the update, and it is never null
-// nor empty. All contenders look nevertheless; the rules that are not needed here are held to in tests.
+// impression returns the properties of an impression. Its metadata never changes the update, and no value is null or
+// empty. All contenders check for these cases nevertheless, and tests compare how they handle them.
 func (g *generator) impression(e event) []field {
 	flag := g.rng.IntN(flags)
 	fields := []field{
@@ -245,10 +267,10 @@ func (g *generator) impression(e event) []field {
 }
 
 func (g *generator) attributes() int {
-	return g.fewest + g.rng.IntN(g.most-g.fewest+1)
+	return g.minAttributes + g.rng.IntN(g.maxAttributes-g.minAttributes+1)
 }
 
-// fill adds fields that producers send beside those of an impression, up to this number, and puts them in no order.
+// fill adds fields that producers send beside those of an impression, up to this number, and shuffles them.
 func (g *generator) fill(fields []field, number int) []field {
 	for _, i := range g.rng.Perm(len(fillers)) {
 		if len(fields) >= number {
@@ -267,7 +289,7 @@ func (g *generator) shuffle(fields []field) []field {
 	return fields
 }
 
-// write puts fields into an empty map.
+// write puts the fields into an empty map.
 func (g *generator) write(to pcommon.Map, fields []field) {
 	to.EnsureCapacity(len(fields))
 	for _, f := range fields {
@@ -291,6 +313,6 @@ func (g *generator) writeNumber(to pcommon.Map, key string, n int64) {
 		to.PutInt(key, n)
 		return
 	}
-	// JSON parsers make doubles of all numbers.
+	// Most JSON parsers turn every number into a double.
 	to.PutDouble(key, float64(n))
 }

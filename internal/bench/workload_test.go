@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// layouts are those that all contenders have a part in.
+// layouts returns the layouts that all contenders can process.
 func layouts() []string {
 	return []string{otel, segmentBody, segmentAttributes}
 }
@@ -92,4 +92,21 @@ func TestTextsAreAsDescribed(t *testing.T) {
 			assert.Equal(t, eventsPerBatch*percent/100, impressions, "%s, %d%%", layout, percent)
 		}
 	}
+}
+
+func TestEnvelopeIsTheOnlyDifference(t *testing.T) {
+	g := newEnvelopeGroup(10)
+	without := g.find(ours).job.(*processing).batch(3)
+	with := g.find(behindEnvelope).job.(*processing).batch(3)
+	records := with.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
+	first := records.At(0).Body().Str()
+	assert.True(t, strings.HasPrefix(first, `{"batch":[{`), first)
+	assert.Equal(t, 1, strings.Count(first, impressionType))
+	removed := false
+	records.RemoveIf(func(plog.LogRecord) bool {
+		remove := !removed
+		removed = true
+		return remove
+	})
+	assert.Equal(t, without, with)
 }
