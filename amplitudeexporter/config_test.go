@@ -122,9 +122,9 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"json depth":       {`{api_key: k, json_body: {max_depth: -1}}`, "json_body.max_depth: -1; allowed: 1 to"},
 	"json values":      {`{api_key: k, json_body: {max_values: 0}}`, "json_body.max_values: 0; allowed: 1 to"},
 	"no timeout":       {`{api_key: k, timeout: 0s}`, "timeout: 0s"},
-	"no URL":           {`{api_key: k, endpoint: "api2.amplitude.com"}`, `endpoint: "api2.amplitude.com" is no URL; allowed: all of one, such as https://`},
-	"not parsed":       {`{api_key: k, endpoint: "http://[::1"}`, `endpoint: "http://[::1" is no URL`},
-	"another scheme":   {`{api_key: k, endpoint: "ftp://host/x"}`, `endpoint: "ftp://host/x" is no URL`},
+	"no URL":           {`{api_key: k, endpoint: "api2.amplitude.com"}`, `endpoint: "api2.amplitude.com" isn't a URL; give the whole URL, such as https://`},
+	"not parsed":       {`{api_key: k, endpoint: "http://[::1"}`, `endpoint: "http://[::1" isn't a URL`},
+	"another scheme":   {`{api_key: k, endpoint: "ftp://host/x"}`, `endpoint: "ftp://host/x" isn't a URL`},
 	"query":            {`{api_key: k, endpoint: "https://proxy/x?y=z"}`, "endpoint: a user, password, query or fragment in a URL would be logged"},
 	"plain text":       {`{api_key: k, endpoint: "http://proxy/x"}`, `endpoint: "http://proxy/x" would send the API key and the events as plain text; allowed: https, http to loopback, or tls.insecure: true`},
 	"no layout":        {`{api_key: k, layouts: []}`, "layouts: empty"},
@@ -205,7 +205,7 @@ func TestPlainTextIsAllowedExplicitly(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestRisksAreNamed(t *testing.T) {
+func TestWarningsNameTheirKeys(t *testing.T) {
 	for text, keys := range map[string][]string{
 		`{sending_queue: {storage: file_storage}}`: nil,
 		`{}`: {"sending_queue.storage: not given"},
@@ -219,10 +219,10 @@ func TestRisksAreNamed(t *testing.T) {
 	} {
 		config, err := load(t, strings.Replace(text, "{", "{api_key: k, ", 1))
 		require.NoError(t, err, text)
-		risks := config.risks()
-		require.Len(t, risks, len(keys), text)
+		warnings := config.warnings()
+		require.Len(t, warnings, len(keys), text)
 		for i, key := range keys {
-			assert.True(t, strings.HasPrefix(risks[i], key), risks[i])
+			assert.True(t, strings.HasPrefix(warnings[i], key), warnings[i])
 		}
 	}
 }

@@ -60,8 +60,8 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 }
 
 func (e *amplitudeExporter) start(ctx context.Context, host component.Host) error {
-	for _, risk := range e.config.risks() {
-		e.settings.Logger.Warn("configuration at risk of loss or disorder", zap.String("setting", risk))
+	for _, warning := range e.config.warnings() {
+		e.settings.Logger.Warn("this configuration can lose or reorder events", zap.String("setting", warning))
 	}
 	e.host = host
 	key, err := e.newClient(ctx, host)
