@@ -4,11 +4,10 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
@@ -16,159 +15,112 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 )
 
-// deferral keeps the events of throttled users and devices, so that those of others need not wait behind them in the
-// queue: in memory, encoded, as the first of the next batch, and as records in the queue's storage, from where they come
-// again after a crash.
+// deferral takes the events of throttled users and devices out of the queue, so that others don't wait behind them. It
+// stores their records, for the case of a crash, and makes their items the first ones of the next batch. Without a storage
+// it does nothing, and the events wait in the queue.
 type deferral struct {
-	// store is nil without a storage. Events then wait in the queue.
+	logger *zap.Logger
+	// store is nil without a storage, as timer is.
 	store *deferred.Store
-	// timer has deferred events sent although no batch comes.
+	// timer fires when the deferred events are due but no batch came.
 	timer *time.Timer
-	// cancel interrupts what the timer has started.
-	cancel context.CancelFunc
 	// waiting is how many events are deferred.
 	waiting atomic.Int64
 }
 
 const (
-	// mostDeferred and mostDeferredBytes are how much is deferred at most. Beyond, the queue waits.
-	mostDeferred      = 1 << 15
-	mostDeferredBytes = 32 << 20
-	// deferredRetry is how long deferred events wait after a failure, where nothing says how long.
+	// maxDeferred and maxDeferredBytes are how much is deferred at most. Beyond that, the queue waits.
+	maxDeferred      = 1 << 15
+	maxDeferredBytes = 32 << 20
+	// deferredRetry is how long deferred events wait after a failure that doesn't say how long.
 	deferredRetry = 5 * time.Second
-	// deferredPeriod is how long they wait at least, for the pauses of many users end one after the other.
+	// deferredPeriod is the least time that they wait, because the pauses of many users end one after the other.
 	deferredPeriod = 100 * time.Millisecond
-	// storageName tells the storage of deferred events from that of the queue.
+	// storageName distinguishes this storage from the queue's.
 	storageName = "deferred"
 )
 
-// startDeferral takes up the events that were deferred before.
-func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Host) error {
-	client, err := openStorage(ctx, host, e.config.storageID(), e.id, storageName)
-	if client == nil || err != nil {
-		return err
-	}
+// open adds the events that were deferred before a stop or a crash to the batch, and calls due when deferred events are
+// due. It owns the client if it succeeds.
+func (d *deferral) open(ctx context.Context, client storage.Client, b *batch, read func(plog.Logs), due func()) error {
 	store, err := deferred.Open(ctx, client)
 	if err != nil {
-		return errors.Join(err, client.Close(ctx))
+		return err
 	}
-	unreadable, err := store.Load(ctx, func(chunk uint64, records plog.Logs) int { return e.takeUp(ctx, chunk, records) })
+	unreadable, err := store.Load(ctx, func(chunk uint64, records plog.Logs) int {
+		before := len(b.items)
+		read(records)
+		b.deferFresh(chunk)
+		return len(b.items) - before
+	})
 	if err != nil {
-		return errors.Join(err, client.Close(ctx))
+		return err
 	}
 	if unreadable != nil {
-		e.settings.Logger.Error("deferred events that cannot be read stay in the storage", zap.Error(unreadable))
+		d.logger.Error("stored events of throttled users cannot be read; they stay in the storage", zap.Error(unreadable))
 	}
-	e.deferral.waiting.Store(int64(len(e.intake.batch.Events)))
-	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	e.deferral.store, e.deferral.cancel = store, cancel
-	e.deferral.timer = time.AfterFunc(deferredRetry, func() { e.deliverDeferred(background) })
-	// Not before, for it uses the timer.
-	e.deferral.timer.Reset(0)
+	d.store = store
+	d.timer = time.AfterFunc(deferredRetry, due)
 	return nil
 }
 
-// takeUp makes the records of a stored chunk deferred events, and returns how many there are.
-func (e *amplitudeExporter) takeUp(ctx context.Context, chunk uint64, records plog.Logs) int {
-	e.intake.read(records, time.Now())
-	events := len(e.intake.fresh())
-	e.intake.deferFresh(chunk)
-	e.telemetry.record(ctx, e.intake)
-	e.intake.reset()
-	return events
-}
-
-// deferLeft stores what is left of the logs, and has it come with the next batch, where there is room. It says whether it
-// did.
-func (e *amplitudeExporter) deferLeft(ctx context.Context, logs plog.Logs) bool {
-	store := e.deferral.store
-	if store == nil || !e.hasRoom() {
+// add defers the events of the logs that are left, if there is room, and forgets those that are done. It reports whether
+// it did.
+func (d *deferral) add(ctx context.Context, b *batch, logs plog.Logs) bool {
+	if d.store == nil || !hasRoom(b.items) {
 		return false
 	}
-	chunk := store.Next()
-	if err := store.Add(ctx, logs, e.intake.donePlaces()); err != nil {
-		e.settings.Logger.Warn("events of throttled users wait in the queue, for they cannot be stored", zap.Error(err))
+	chunk := d.store.Next()
+	if err := d.store.Add(ctx, logs, b.donePlaces()); err != nil {
+		d.logger.Warn("events of throttled users can't be stored; they wait in the queue", zap.Error(err))
 		return false
 	}
-	e.intake.deferFresh(chunk)
+	b.deferFresh(chunk)
 	return true
 }
 
-// forgetDone removes the deferred events that are done from the storage.
-func (e *amplitudeExporter) forgetDone(ctx context.Context) {
-	if e.deferral.store == nil {
-		return
-	}
-	// Also if the rest was interrupted.
-	if err := e.deferral.store.Forget(context.WithoutCancel(ctx), e.intake.donePlaces()); err != nil {
-		e.settings.Logger.Warn("delivered events stay in the storage, and are sent again after a crash", zap.Error(err))
-	}
-}
-
-// hasRoom says whether all events that are left may be deferred.
-func (e *amplitudeExporter) hasRoom() bool {
+// hasRoom reports whether all events that are left may be deferred.
+func hasRoom(items []item) bool {
 	events, bytes := 0, 0
-	for i := range e.intake.batch.Events {
-		if event := &e.intake.batch.Events[i]; event.State == delivery.Left {
+	for i := range items {
+		if items[i].State == delivery.Left {
 			events++
-			bytes += event.End - event.Start
+			bytes += len(items[i].JSON)
 		}
 	}
-	return events <= mostDeferred && bytes <= mostDeferredBytes
+	return events <= maxDeferred && bytes <= maxDeferredBytes
 }
 
-// goOn prepares for the next batch. The deferred events, if there are any, are sent after a time though none comes, 0 for
-// that of a failure.
-func (e *amplitudeExporter) goOn(wait time.Duration) {
-	e.intake.reset()
-	waiting := len(e.intake.batch.Events)
-	e.deferral.waiting.Store(int64(waiting))
+// forget removes the deferred events that are done from the storage.
+func (d *deferral) forget(ctx context.Context, b *batch) {
+	if d.store == nil {
+		return
+	}
+	// Even if the batch was interrupted.
+	if err := d.store.Forget(context.WithoutCancel(ctx), b.donePlaces()); err != nil {
+		d.logger.Warn("delivered events can't be removed from the storage; they are sent again after a crash", zap.Error(err))
+	}
+}
+
+// schedule makes the deferred events due after this time, or after deferredRetry if it is 0.
+func (d *deferral) schedule(events int, wait time.Duration) {
+	d.waiting.Store(int64(events))
 	switch {
-	case e.deferral.timer == nil:
-	case waiting == 0:
-		e.deferral.timer.Stop()
+	case d.timer == nil:
+	case events == 0:
+		d.timer.Stop()
 	case wait == 0:
-		e.deferral.timer.Reset(deferredRetry)
+		d.timer.Reset(deferredRetry)
 	default:
-		e.deferral.timer.Reset(max(wait, deferredPeriod))
+		d.timer.Reset(max(wait, deferredPeriod))
 	}
 }
 
-func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
-	if ctx.Err() != nil {
-		return
-	}
-	if !e.turn.TryAcquire(1) {
-		// A batch is under way, and takes them along, unless it has just ended.
-		e.deferral.timer.Reset(deferredRetry)
-		return
-	}
-	defer e.turn.Release(1)
-	if len(e.intake.batch.Events) == 0 {
-		return
-	}
-	result := e.deliver(ctx)
-	e.forgetDone(ctx)
-	e.goOn(result.Wait)
-}
-
-// interruptDeferral ends what the timer has started, so that a stop does not wait for it.
-func (e *amplitudeExporter) interruptDeferral() {
-	if e.deferral.cancel != nil {
-		e.deferral.cancel()
-	}
-}
-
-// stopDeferral leaves what is deferred to the next start.
-func (e *amplitudeExporter) stopDeferral(ctx context.Context) error {
-	if e.deferral.timer == nil {
+// close leaves the deferred events to the next start.
+func (d *deferral) close(ctx context.Context) error {
+	if d.store == nil {
 		return nil
 	}
-	e.interruptDeferral()
-	if err := e.turn.Acquire(context.WithoutCancel(ctx), 1); err != nil {
-		return err
-	}
-	defer e.turn.Release(1)
-	e.deferral.timer.Stop()
-	return e.deferral.store.Close(ctx)
+	d.timer.Stop()
+	return d.store.Close(ctx)
 }

@@ -63,9 +63,9 @@ func startHandled(t *testing.T, host component.Host, server *amplitudetest.Serve
 	t.Helper()
 	p := newPushed(t, server, change)
 	require.NoError(t, p.start(t.Context(), host))
-	require.NoError(t, p.turn.Acquire(t.Context(), 1))
-	p.deliverer.Client = &http.Client{Transport: handled{server}}
-	p.turn.Release(1)
+	require.NoError(t, p.semaphore.Acquire(t.Context(), 1))
+	p.client.Transport = handled{server}
+	p.semaphore.Release(1)
 	return p
 }
 
@@ -249,7 +249,7 @@ func TestWhatCannotBeDeferredWaitsInTheQueue(t *testing.T) {
 				p := startDeferring(t, d, server)
 				d.fails = fails
 				var texts []string
-				for i := range mostDeferred + 1 {
+				for i := range maxDeferred + 1 {
 					texts = append(texts, eventOf("busy-1", i))
 				}
 				if fails != nil {
@@ -347,9 +347,9 @@ func TestAStopLeavesOnlyWhatIsLeft(t *testing.T) {
 func TestTheTimerComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startThrottled(t, newDisk(map[string][]byte{}))
-		require.True(t, p.turn.TryAcquire(1))
+		require.True(t, p.semaphore.TryAcquire(1))
 		time.Sleep(31 * time.Second)
-		p.turn.Release(1)
+		p.semaphore.Release(1)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Equal(t, "0", numbersOf(p.server, "busy-1"))

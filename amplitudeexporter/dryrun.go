@@ -11,10 +11,10 @@ import (
 	"sync"
 )
 
-// redacted stands in requests of a dry run where the key would be.
+// redacted replaces the API key in the requests of a dry run.
 const redacted = "[REDACTED]"
 
-// dryRun is a transport that sends nothing: it appends requests to a file, if there is one, and accepts them.
+// dryRun is a transport that sends nothing. It accepts each request, and appends it to a file if there is one.
 type dryRun struct {
 	mutex sync.Mutex
 	file  *os.File
@@ -42,7 +42,7 @@ func (d *dryRun) RoundTrip(request *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// write writes a line whole, for lanes send side by side.
+// write locks, because lanes write concurrently.
 func (d *dryRun) write(line []byte) error {
 	if d.file == nil {
 		return nil

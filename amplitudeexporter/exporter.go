@@ -18,35 +18,38 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
-	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// amplitudeExporter delivers one batch at a time. What it cannot deliver yet it gives back, for exporterhelper to bring it
-// again before any other.
+// amplitudeExporter delivers one batch at a time. It returns what it can't deliver yet, and exporterhelper pushes that again
+// before any other logs.
 type amplitudeExporter struct {
 	id        component.ID
 	config    *Config
 	settings  component.TelemetrySettings
 	telemetry *telemetry
+	dropLog   dropLog
 
 	host      component.Host
 	dryRun    *dryRun
 	client    *http.Client
 	deliverer *delivery.Deliverer
+	// interruptDeferred interrupts the delivery of deferred events, so that a shutdown doesn't wait for it.
+	interruptDeferred context.CancelFunc
 
-	// turn lets one batch go on at a time: deferred events are one too, and without a queue several receivers push at once.
-	turn     *semaphore.Weighted
-	intake   *intake
-	deferral deferral
-	// left is what was given back last, the zero value for nothing.
-	left plog.Logs
-	// unhealthy says that the key was refused last.
+	// semaphore guards the fields below. Deferred events are delivered by a timer, and without a queue several receivers
+	// push concurrently.
+	semaphore *semaphore.Weighted
+	reader    *batchReader
+	batch     batch
+	deferral  deferral
+	// returned is what push returned last, the zero value if that was nothing.
+	returned plog.Logs
+	// unhealthy reports whether the key was refused last.
 	unhealthy bool
-	dropped   dropLog
 }
 
 func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, error) {
-	in, err := newIntake(config)
+	reader, err := newBatchReader(config)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +58,8 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 		return nil, err
 	}
 	return &amplitudeExporter{
-		id: set.ID, config: config, settings: set.TelemetrySettings, telemetry: t, turn: semaphore.NewWeighted(1), intake: in,
+		id: set.ID, config: config, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
+		interruptDeferred: func() {}, semaphore: semaphore.NewWeighted(1), reader: reader, deferral: deferral{logger: set.Logger},
 	}, nil
 }
 
@@ -78,7 +82,7 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 		Observe:     e.telemetry.recordRequest,
 	})
 	if err != nil {
-		return errors.New("api_key: no UTF-8 text")
+		return errors.New("api_key: not UTF-8 text; give the project's API key")
 	}
 	if err := e.telemetry.observe(e.deliverer, e.config.Lanes, &e.deferral.waiting); err != nil {
 		return err
@@ -86,7 +90,7 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 	return e.startDeferral(ctx, host)
 }
 
-// newClient makes the client, and returns the key that its requests are to have.
+// newClient makes the HTTP client, and returns the API key for its requests.
 func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) (key string, err error) {
 	if e.config.DryRun.Enabled {
 		e.dryRun, err = newDryRun(e.config.DryRun.Path)
@@ -97,38 +101,55 @@ func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) 
 	if err != nil {
 		return "", err
 	}
-	// Wherever a redirect leads to, it must not get the key and the events.
+	// The target of a redirect must not get the key and the events.
 	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return string(e.config.APIKey), nil
 }
 
-func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
-	if err := e.turn.Acquire(ctx, 1); err != nil {
+func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Host) error {
+	client, err := openStorage(ctx, host, e.config.storageID(), e.id, storageName)
+	if client == nil || err != nil {
 		return err
 	}
-	defer e.turn.Release(1)
-	if e.isAbandoned(logs) {
-		e.left = logs
+	background, interrupt := context.WithCancel(context.WithoutCancel(ctx))
+	e.interruptDeferred = interrupt
+	read := func(records plog.Logs) { e.reader.read(&e.batch, records, time.Now()) }
+	if err := e.deferral.open(ctx, client, &e.batch, read, func() { e.deliverDeferred(background) }); err != nil {
+		return errors.Join(err, client.Close(ctx))
+	}
+	e.telemetry.recordBatch(ctx, &e.batch)
+	e.endBatch(0)
+	e.deferral.timer.Reset(0)
+	return nil
+}
+
+// push delivers logs and deferred events.
+func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
+	if err := e.semaphore.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer e.semaphore.Release(1)
+	if e.wouldOvertake(logs) {
+		e.returned = logs
 		return errStopping
 	}
-	e.intake.read(logs, time.Now())
+	e.reader.read(&e.batch, logs, time.Now())
 	result := e.deliver(ctx)
 	left := 0
 	if result.Err != nil {
-		e.intake.removeDone(logs)
-		left = logs.LogRecordCount()
+		left = e.batch.removeDone(logs)
 	}
-	if left > 0 && result.Throttled && e.deferLeft(ctx, logs) {
+	if left > 0 && result.Throttled && e.deferral.add(ctx, &e.batch, logs) {
 		left = 0
 	} else {
-		e.forgetDone(ctx)
+		e.deferral.forget(ctx, &e.batch)
 	}
-	e.goOn(result.Wait)
+	e.endBatch(result.Wait)
 	if left == 0 {
-		e.left = plog.Logs{}
+		e.returned = plog.Logs{}
 		return nil
 	}
-	e.left = logs
+	e.returned = logs
 	err := result.Err
 	if result.Wait > 0 {
 		err = exporterhelper.NewThrottleRetry(err, result.Wait)
@@ -136,31 +157,57 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 	return consumererror.NewLogs(err, logs)
 }
 
-// deliver sends what the intake has, and tells of it.
+// deliverDeferred delivers deferred events when they are due but no logs came.
+func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	if !e.semaphore.TryAcquire(1) {
+		// A batch is under way, and includes them unless it is about to end.
+		e.deferral.timer.Reset(deferredRetry)
+		return
+	}
+	defer e.semaphore.Release(1)
+	if len(e.batch.items) == 0 {
+		return
+	}
+	result := e.deliver(ctx)
+	e.deferral.forget(ctx, &e.batch)
+	e.endBatch(result.Wait)
+}
+
+// deliver sends the batch and reports what became of it.
 func (e *amplitudeExporter) deliver(ctx context.Context) delivery.Result {
-	result := e.deliverer.Deliver(ctx, &e.intake.batch)
-	e.telemetry.record(ctx, e.intake)
-	e.dropped.tell(e.settings.Logger, e.intake.batch.Events, time.Now())
+	result := e.deliverer.Deliver(ctx, e.batch.toDeliver())
+	e.telemetry.recordBatch(ctx, &e.batch)
+	e.dropLog.add(e.batch.items, time.Now())
 	e.reportHealth(result)
 	return result
 }
 
-var errStopping = errors.New("what came before is not sent yet")
-
-// isAbandoned says that other logs come in place of those that were given back. A queue on disk that is to try for ever
-// does so only when it stops: it tries once each batch that it has read, and keeps on disk what fails. What was given back
-// must not be overtaken by these.
-func (e *amplitudeExporter) isAbandoned(logs plog.Logs) bool {
-	triesForEver := e.config.storageID() != nil && e.config.RetryConfig.MaxElapsedTime == 0
-	return triesForEver && e.left != plog.Logs{} && e.left != logs
+// endBatch keeps the deferred events that are left, which are due after this time, and forgets everything else.
+func (e *amplitudeExporter) endBatch(wait time.Duration) {
+	e.reader.staleUpdates.endBatch(e.batch.items)
+	e.reader.reset()
+	e.batch.keepDeferred()
+	e.deferral.schedule(len(e.batch.items), wait)
 }
 
-// reportHealth makes a key that is refused visible to whoever watches the collector's health.
+var errStopping = errors.New("the exporter is stopping and earlier events are not delivered yet")
+
+// wouldOvertake reports whether other logs come instead of those that were returned. A queue on disk that retries without
+// end does that only when it stops: it tries each batch that it has read once, and keeps on disk what fails.
+func (e *amplitudeExporter) wouldOvertake(logs plog.Logs) bool {
+	retriesWithoutEnd := e.config.storageID() != nil && e.config.RetryConfig.MaxElapsedTime == 0
+	return retriesWithoutEnd && e.returned != plog.Logs{} && e.returned != logs
+}
+
+// reportHealth makes a refused key visible in the component's status.
 func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 	switch {
 	case result.KeyRefused && !e.unhealthy:
 		e.unhealthy = true
-		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New("the API key is refused by Amplitude")))
+		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New("Amplitude refuses the API key; check api_key and region")))
 	case result.Answered && !result.KeyRefused && e.unhealthy:
 		e.unhealthy = false
 		componentstatus.ReportStatus(e.host, componentstatus.NewEvent(componentstatus.StatusOK))
@@ -168,8 +215,13 @@ func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 }
 
 func (e *amplitudeExporter) shutdown(ctx context.Context) error {
-	err := e.stopDeferral(ctx)
-	e.dropped.flush(e.settings.Logger)
+	e.interruptDeferred()
+	if err := e.semaphore.Acquire(context.WithoutCancel(ctx), 1); err != nil {
+		return err
+	}
+	defer e.semaphore.Release(1)
+	err := e.deferral.close(ctx)
+	e.dropLog.flush()
 	e.telemetry.shutdown()
 	if e.client != nil {
 		e.client.CloseIdleConnections()
@@ -178,40 +230,4 @@ func (e *amplitudeExporter) shutdown(ctx context.Context) error {
 		err = errors.Join(err, e.dryRun.close())
 	}
 	return err
-}
-
-// dropLog tells of events that Amplitude refused.
-type dropLog struct {
-	counts [amplitude.Reasons]int64
-	last   time.Time
-}
-
-// dropLogPeriod is the least time between two lines, but for the one at the end.
-const dropLogPeriod = 10 * time.Second
-
-func (d *dropLog) tell(logger *zap.Logger, events []delivery.Event, now time.Time) {
-	for i := range events {
-		if events[i].State == delivery.Dropped {
-			d.counts[events[i].Reason]++
-		}
-	}
-	if now.Sub(d.last) >= dropLogPeriod && d.flush(logger) {
-		d.last = now
-	}
-}
-
-// flush logs what was not told of yet, and says whether there was any.
-func (d *dropLog) flush(logger *zap.Logger) bool {
-	if d.counts == [amplitude.Reasons]int64{} {
-		return false
-	}
-	fields := make([]zap.Field, 0, len(d.counts))
-	for reason, n := range d.counts {
-		if n > 0 {
-			fields = append(fields, zap.Int64(amplitude.Reason(reason).String(), n))
-		}
-	}
-	logger.Warn("Amplitude refused events, which are dropped", fields...)
-	d.counts = [amplitude.Reasons]int64{}
-	return true
 }

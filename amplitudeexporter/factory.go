@@ -40,5 +40,5 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	if err != nil {
 		return nil, err
 	}
-	return &resumingQueue{Logs: logs, id: set.ID, storageID: config.storageID(), interrupt: e.interruptDeferral}, nil
+	return &resumingQueue{Logs: logs, id: set.ID, storageID: config.storageID(), interrupt: func() { e.interruptDeferred() }}, nil
 }

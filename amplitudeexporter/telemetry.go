@@ -10,100 +10,79 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// telemetry counts what the exporter did, one call a batch and series for events, one a request for requests.
+// telemetry records the exporter's metrics: those of events once for each batch, those of requests once for each request.
 type telemetry struct {
 	builder  *metadata.TelemetryBuilder
 	exporter attribute.KeyValue
-	// delivered is the outcome of events that are sent, which a dry run does not claim.
-	delivered string
+	// accepted is the outcome of events that were accepted.
+	accepted outcome
 }
-
-// Outcomes of records, as labels of a metric.
-const (
-	deliveredOutcome = "delivered"
-	dryRunOutcome    = "dry_run"
-	droppedOutcome   = "dropped"
-	filteredOutcome  = "filtered"
-)
 
 func newTelemetry(set exporter.Settings, config *Config) (*telemetry, error) {
 	builder, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
-	t := &telemetry{builder: builder, exporter: attribute.String("exporter", set.ID.String()), delivered: deliveredOutcome}
+	t := &telemetry{builder: builder, exporter: attribute.String("exporter", set.ID.String()), accepted: outcomeDelivered}
 	if config.DryRun.Enabled {
-		t.delivered = dryRunOutcome
+		t.accepted = outcomeDryRun
 	}
 	return t, nil
 }
 
-// series are the attributes of a series. A component's metrics do not name it by themselves.
+// series returns the attributes of a series. They include the component's id, because the collector doesn't add it.
 func (t *telemetry) series(attributes ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(append(attributes, t.exporter)...))
 }
 
-// record counts the records with which there is nothing left to do.
-func (t *telemetry) record(ctx context.Context, in *intake) {
-	for reason, n := range in.skipped {
-		outcome := droppedOutcome
-		if reason == notAnImpression {
-			outcome = filteredOutcome
-		}
-		t.addEvents(ctx, outcome, reason, n)
-	}
-	t.recordDelivery(ctx, &in.batch)
-	for i := range in.changed {
-		if in.isDone(&in.changed[i]) {
-			t.recordChanges(ctx, &in.changed[i])
-		}
-	}
-}
-
-func (t *telemetry) recordDelivery(ctx context.Context, batch *delivery.Batch) {
-	var delivered int64
-	var dropped [amplitude.Reasons]int64
-	for i := range batch.Events {
-		switch batch.Events[i].State {
+// recordBatch counts the records of a batch that are done, and the values that were changed in them.
+func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
+	var accepted int64
+	notDelivered := b.skipped
+	var changed [reasonCount]int64
+	for i := range b.items {
+		it := &b.items[i]
+		switch it.State {
+		case delivery.Left:
+			continue
 		case delivery.Delivered:
-			delivered++
+			accepted++
 		case delivery.Dropped:
-			dropped[batch.Events[i].Reason]++
+			notDelivered[reasonOf(it.Reason.String())]++
+		}
+		for _, values := range it.changed {
+			changed[values.reason] += values.count
 		}
 	}
-	t.addEvents(ctx, t.delivered, amplitude.ReasonNone.String(), delivered)
-	for reason, n := range dropped {
-		t.addEvents(ctx, droppedOutcome, amplitude.Reason(reason).String(), n)
+	t.addEvents(ctx, t.accepted, reasonNone, accepted)
+	for r, count := range notDelivered {
+		t.addEvents(ctx, outcomeOf(reason(r)), reason(r), count)
+	}
+	for r, count := range changed {
+		t.addChangedValues(ctx, reason(r), count)
 	}
 }
 
-func (t *telemetry) addEvents(ctx context.Context, outcome, reason string, n int64) {
-	if n > 0 {
-		t.builder.ExporterAmplitudeEvents.Add(ctx, n, t.series(attribute.String("outcome", outcome), attribute.String("reason", reason)))
+func (t *telemetry) addEvents(ctx context.Context, o outcome, r reason, count int64) {
+	if count > 0 {
+		t.builder.ExporterAmplitudeEvents.Add(ctx, count, t.series(attribute.Stringer("outcome", o), attribute.Stringer("reason", r)))
 	}
 }
 
-func (t *telemetry) recordChanges(ctx context.Context, changed *changedEvent) {
-	for change, n := range changed.values {
-		t.addChanged(ctx, amplitude.Change(change).String(), n)
-	}
-	t.addChanged(ctx, "refused_id", changed.ids.Refused)
-	t.addChanged(ctx, "id_too_short", changed.ids.TooShort)
-}
-
-func (t *telemetry) addChanged(ctx context.Context, reason string, n int64) {
-	if n > 0 {
-		t.builder.ExporterAmplitudeChangedValues.Add(ctx, n, t.series(attribute.String("reason", reason)))
+func (t *telemetry) addChangedValues(ctx context.Context, r reason, count int64) {
+	if count > 0 {
+		t.builder.ExporterAmplitudeChangedValues.Add(ctx, count, t.series(attribute.Stringer("reason", r)))
 	}
 }
 
-// statusClasses are the values of status_class, by the status's first digit.
+// statusClasses are the values of the label status_class, by the first digit of the status.
 var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
 func statusClass(status int) string {
@@ -116,11 +95,11 @@ func statusClass(status int) string {
 func (t *telemetry) recordRequest(status int, outcome amplitude.Outcome, took time.Duration) {
 	ctx := context.Background()
 	class := attribute.String("status_class", statusClass(status))
-	t.builder.ExporterAmplitudeRequests.Add(ctx, 1, t.series(class, attribute.String("outcome", outcome.String())))
+	t.builder.ExporterAmplitudeRequests.Add(ctx, 1, t.series(class, attribute.Stringer("outcome", outcome)))
 	t.builder.ExporterAmplitudeRequestDuration.Record(ctx, took.Seconds(), t.series(class))
 }
 
-// observe registers what tells how many events are deferred, and how long each lane's first event has waited.
+// observe registers the callbacks for how many events are deferred, and how long the first event of each lane has waited.
 func (t *telemetry) observe(deliverer *delivery.Deliverer, lanes int, deferred *atomic.Int64) error {
 	err := t.builder.RegisterExporterAmplitudeDeferredEventsCallback(func(_ context.Context, o metric.Int64Observer) error {
 		o.Observe(deferred.Load(), t.series())
@@ -144,4 +123,41 @@ func (t *telemetry) observe(deliverer *delivery.Deliverer, lanes int, deferred *
 
 func (t *telemetry) shutdown() {
 	t.builder.Shutdown()
+}
+
+// dropLog logs how many events Amplitude refused, by reason.
+type dropLog struct {
+	logger *zap.Logger
+	counts [amplitude.Reasons]int64
+	last   time.Time
+}
+
+// dropLogPeriod is the least time between two lines, except for the one at shutdown.
+const dropLogPeriod = 10 * time.Second
+
+func (d *dropLog) add(items []item, now time.Time) {
+	for i := range items {
+		if items[i].State == delivery.Dropped {
+			d.counts[items[i].Reason]++
+		}
+	}
+	if now.Sub(d.last) >= dropLogPeriod && d.flush() {
+		d.last = now
+	}
+}
+
+// flush logs the counts since the last line, and reports whether there were any.
+func (d *dropLog) flush() bool {
+	if d.counts == [amplitude.Reasons]int64{} {
+		return false
+	}
+	fields := make([]zap.Field, 0, len(d.counts))
+	for r, count := range d.counts {
+		if count > 0 {
+			fields = append(fields, zap.Int64(amplitude.Reason(r).String(), count))
+		}
+	}
+	d.logger.Warn("Amplitude refused events; they are dropped", fields...)
+	d.counts = [amplitude.Reasons]int64{}
+	return true
 }

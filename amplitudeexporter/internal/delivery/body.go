@@ -13,7 +13,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// frame is what stands around the events of each request.
+// frame is the part of a request's body before and after its events.
 type frame struct {
 	before, after []byte
 }
@@ -30,22 +30,24 @@ func newFrame(key string, minIDLength int) (frame, error) {
 	return f, nil
 }
 
-func (f *frame) size() int {
-	return len(f.before) + len(f.after)
+// size returns how many bytes a request with so many bytes of items has.
+func (f *frame) size(items, itemBytes int) int {
+	return len(f.before) + itemBytes + max(0, items-1)*len(comma) + len(f.after)
 }
 
-// request is a part of a lane's events. Its bodies read them from the batch's buffer, without a copy of their own.
+var comma = []byte{','}
+
+// request is what the bodies of one attempt have in common. They read the items' JSON without copying it.
 type request struct {
-	frame  *frame
-	batch  *Batch
-	events []int32
+	frame *frame
+	items []*Item
 
 	mutex    sync.Mutex
 	released bool
 }
 
-// release makes the buffer ours again: a transport may still read from a body after it gave back the response, and need
-// not ever close one.
+// release ends all reading of the items, whose memory is used again. A transport may read from a body after it returned
+// the response, and need not close it before.
 func (r *request) release() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -55,16 +57,17 @@ func (r *request) release() {
 // body reads a request once.
 type body struct {
 	*request
-	// next is the part after this one: each event, then the frame's last.
-	next int
+	// part is what is left to read of the current part, next the number of the part after it: items at even numbers with
+	// commas between them, then the end of the frame.
 	part []byte
+	next int
 }
 
 func (r *request) newBody() *body {
 	return &body{request: r, part: r.frame.before}
 }
 
-var errReleased = errors.New("the response was there before the request was read")
+var errReleased = errors.New("the response arrived before the request was sent completely")
 
 // Read implements io.Reader.
 func (b *body) Read(to []byte) (int, error) {
@@ -74,7 +77,7 @@ func (b *body) Read(to []byte) (int, error) {
 		return 0, errReleased
 	}
 	read := 0
-	for read < len(to) && (len(b.part) > 0 || b.turn()) {
+	for read < len(to) && (len(b.part) > 0 || b.nextPart()) {
 		n := copy(to[read:], b.part)
 		b.part = b.part[n:]
 		read += n
@@ -85,20 +88,17 @@ func (b *body) Read(to []byte) (int, error) {
 	return read, nil
 }
 
-// turn goes on to the next part and says whether there is one. Each event in the buffer has a comma before it, which that
-// of the first leaves out.
-func (b *body) turn() bool {
-	switch {
-	case b.next < len(b.events):
-		event := &b.batch.Events[b.events[b.next]]
-		b.part = b.batch.Buffer[event.Start:event.End]
-		if b.next == 0 {
-			b.part = b.part[1:]
-		}
-	case b.next == len(b.events):
-		b.part = b.frame.after
-	default:
+// nextPart reports whether there is another part.
+func (b *body) nextPart() bool {
+	switch end := max(0, 2*len(b.items)-1); {
+	case b.next > end:
 		return false
+	case b.next == end:
+		b.part = b.frame.after
+	case b.next%2 == 1:
+		b.part = comma
+	default:
+		b.part = b.items[b.next/2].JSON
 	}
 	b.next++
 	return true

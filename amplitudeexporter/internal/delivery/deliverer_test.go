@@ -108,9 +108,14 @@ func newDeliverer(t *testing.T, s *server, lanes int) *Deliverer {
 	return d
 }
 
+// events are a batch that grows.
+type events struct {
+	items []*Item
+}
+
 // batchOf makes events of these users and devices, each "user/device", numbered from first.
-func batchOf(first int, ids ...string) *Batch {
-	batch := &Batch{}
+func batchOf(first int, ids ...string) *events {
+	batch := &events{}
 	for i, id := range ids {
 		user, device, _ := strings.Cut(id, "/")
 		batch.add(fmt.Sprintf(`{"user_id":%q,"device_id":%q,"n":%d}`, user, device, first+i), user, device)
@@ -118,29 +123,27 @@ func batchOf(first int, ids ...string) *Batch {
 	return batch
 }
 
-func (b *Batch) add(text, user, device string) {
-	start := len(b.Buffer)
-	b.Buffer = append(append(b.Buffer, ','), text...)
-	b.Events = append(b.Events, Event{Start: start, End: len(b.Buffer), UserID: user, DeviceID: device, Since: 1})
+func (e *events) add(text, user, device string) {
+	e.items = append(e.items, &Item{JSON: []byte(text), UserID: user, DeviceID: device, Since: 1})
 }
 
-// left makes a batch of what is left of another, as the exporter does.
-func left(of *Batch) *Batch {
-	batch := &Batch{}
-	for _, event := range of.Events {
-		if event.State == Left {
-			batch.add(string(of.Buffer[event.Start+1:event.End]), event.UserID, event.DeviceID)
+// left returns the events of a batch that must be delivered again, as the exporter does.
+func left(of *events) *events {
+	batch := &events{}
+	for _, item := range of.items {
+		if item.State == Left {
+			batch.add(string(item.JSON), item.UserID, item.DeviceID)
 		}
 	}
 	return batch
 }
 
-func states(batch *Batch) string {
+func states(batch *events) string {
 	var all []string
-	for _, event := range batch.Events {
-		text := [...]string{"left", "delivered", "dropped"}[event.State]
-		if event.State == Dropped {
-			text = event.Reason.String()
+	for _, item := range batch.items {
+		text := [...]string{"left", "delivered", "dropped"}[item.State]
+		if item.State == Dropped {
+			text = item.Reason.String()
 		}
 		all = append(all, text)
 	}
@@ -150,7 +153,7 @@ func states(batch *Batch) string {
 func TestDeliversInOneRequestALane(t *testing.T) {
 	s := &server{answer: accept}
 	batch := batchOf(0, "u1/d1", "u2/d2", "u1/d1")
-	result := newDeliverer(t, s, 1).Deliver(t.Context(), batch)
+	result := newDeliverer(t, s, 1).Deliver(t.Context(), batch.items)
 	require.NoError(t, result.Err)
 	assert.True(t, result.Answered)
 	assert.Equal(t, "delivered delivered delivered", states(batch))
@@ -173,7 +176,7 @@ func TestRefusesAKeyThatIsNoText(t *testing.T) {
 
 func TestDeliversNothing(t *testing.T) {
 	s := &server{answer: accept}
-	assert.Equal(t, Result{}, newDeliverer(t, s, 8).Deliver(t.Context(), &Batch{}))
+	assert.Equal(t, Result{}, newDeliverer(t, s, 8).Deliver(t.Context(), (&events{}).items))
 	assert.Empty(t, s.requests)
 }
 
@@ -189,14 +192,12 @@ func TestOneUsersEventsShareALane(t *testing.T) {
 		"a user named as a device is": {"u1/x", "x/u1", "x/x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lanes := make([][]int32, 64)
 			batch := batchOf(0, ids...)
-			newDealer().deal(batch.Events, lanes)
 			used := 0
-			for _, lane := range lanes {
-				if len(lane) > 0 {
+			for _, share := range newPartitioner(64).partition(batch.items) {
+				if len(share) > 0 {
 					used++
-					assert.True(t, slices.IsSorted(lane))
+					assert.Equal(t, batch.items, share, "in order")
 				}
 			}
 			assert.Equal(t, 1, used)
@@ -209,16 +210,14 @@ func TestUsersSpreadOverLanes(t *testing.T) {
 	for i := range 1000 {
 		ids = append(ids, fmt.Sprintf("user-%d/", i))
 	}
-	lanes := make([][]int32, 8)
-	dealer := newDealer()
+	p := newPartitioner(8)
 	for range 2 {
-		for i := range lanes {
-			lanes[i] = lanes[i][:0]
+		sum := 0
+		for _, share := range p.partition(batchOf(0, ids...).items) {
+			assert.Greater(t, len(share), 50)
+			sum += len(share)
 		}
-		dealer.deal(batchOf(0, ids...).Events, lanes)
-	}
-	for _, lane := range lanes {
-		assert.Greater(t, len(lane), 50)
+		assert.Len(t, ids, sum)
 	}
 }
 
@@ -230,7 +229,7 @@ func TestLanesSendSideBySide(t *testing.T) {
 			ids = append(ids, fmt.Sprintf("user-%d/", i))
 		}
 		began := time.Now()
-		require.NoError(t, newDeliverer(t, s, 8).Deliver(t.Context(), batchOf(0, ids...)).Err)
+		require.NoError(t, newDeliverer(t, s, 8).Deliver(t.Context(), batchOf(0, ids...).items).Err)
 		assert.Len(t, s.requests, 8)
 		assert.Equal(t, time.Second, time.Since(began))
 	})
@@ -238,15 +237,15 @@ func TestLanesSendSideBySide(t *testing.T) {
 
 func TestRequestsKeepToTheLimits(t *testing.T) {
 	s := &server{answer: accept}
-	batch := &Batch{}
+	batch := &events{}
 	for n := range 5000 {
 		batch.add(fmt.Sprintf(`{"n":%d,"text":%q}`, n, strings.Repeat("x", n%1000)), "user", "")
 	}
-	d := newDeliverer(t, s, 1)
-	require.NoError(t, d.Deliver(t.Context(), batch).Err)
+	require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch.items).Err)
+	limits := amplitude.HTTPV2.Limits()
 	for _, request := range s.requests {
-		assert.LessOrEqual(t, len(request.body), d.Limits.Bytes)
-		assert.LessOrEqual(t, len(request.Events), d.Limits.Events)
+		assert.LessOrEqual(t, len(request.body), limits.Bytes)
+		assert.LessOrEqual(t, len(request.Events), limits.Events)
 	}
 	assert.Len(t, s.accepted, 5000)
 	assert.True(t, slices.IsSorted(s.accepted))
@@ -258,7 +257,7 @@ func TestAnEventTooLargeIsDroppedAlone(t *testing.T) {
 	batch := batchOf(0, "user1/", "user2/")
 	batch.add(`{"n":2,"text":"`+strings.Repeat("x", 1_000_000)+`"}`, "user1", "")
 	batch.add(`{"n":3}`, "user1", "")
-	require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
+	require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch.items).Err)
 	assert.Equal(t, "delivered delivered too_large delivered", states(batch))
 }
 
@@ -278,11 +277,11 @@ func TestRetriesAFailedRequestBeforeTheNext(t *testing.T) {
 					}
 					return accept(r)
 				}}
-				batch := &Batch{}
+				batch := &events{}
 				for n := range 3000 {
 					batch.add(fmt.Sprintf(`{"n":%d}`, n), "user", "")
 				}
-				require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
+				require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch.items).Err)
 				assert.Len(t, s.accepted, 3000)
 				assert.True(t, slices.IsSorted(s.accepted))
 				assert.Len(t, s.requests, 4)
@@ -301,7 +300,7 @@ func TestLeavesWhatFails(t *testing.T) {
 		}}
 		d := newDeliverer(t, s, 64)
 		batch := batchOf(0, "user0/", "user1/", "user0/")
-		result := d.Deliver(t.Context(), batch)
+		result := d.Deliver(t.Context(), batch.items)
 		require.ErrorContains(t, result.Err, "1 of 64 lanes failed, the last with status 503; 2 events wait")
 		assert.Zero(t, result.Wait, "the queue's own backoff decides")
 		assert.True(t, result.Answered)
@@ -309,7 +308,7 @@ func TestLeavesWhatFails(t *testing.T) {
 		assert.Equal(t, "left delivered left", states(batch))
 		s.answer = accept
 		again := left(batch)
-		require.NoError(t, d.Deliver(t.Context(), again).Err)
+		require.NoError(t, d.Deliver(t.Context(), again.items).Err)
 		assert.Equal(t, []int{1, 0, 2}, s.accepted)
 	})
 }
@@ -317,9 +316,24 @@ func TestLeavesWhatFails(t *testing.T) {
 func TestObeysRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: always(http.StatusServiceUnavailable, ""), header: http.Header{"Retry-After": {"17"}}}
-		result := newDeliverer(t, s, 8).Deliver(t.Context(), batchOf(0, "user1/", "user2/"))
+		result := newDeliverer(t, s, 8).Deliver(t.Context(), batchOf(0, "user1/", "user2/").items)
 		assert.Equal(t, 17*time.Second, result.Wait)
 		assert.LessOrEqual(t, len(s.requests), 2, "none is tried again before that")
+	})
+}
+
+// TestALaneWaitsAlthoughABatchHadNothingForIt: an empty batch doesn't make it forget why it waits.
+func TestALaneWaitsAlthoughABatchHadNothingForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(http.StatusServiceUnavailable, ""), header: http.Header{"Retry-After": {"17"}}}
+		d := newDeliverer(t, s, 1)
+		batch := batchOf(0, "user1/")
+		d.Deliver(t.Context(), batch.items)
+		require.NoError(t, d.Deliver(t.Context(), nil).Err)
+		result := d.Deliver(t.Context(), batch.items)
+		assert.Equal(t, 17*time.Second, result.Wait)
+		assert.False(t, result.Throttled)
+		assert.Len(t, s.requests, 1)
 	})
 }
 
@@ -331,7 +345,7 @@ func TestARefusedKeyDropsNothing(t *testing.T) {
 		} {
 			s := &server{answer: answer}
 			batch := batchOf(0, "user1/", "user2/")
-			result := newDeliverer(t, s, 1).Deliver(t.Context(), batch)
+			result := newDeliverer(t, s, 1).Deliver(t.Context(), batch.items)
 			require.ErrorContains(t, result.Err, "the API key is refused")
 			assert.NotContains(t, result.Err.Error(), "123")
 			assert.True(t, result.KeyRefused)
@@ -351,7 +365,7 @@ func TestDropsWhatIsRefusedAndSendsTheRest(t *testing.T) {
 			return accept(r)
 		}}
 		batch := batchOf(0, "u1/", "u2/", "u1/", "u2/", "u1/")
-		require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
+		require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch.items).Err)
 		assert.Equal(t, "delivered delivered delivered invalid_field delivered", states(batch))
 		assert.Equal(t, []int{0, 1, 2, 4}, s.accepted)
 	})
@@ -373,7 +387,7 @@ func TestFindsTheBadEvent(t *testing.T) {
 					}
 					return accept(r)
 				}}
-				batch := &Batch{}
+				batch := &events{}
 				var good []int
 				for n := range 2500 {
 					batch.add(fmt.Sprintf(`{"n":%d}`, n), "user", "")
@@ -391,14 +405,14 @@ func TestFindsTheBadEvent(t *testing.T) {
 func TestGivesUpOnRequestsThatAreAllRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: always(http.StatusBadRequest, `{"error":"Invalid request path"}`)}
-		batch := &Batch{}
+		batch := &events{}
 		for n := range 20_000 {
 			batch.add(fmt.Sprintf(`{"n":%d}`, n), "user", "")
 		}
 		d := newDeliverer(t, s, 1)
-		for rounds := 0; len(batch.Events) > 0; rounds++ {
+		for rounds := 0; len(batch.items) > 0; rounds++ {
 			require.Less(t, rounds, 10)
-			d.Deliver(t.Context(), batch)
+			d.Deliver(t.Context(), batch.items)
 			batch = left(batch)
 		}
 		assert.Less(t, len(s.requests), 50)
@@ -414,7 +428,7 @@ func TestHalvesARequestThatIsTooLarge(t *testing.T) {
 			}
 			return accept(r)
 		}}
-		batch := &Batch{}
+		batch := &events{}
 		total := 0
 		for n := range 3000 {
 			length := n % 100
@@ -462,7 +476,7 @@ func TestFindsTheLimitOfAProxy(t *testing.T) {
 func TestALimitMayChange(t *testing.T) {
 	l := newSizeLimit(999_999)
 	for _, limit := range []int{500_000, 100_000, 999_999} {
-		fill(l, limit, 2*mostPatience)
+		fill(l, limit, 2*maxPatience)
 		assert.InDelta(t, limit, l.bytes(), float64(limit)/8)
 	}
 }
@@ -474,7 +488,7 @@ func TestASmallRequestSaysLittle(t *testing.T) {
 	l.refuse(100)
 	l.accept(10)
 	assert.Equal(t, 50, l.bytes())
-	fill(l, 1000, 20*leastPatience)
+	fill(l, 1000, 20*minPatience)
 	assert.Equal(t, 1000, l.bytes())
 }
 
@@ -500,14 +514,14 @@ func TestNoAnswerCausesAHotLoop(t *testing.T) {
 				s := &server{answer: always(status, body)}
 				d := newDeliverer(t, s, 1)
 				// Few, so that the many cases are quick.
-				d.Limits.Events, d.lanes[0].most = 10, 10
+				d.workers[0].limits.Events, d.workers[0].maxEvents = 10, 10
 				began := time.Now()
-				batch := &Batch{}
+				batch := &events{}
 				for n := range 50 {
 					batch.add(fmt.Sprintf(`{"n":%d}`, n), fmt.Sprintf("user%d", n), "")
 				}
-				for len(batch.Events) > 0 && time.Since(began) < time.Second {
-					result := d.Deliver(t.Context(), batch)
+				for len(batch.items) > 0 && time.Since(began) < time.Second {
+					result := d.Deliver(t.Context(), batch.items)
 					batch = left(batch)
 					if result.Err != nil {
 						// The least that exporterhelper waits: half of the initial interval.
@@ -537,7 +551,7 @@ func TestStopsWhenInterrupted(t *testing.T) {
 		}
 		began := time.Now()
 		batch := batchOf(0, "user/")
-		require.Error(t, newDeliverer(t, s, 1).Deliver(ctx, batch).Err)
+		require.Error(t, newDeliverer(t, s, 1).Deliver(ctx, batch.items).Err)
 		assert.Equal(t, "left", states(batch))
 		assert.Zero(t, time.Since(began))
 	})
@@ -549,14 +563,14 @@ func TestTellsSinceWhenALaneWaits(t *testing.T) {
 		d := newDeliverer(t, s, 1)
 		batch := batchOf(0, "user/")
 		for range 2 {
-			result := d.Deliver(t.Context(), batch)
+			result := d.Deliver(t.Context(), batch.items)
 			assert.True(t, result.KeyRefused)
 			assert.Equal(t, int64(1), d.Since(0))
 			time.Sleep(5 * time.Second)
 		}
 		assert.Len(t, s.requests, 1, "not before the time is over")
 		s.answer = accept
-		require.NoError(t, d.Deliver(t.Context(), batch).Err)
+		require.NoError(t, d.Deliver(t.Context(), batch.items).Err)
 		assert.Zero(t, d.Since(0))
 	})
 }
@@ -566,7 +580,7 @@ func TestABodyIsNotReadAfterTheAnswer(t *testing.T) {
 	batch := batchOf(0, "user/")
 	f, err := newFrame("key", 5)
 	require.NoError(t, err)
-	r := &request{frame: &f, batch: batch, events: []int32{0}}
+	r := &request{frame: &f, items: batch.items}
 	whole, err := io.ReadAll(r.newBody())
 	require.NoError(t, err)
 	assert.True(t, json.Valid(whole))
@@ -583,7 +597,7 @@ func TestABodyIsReadInPartsOfAnySize(t *testing.T) {
 	batch := batchOf(0, "user/", "user/", "user/")
 	f, err := newFrame("key", 7)
 	require.NoError(t, err)
-	r := &request{frame: &f, batch: batch, events: []int32{0, 2}}
+	r := &request{frame: &f, items: batch.items[1:]}
 	want, err := io.ReadAll(r.newBody())
 	require.NoError(t, err)
 	for size := 1; size <= len(want)+1; size++ {
@@ -592,26 +606,4 @@ func TestABodyIsReadInPartsOfAnySize(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, string(want), got.String())
 	}
-}
-
-func TestKeepLeft(t *testing.T) {
-	batch := batchOf(0, "u0/", "u1/", "u2/", "u3/", "u4/")
-	for i, state := range []State{Delivered, Left, Dropped, Left, Left} {
-		batch.Events[i].State = state
-	}
-	assert.Equal(t, []int{-1, 0, -1, 1, -1}, batch.KeepLeft(4, nil))
-	batch.add(`{"n":5}`, "u5", "")
-	s := &server{answer: accept}
-	require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
-	assert.Equal(t, []int{1, 3, 5}, s.accepted)
-	assert.Equal(t, "u3", batch.Events[1].UserID)
-
-	batch.Buffer = slices.Grow(batch.Buffer, 2*mostKept)
-	batch.Events[2].State = Left
-	assert.Equal(t, []int{-1, -1, 0}, batch.KeepLeft(3, nil))
-	assert.Less(t, cap(batch.Buffer), mostKept, "memory is let go of")
-	batch.Events[0].State = Delivered
-	assert.Equal(t, []int{-1}, batch.KeepLeft(1, nil))
-	assert.Empty(t, batch.Events)
-	assert.Empty(t, batch.Buffer)
 }

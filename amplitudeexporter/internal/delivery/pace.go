@@ -4,14 +4,14 @@ package delivery // import "github.com/impression-collector/impression-bridge/am
 
 import "time"
 
-// A lane sends at most so many requests within pacePeriod without one that is accepted, whatever the answers are: one that
-// makes no sense must not be asked for without end.
+// While no request is accepted, a worker sends at most paceRequests within pacePeriod, whatever the answers are, so that
+// an answer that makes no sense can't cause a hot loop.
 const (
 	paceRequests = 3
 	pacePeriod   = time.Second
 )
 
-// pace holds when a lane's last requests began that were not accepted, since one was.
+// pace has the times at which a worker began its last requests since one was accepted.
 type pace struct {
 	begins [paceRequests]time.Time
 	next   int

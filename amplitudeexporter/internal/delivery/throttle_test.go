@@ -15,13 +15,13 @@ import (
 )
 
 // deliverAll brings what is left of a batch again, as exporterhelper does, and returns how long all took.
-func deliverAll(t *testing.T, d *Deliverer, batch *Batch) time.Duration {
+func deliverAll(t *testing.T, d *Deliverer, batch *events) time.Duration {
 	t.Helper()
 	began := time.Now()
-	for rounds := 0; len(batch.Events) > 0; rounds++ {
+	for rounds := 0; len(batch.items) > 0; rounds++ {
 		require.Less(t, rounds, 1000)
-		result := d.Deliver(t.Context(), batch)
-		if batch = left(batch); len(batch.Events) > 0 {
+		result := d.Deliver(t.Context(), batch.items)
+		if batch = left(batch); len(batch.items) > 0 {
 			require.Error(t, result.Err)
 			time.Sleep(max(result.Wait, 500*time.Millisecond))
 		}
@@ -29,8 +29,8 @@ func deliverAll(t *testing.T, d *Deliverer, batch *Batch) time.Duration {
 	return time.Since(began)
 }
 
-// throttle answers 429 to requests with events of a user until a time.
-func throttle(user string, until time.Time) func(*sent) (int, string, error) {
+// throttled answers 429 to requests with events of a user until a time.
+func throttled(user string, until time.Time) func(*sent) (int, string, error) {
 	return func(r *sent) (int, string, error) {
 		for _, event := range r.Events {
 			if event.UserID == user && time.Now().Before(until) {
@@ -43,11 +43,11 @@ func throttle(user string, until time.Time) func(*sent) (int, string, error) {
 
 func TestAThrottledUserWaitsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{answer: throttle("busy", time.Now().Add(30*time.Second))}
+		s := &server{answer: throttled("busy", time.Now().Add(30*time.Second))}
 		d := newDeliverer(t, s, 1)
 		batch := batchOf(0, "quiet/", "busy/", "other/", "busy/", "quiet/")
 		began := time.Now()
-		result := d.Deliver(t.Context(), batch)
+		result := d.Deliver(t.Context(), batch.items)
 		require.ErrorContains(t, result.Err, "users or devices are throttled; 2 of their events wait")
 		assert.Equal(t, 30*time.Second, result.Wait)
 		assert.Equal(t, "delivered left delivered left delivered", states(batch))
@@ -55,14 +55,14 @@ func TestAThrottledUserWaitsAlone(t *testing.T) {
 
 		// What comes later of the user stays behind.
 		next := batchOf(5, "busy/", "quiet/")
-		d.Deliver(t.Context(), next)
+		d.Deliver(t.Context(), next.items)
 		assert.Equal(t, "left delivered", states(next))
 
 		time.Sleep(30 * time.Second)
-		require.NoError(t, d.Deliver(t.Context(), left(batch)).Err)
-		require.NoError(t, d.Deliver(t.Context(), left(next)).Err)
+		require.NoError(t, d.Deliver(t.Context(), left(batch).items).Err)
+		require.NoError(t, d.Deliver(t.Context(), left(next).items).Err)
 		assert.Equal(t, []int{0, 2, 4, 6, 1, 3, 5}, s.accepted)
-		assert.Empty(t, d.pauses.users)
+		assert.Empty(t, d.throttles.users)
 	})
 }
 
@@ -70,7 +70,7 @@ func TestAThrottledUserWaitsAlone(t *testing.T) {
 // user wait, but not for longer than Amplitude's pause.
 func TestOtherUsersWaitNoLongerThanThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{answer: throttle("busy", time.Now().Add(10*time.Second))}
+		s := &server{answer: throttled("busy", time.Now().Add(10*time.Second))}
 		d := newDeliverer(t, s, 8)
 		assert.Equal(t, 30*time.Second, deliverAll(t, d, batchOf(0, "busy/", "quiet/")))
 		assert.Zero(t, deliverAll(t, d, batchOf(2, "busy/", "quiet/")))
@@ -89,11 +89,11 @@ func TestAnEventNamedAloneHoldsItsUserAndDevice(t *testing.T) {
 		}}
 		d := newDeliverer(t, s, 1)
 		batch := batchOf(0, "u1/d1", "u2/d1", "u1/d2", "u3/d2", "u4/d4", "u4/d3", "u3/d3")
-		d.Deliver(t.Context(), batch)
+		d.Deliver(t.Context(), batch.items)
 		// What is tied to what waits, waits too: nothing of a user or device overtakes.
 		assert.Equal(t, "left left left left delivered delivered left", states(batch))
 		time.Sleep(30 * time.Second)
-		require.NoError(t, d.Deliver(t.Context(), left(batch)).Err)
+		require.NoError(t, d.Deliver(t.Context(), left(batch).items).Err)
 		assert.Equal(t, []int{4, 5, 0, 1, 2, 3, 6}, s.accepted)
 	})
 }
@@ -114,7 +114,7 @@ func TestABusyUserGetsThroughAtAmplitudesRate(t *testing.T) {
 					}
 					return accept(r)
 				}}
-				batch := &Batch{}
+				batch := &events{}
 				for n := range 3000 {
 					batch.add(fmt.Sprintf(`{"n":%d,"user_id":"busy"}`, n), "busy", "")
 				}
@@ -138,7 +138,7 @@ func TestDailyQuotaDropsOnlyTheirs(t *testing.T) {
 			return accept(r)
 		}}
 		batch := batchOf(0, "/good", "/spam", "/good", "/spam")
-		require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch).Err)
+		require.NoError(t, newDeliverer(t, s, 1).Deliver(t.Context(), batch.items).Err)
 		assert.Equal(t, "delivered daily_quota delivered daily_quota", states(batch))
 	})
 }
@@ -156,14 +156,14 @@ func TestAUserTiedToAThrottledDeviceWaitsAsLong(t *testing.T) {
 			return http.StatusTooManyRequests, said, nil
 		}}
 		d := newDeliverer(t, s, 1)
-		d.Deliver(t.Context(), batchOf(0, "u1/"))
+		d.Deliver(t.Context(), batchOf(0, "u1/").items)
 		time.Sleep(20 * time.Second)
 		body = `{"throttled_devices":{"d1":31}}`
-		d.Deliver(t.Context(), batchOf(1, "u2/d1"))
+		d.Deliver(t.Context(), batchOf(1, "u2/d1").items)
 		time.Sleep(10 * time.Second)
 		tied := batchOf(2, "u1/d1")
-		assert.Equal(t, 20*time.Second, d.Deliver(t.Context(), tied).Wait)
+		assert.Equal(t, 20*time.Second, d.Deliver(t.Context(), tied.items).Wait)
 		time.Sleep(20 * time.Second)
-		require.NoError(t, d.Deliver(t.Context(), tied).Err)
+		require.NoError(t, d.Deliver(t.Context(), tied.items).Err)
 	})
 }

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
+
+import (
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+)
+
+// item is one event, from when it is read until it is done.
+type item struct {
+	delivery.Item
+	// record is the index of the event's record among all records of the logs.
+	record int
+	// place is where a deferred event is stored. It is nil for an event of the logs.
+	place *deferred.Place
+	// changed counts the values that are not sent as they came.
+	changed []changedValues
+	// updates are the updates of experiments' user properties in the event.
+	updates []experimentUpdate
+}
+
+// changedValues is how many values of an event were changed for one reason.
+type changedValues struct {
+	reason reason
+	count  int64
+}
+
+// staysDeferred reports whether the event belongs to the next batch.
+func (it *item) staysDeferred() bool {
+	return it.place != nil && it.State == delivery.Left
+}
+
+// batch is what is delivered at once: first the deferred events, then those of the logs. Its memory is used again for the
+// next batch.
+type batch struct {
+	items []item
+	// records is how many records were read.
+	records int
+	// skipped counts the records that have no item, by reason.
+	skipped [reasonCount]int64
+	// buffer is where the next event is encoded. Items refer to it and to those that it replaced.
+	buffer []byte
+	sent   []*delivery.Item
+}
+
+const (
+	// minFree is how much of the buffer must be free before an event is encoded, so that few events make it grow.
+	minFree = 4 << 10
+	// minBuffer and maxBuffer bound the size of a buffer. Larger ones are for a single event.
+	minBuffer = 64 << 10
+	maxBuffer = 64 << 20
+)
+
+// encode encodes an event into the buffer. A full buffer is replaced, not grown, because items refer to it.
+func (b *batch) encode(encoder *amplitude.Encoder, event *amplitude.Event) []byte {
+	if cap(b.buffer)-len(b.buffer) < minFree {
+		b.buffer = make([]byte, 0, min(max(2*cap(b.buffer), minBuffer), maxBuffer))
+	}
+	start := len(b.buffer)
+	b.buffer = encoder.Append(b.buffer, event)
+	return slices.Clip(b.buffer[start:])
+}
+
+// toDeliver returns the items as the deliverer wants them.
+func (b *batch) toDeliver() []*delivery.Item {
+	b.sent = b.sent[:0]
+	for i := range b.items {
+		b.sent = append(b.sent, &b.items[i].Item)
+	}
+	return b.sent
+}
+
+// fresh returns the events of the logs.
+func (b *batch) fresh() []item {
+	first := slices.IndexFunc(b.items, func(it item) bool { return it.place == nil })
+	if first < 0 {
+		return nil
+	}
+	return b.items[first:]
+}
+
+// removeDone removes from the logs the records that need not be delivered again, and returns how many are left.
+func (b *batch) removeDone(logs plog.Logs) int {
+	fresh := b.fresh()
+	index := -1
+	logs.ResourceLogs().RemoveIf(func(resource plog.ResourceLogs) bool {
+		resource.ScopeLogs().RemoveIf(func(scope plog.ScopeLogs) bool {
+			scope.LogRecords().RemoveIf(func(plog.LogRecord) bool {
+				index++
+				if len(fresh) == 0 || fresh[0].record != index {
+					return true
+				}
+				state := fresh[0].State
+				fresh = fresh[1:]
+				return state != delivery.Left
+			})
+			return scope.LogRecords().Len() == 0
+		})
+		return resource.ScopeLogs().Len() == 0
+	})
+	return logs.LogRecordCount()
+}
+
+// deferFresh makes the events of the logs that are left deferred ones, stored in this chunk.
+func (b *batch) deferFresh(chunk uint64) {
+	fresh, events := b.fresh(), 0
+	for i := range fresh {
+		it := &fresh[i]
+		if it.State != delivery.Left {
+			continue
+		}
+		it.place = &deferred.Place{Chunk: chunk, Event: events}
+		events++
+		// It must not keep the logs, nor a whole buffer, in memory.
+		it.JSON = slices.Clone(it.JSON)
+		it.UserID, it.DeviceID = strings.Clone(it.UserID), strings.Clone(it.DeviceID)
+	}
+}
+
+// donePlaces returns the places of the deferred events that are done.
+func (b *batch) donePlaces() []deferred.Place {
+	var done []deferred.Place
+	for i := range b.items {
+		if it := &b.items[i]; it.place != nil && it.State != delivery.Left {
+			done = append(done, *it.place)
+		}
+	}
+	return done
+}
+
+// keepDeferred keeps the deferred events that are left, and forgets everything else.
+func (b *batch) keepDeferred() {
+	b.items = slices.DeleteFunc(b.items, func(it item) bool { return !it.staysDeferred() })
+	b.records, b.skipped = 0, [reasonCount]int64{}
+	clear(b.sent)
+	if b.buffer = b.buffer[:0]; cap(b.buffer) > maxBuffer {
+		b.buffer = nil
+	}
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+
+import "github.com/impression-collector/impression-bridge/internal/amplitude"
+
+// State is what became of an item.
+type State uint8
+
+// The states.
+const (
+	// Left is an item that must be delivered again.
+	Left State = iota
+	// Delivered is an item that Amplitude accepted.
+	Delivered
+	// Dropped is an item that Amplitude will never accept.
+	Dropped
+)
+
+// Item is an encoded event on its way to Amplitude.
+type Item struct {
+	// JSON is the event as it is sent.
+	JSON []byte
+	// UserID and DeviceID are the ids as they are sent, "" if missing.
+	UserID, DeviceID string
+	// Since is when the event began to wait, in nanoseconds since the epoch.
+	Since int64
+
+	// State and, if it is Dropped, Reason are set by Deliver.
+	State  State
+	Reason amplitude.Reason
+}

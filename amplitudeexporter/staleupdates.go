@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
+
+import (
+	"hash/maphash"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/impression"
+)
+
+// staleUpdates keeps an older update of an experiment's user property from undoing a newer one. Amplitude applies updates
+// in the order in which they arrive, and an update that is delivered twice, because its sender got no answer or a topic is
+// read again, may arrive after a newer one.
+type staleUpdates struct {
+	seed maphash.Seed
+	// delivered has the times of the last updates that Amplitude accepted, by a hash of user and property.
+	delivered *simplelru.LRU[uint64, pcommon.Timestamp]
+	// newest has the times of the newest updates in this batch. Only those of deferred events outlive the batch: the others
+	// were delivered, or are delivered again and must not be stale because they were seen before.
+	newest map[uint64]pcommon.Timestamp
+	// stale are the stale properties of one event. The memory is used again.
+	stale []string
+}
+
+// experimentUpdate is an update of an experiment's user property.
+type experimentUpdate struct {
+	// key is a hash of user and property.
+	key uint64
+	at  pcommon.Timestamp
+}
+
+const (
+	// maxDelivered is how many updates are remembered, in about 15 MB.
+	maxDelivered = 1 << 17
+	// maxAhead is how far in the future an update's time may be to be remembered. A wrong clock must not make all later
+	// updates stale.
+	maxAhead = time.Minute
+)
+
+func newStaleUpdates() (*staleUpdates, error) {
+	delivered, err := simplelru.NewLRU[uint64, pcommon.Timestamp](maxDelivered, nil)
+	return &staleUpdates{seed: maphash.MakeSeed(), delivered: delivered, newest: map[uint64]pcommon.Timestamp{}}, err
+}
+
+// operators are the user property operations that the impression processor emits.
+var operators = []string{"$set", "$unset"}
+
+// remove returns the event's user properties without stale updates, and the updates that are left. It copies the user
+// properties if it removes any, because a record that isn't delivered must stay as it was.
+func (s *staleUpdates) remove(event *amplitude.Event, now time.Time) (userProperties pcommon.Map, left []experimentUpdate) {
+	if event.Time == 0 {
+		return event.UserProperties, nil
+	}
+	s.stale = s.stale[:0]
+	for property := range experimentsOf(event.UserProperties) {
+		u := experimentUpdate{key: s.key(event, property), at: event.Time}
+		delivered, _ := s.delivered.Get(u.key)
+		switch {
+		case u.at < max(delivered, s.newest[u.key]):
+			s.stale = append(s.stale, property)
+		case u.at.AsTime().Sub(now) <= maxAhead:
+			s.newest[u.key] = u.at
+			left = append(left, u)
+		}
+	}
+	if len(s.stale) == 0 {
+		return event.UserProperties, left
+	}
+	return without(event.UserProperties, s.stale), left
+}
+
+// without copies user properties, except for these properties and for operations that are then empty.
+func without(userProperties pcommon.Map, properties []string) pcommon.Map {
+	rest := pcommon.NewMap()
+	userProperties.CopyTo(rest)
+	rest.RemoveIf(func(operator string, operation pcommon.Value) bool {
+		if !slices.Contains(operators, operator) || operation.Type() != pcommon.ValueTypeMap {
+			return false
+		}
+		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool { return slices.Contains(properties, property) })
+		return operation.Map().Len() == 0
+	})
+	return rest
+}
+
+// endBatch remembers the updates that were delivered, and those of events that stay deferred.
+func (s *staleUpdates) endBatch(items []item) {
+	clear(s.newest)
+	for i := range items {
+		for _, u := range items[i].updates {
+			switch {
+			case items[i].State == delivery.Delivered:
+				s.delivered.Add(u.key, u.at)
+			case items[i].staysDeferred():
+				s.newest[u.key] = max(s.newest[u.key], u.at)
+			}
+		}
+	}
+}
+
+// key hashes the user, as Amplitude identifies users, and the property.
+func (s *staleUpdates) key(event *amplitude.Event, property string) uint64 {
+	var hash maphash.Hash
+	hash.SetSeed(s.seed)
+	kind, id := byte('u'), event.UserID
+	if id == "" {
+		kind, id = 'd', event.DeviceID
+	}
+	// Writes to a maphash.Hash never fail.
+	_ = hash.WriteByte(kind)
+	_, _ = hash.WriteString(id)
+	_ = hash.WriteByte(0)
+	_, _ = hash.WriteString(property)
+	return hash.Sum64()
+}
+
+var experimentPrefix = impression.Property("")
+
+// experimentsOf returns the experiments' properties that user properties set or unset. pcommon.Map{} has none.
+func experimentsOf(userProperties pcommon.Map) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if userProperties == (pcommon.Map{}) {
+			return
+		}
+		for _, operator := range operators {
+			operation, present := userProperties.Get(operator)
+			if !present || operation.Type() != pcommon.ValueTypeMap {
+				continue
+			}
+			for property := range operation.Map().All() {
+				if strings.HasPrefix(property, experimentPrefix) && !yield(property) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func updatesExperiment(userProperties pcommon.Map) bool {
+	for range experimentsOf(userProperties) {
+		return true
+	}
+	return false
+}
