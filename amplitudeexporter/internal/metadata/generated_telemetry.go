@@ -117,13 +117,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExporterAmplitudeChangedValues, err = builder.meter.Int64Counter(
 		"otelcol_exporter_amplitude_changed_values",
-		metric.WithDescription("Values of events that Amplitude would refuse or cut, and that were left out, cut, or replaced by null. [Alpha]"),
+		metric.WithDescription("Values that Amplitude would refuse or cut, and that were left out, cut, or replaced instead. [Alpha]"),
 		metric.WithUnit("{values}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAmplitudeDeferredEvents, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_amplitude_deferred_events",
-		metric.WithDescription("Events of throttled users and devices that wait beside the queue. [Alpha]"),
+		metric.WithDescription("Events of throttled users and devices that wait outside the queue. [Alpha]"),
 		metric.WithUnit("{events}"),
 	)
 	errs = errors.Join(errs, err)
@@ -135,20 +135,20 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterAmplitudeLaneQueueAge, err = builder.meter.Float64ObservableGauge(
 		"otelcol_exporter_amplitude_lane_queue_age",
-		metric.WithDescription("How long the first event of a lane has waited since it was observed; 0 where none waits. [Alpha]"),
+		metric.WithDescription("How long the first event of a lane has waited since it was observed; 0 if none waits. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAmplitudeRequestDuration, err = builder.meter.Float64Histogram(
 		"otelcol_exporter_amplitude_request_duration",
-		metric.WithDescription("How long requests took until their answer was there, or until they failed. [Alpha]"),
+		metric.WithDescription("How long requests took until the answer arrived or they failed. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAmplitudeRequests, err = builder.meter.Int64Counter(
 		"otelcol_exporter_amplitude_requests",
-		metric.WithDescription("Requests to Amplitude, by their answer. [Alpha]"),
+		metric.WithDescription("Requests to Amplitude, by what their answer means. [Alpha]"),
 		metric.WithUnit("{requests}"),
 	)
 	errs = errors.Join(errs, err)

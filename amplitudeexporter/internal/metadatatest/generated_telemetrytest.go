@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) exporter.Settings {
 func AssertEqualExporterAmplitudeChangedValues(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_amplitude_changed_values",
-		Description: "Values of events that Amplitude would refuse or cut, and that were left out, cut, or replaced by null. [Alpha]",
+		Description: "Values that Amplitude would refuse or cut, and that were left out, cut, or replaced instead. [Alpha]",
 		Unit:        "{values}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualExporterAmplitudeChangedValues(t *testing.T, tt *componenttest.T
 func AssertEqualExporterAmplitudeDeferredEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_amplitude_deferred_events",
-		Description: "Events of throttled users and devices that wait beside the queue. [Alpha]",
+		Description: "Events of throttled users and devices that wait outside the queue. [Alpha]",
 		Unit:        "{events}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -70,7 +70,7 @@ func AssertEqualExporterAmplitudeEvents(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualExporterAmplitudeLaneQueueAge(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_amplitude_lane_queue_age",
-		Description: "How long the first event of a lane has waited since it was observed; 0 where none waits. [Alpha]",
+		Description: "How long the first event of a lane has waited since it was observed; 0 if none waits. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
@@ -84,7 +84,7 @@ func AssertEqualExporterAmplitudeLaneQueueAge(t *testing.T, tt *componenttest.Te
 func AssertEqualExporterAmplitudeRequestDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_amplitude_request_duration",
-		Description: "How long requests took until their answer was there, or until they failed. [Alpha]",
+		Description: "How long requests took until the answer arrived or they failed. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -99,7 +99,7 @@ func AssertEqualExporterAmplitudeRequestDuration(t *testing.T, tt *componenttest
 func AssertEqualExporterAmplitudeRequests(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_amplitude_requests",
-		Description: "Requests to Amplitude, by their answer. [Alpha]",
+		Description: "Requests to Amplitude, by what their answer means. [Alpha]",
 		Unit:        "{requests}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter
+
+import (
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/layout"
+)
+
+// TestMetadataListsAllLabels compares metadata.yaml, from which the documentation is generated, with what can be emitted.
+func TestMetadataListsAllLabels(t *testing.T) {
+	text, err := os.ReadFile("metadata.yaml")
+	require.NoError(t, err)
+	var metadata struct {
+		Attributes map[string]struct{ Enum []string }
+	}
+	require.NoError(t, yaml.Unmarshal(text, &metadata))
+
+	reasons := []string{reasonNone.String(), reasonNotAnEvent.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String()}
+	for _, fault := range []amplitude.IDFault{{}, {Refused: 1}, {TooShort: 1}} {
+		reasons = append(reasons, fault.DropReason())
+	}
+	for u := range layout.UntouchedReasons {
+		reasons = append(reasons, layout.Untouched(u).String())
+	}
+	for r := 1; r < amplitude.Reasons; r++ {
+		reasons = append(reasons, amplitude.Reason(r).String())
+	}
+	changes := []string{reasonRefusedID.String(), reasonIDTooShort.String()}
+	for c := range amplitude.Changes {
+		changes = append(changes, amplitude.Change(c).String())
+	}
+	var requestOutcomes []string
+	for o := amplitude.Outcome(0); o.String() != "unknown"; o++ {
+		requestOutcomes = append(requestOutcomes, o.String())
+	}
+	for name, emitted := range map[string][]string{
+		"outcome":         outcomeTexts[:],
+		"reason":          reasons,
+		"change":          changes,
+		"request_outcome": requestOutcomes,
+		"status_class":    statusClasses[:],
+	} {
+		assert.ElementsMatch(t, metadata.Attributes[name].Enum, emitted, name)
+	}
+
+	all := slices.Compact(slices.Sorted(slices.Values(append(reasons, changes...))))
+	assert.ElementsMatch(t, all, reasonTexts[:])
+	for _, text := range all {
+		assert.Equal(t, text, reasonOf(text).String())
+	}
+	assert.Equal(t, "filtered", outcomeFiltered.String(), "the last one")
+	assert.Equal(t, "id_too_short", reasonIDTooShort.String(), "the last one")
+}
