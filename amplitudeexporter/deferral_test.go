@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
@@ -36,20 +37,20 @@ func (h handled) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // onDisk has an exporter without queue of its own defer events to a disk.
 func onDisk(c *Config) {
-	c.QueueConfig.Get().StorageID = &diskID
+	c.QueueConfig.Get().StorageID = &storagetest.ID
 }
 
-func hostOf(d *disk) component.Host {
-	return diskHost{Host: componenttest.NewNopHost(), disk: d}
+func hostOf(d *storagetest.Disk) component.Host {
+	return storagetest.HostWith(componenttest.NewNopHost(), d)
 }
 
-func startDeferring(t *testing.T, d *disk, server *amplitudetest.Server) *pushed {
+func startDeferring(t *testing.T, d *storagetest.Disk, server *amplitudetest.Server) *pushed {
 	t.Helper()
 	return startHandled(t, hostOf(d), server, onDisk)
 }
 
 // startThrottled is startDeferring with a server that throttles a user once, after that user's first event.
-func startThrottled(t *testing.T, d *disk) *pushed {
+func startThrottled(t *testing.T, d *storagetest.Disk) *pushed {
 	t.Helper()
 	server := amplitudetest.New()
 	server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
@@ -96,9 +97,9 @@ func numbersOf(server *amplitudetest.Server, user string) string {
 }
 
 // stored are how many values a disk holds of deferred events.
-func stored(d *disk) int {
+func stored(d *storagetest.Disk) int {
 	chunks := 0
-	for key, value := range d.last() {
+	for key, value := range d.State() {
 		if strings.HasPrefix(key, storageName) && len(value) > 0 {
 			chunks++
 		}
@@ -110,7 +111,7 @@ func TestOthersDoNotWaitForAThrottledUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New()
 		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
-		d := newDisk(map[string][]byte{})
+		d := storagetest.NewDisk(nil)
 		p := startDeferring(t, d, server)
 		began := time.Now()
 		require.NoError(t, p.push(t.Context(), logsOf(eventOf("quiet", 0), eventOf("busy-1", 0), `no event`, eventOf("busy-1", 1))))
@@ -138,7 +139,7 @@ func TestDeferredEventsAreNotOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New()
 		server.Restrict(amplitudetest.ThrottledDevice, 1, "device-1")
-		p := startDeferring(t, newDisk(map[string][]byte{}), server)
+		p := startDeferring(t, storagetest.NewDisk(nil), server)
 		of := func(number int, user, device string) string {
 			return fmt.Sprintf(`{"event":"%d","userId":%q,"anonymousId":%q,"messageId":"%d"}`, number, user, device, number)
 		}
@@ -160,7 +161,7 @@ func TestDeferredEventsAreNotOvertaken(t *testing.T) {
 func TestABusyUserIsSentAtAmplitudesRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New(amplitudetest.WithRateLimit(amplitudetest.RateLimit{Window: 30 * time.Second}))
-		d := newDisk(map[string][]byte{})
+		d := storagetest.NewDisk(nil)
 		p := startDeferring(t, d, server)
 		const batches, perBatch = 20, 200
 		for batch := range batches {
@@ -186,7 +187,7 @@ func TestABusyUserIsSentAtAmplitudesRate(t *testing.T) {
 
 func TestDeferredEventsAreTriedAgainAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := startThrottled(t, newDisk(map[string][]byte{}))
+		p := startThrottled(t, storagetest.NewDisk(nil))
 		p.server.AnswerAll(unavailable)
 		time.Sleep(time.Minute)
 		require.Error(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))), "what fails is not deferred")
@@ -202,7 +203,7 @@ func TestDeferredEventsComeAgainAfterAStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New()
 		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
-		d := newDisk(map[string][]byte{})
+		d := storagetest.NewDisk(nil)
 		p := startDeferring(t, d, server)
 		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0), eventOf("busy-1", 1))))
 		p.stop(t)
@@ -220,17 +221,17 @@ func TestDeferredEventsComeAgainAfterAStop(t *testing.T) {
 func TestACrashKeepsDeferredEvents(t *testing.T) {
 	server := amplitudetest.Start(t)
 	server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "user-17")
-	d := newDisk(map[string][]byte{})
+	d := storagetest.NewDisk(nil)
 	e := startOnDisk(t, server, d)
 	fill(t, e)
-	accepted := len(d.history()) - 1
+	accepted := len(d.History()) - 1
 	require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Requests > 0 }))
 	require.NoError(t, e.Shutdown(t.Context()))
 	require.Positive(t, stored(d))
 
-	for _, state := range d.history()[accepted:] {
+	for _, state := range d.History()[accepted:] {
 		back := amplitudetest.Start(t)
-		e := startOnDisk(t, back, newDisk(state))
+		e := startOnDisk(t, back, storagetest.NewDisk(state))
 		assertAllInOrder(t, back)
 		require.NoError(t, e.Shutdown(t.Context()))
 	}
@@ -245,9 +246,9 @@ func TestWhatCannotBeDeferredWaitsInTheQueue(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := amplitudetest.New()
 				server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "busy-1")
-				d := newDisk(map[string][]byte{})
+				d := storagetest.NewDisk(nil)
 				p := startDeferring(t, d, server)
-				d.fails = fails
+				d.FailIf(fails)
 				var texts []string
 				for i := range maxDeferred + 1 {
 					texts = append(texts, eventOf("busy-1", i))
@@ -261,7 +262,7 @@ func TestWhatCannotBeDeferredWaitsInTheQueue(t *testing.T) {
 				p.assertDeferred(t, 0)
 				assert.Zero(t, stored(d))
 				server.LiftAll()
-				d.fails = nil
+				d.Fail(false)
 				time.Sleep(30 * time.Second)
 				require.NoError(t, p.push(t.Context(), logs), "of what is left there is room")
 				time.Sleep(time.Hour)
@@ -277,7 +278,7 @@ func TestADeferredUpdateIsNewerThanALaterOneThatIsOlder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New()
 		server.Restrict(amplitudetest.ThrottledUser, 1, "user-1")
-		p := startDeferring(t, newDisk(map[string][]byte{}), server)
+		p := startDeferring(t, storagetest.NewDisk(nil), server)
 		// The test's own time begins before that of its events.
 		time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
 		require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "first", 10), update("user-1", "a", "second", 20))))
@@ -302,7 +303,7 @@ func TestOthersDoNotHasten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := startThrottled(t, newDisk(map[string][]byte{}))
+				p := startThrottled(t, storagetest.NewDisk(nil))
 				p.server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
 					return answer, r.Events[0].UserID == "busy-1"
 				})
@@ -325,7 +326,7 @@ func TestAStopLeavesOnlyWhatIsLeft(t *testing.T) {
 		server := amplitudetest.New()
 		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
 		server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "stuck")
-		d := newDisk(map[string][]byte{})
+		d := storagetest.NewDisk(nil)
 		p := startDeferring(t, d, server)
 		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 0), eventOf("stuck", 0), eventOf("stuck", 1), eventOf("stuck", 2))))
 		time.Sleep(2 * time.Minute)
@@ -346,7 +347,7 @@ func TestAStopLeavesOnlyWhatIsLeft(t *testing.T) {
 // TestTheTimerComesBack where it found a batch under way that had scheduled already.
 func TestTheTimerComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := startThrottled(t, newDisk(map[string][]byte{}))
+		p := startThrottled(t, storagetest.NewDisk(nil))
 		require.True(t, p.semaphore.TryAcquire(1))
 		time.Sleep(31 * time.Second)
 		p.semaphore.Release(1)
@@ -361,10 +362,10 @@ func TestTheTimerComesBack(t *testing.T) {
 func TestAStartFailsWithoutTheStorage(t *testing.T) {
 	for _, key := range []string{"deferred/chunks", "deferred/chunk-0"} {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDisk(map[string][]byte{})
+			d := storagetest.NewDisk(nil)
 			p := startThrottled(t, d)
 			p.stop(t)
-			d.fails = func(failing string) bool { return failing == key }
+			d.FailIf(func(failing string) bool { return failing == key })
 			p = newPushed(t, p.server, onDisk)
 			require.ErrorContains(t, p.start(t.Context(), hostOf(d)), "the disk fails")
 			p.stop(t)
@@ -375,17 +376,17 @@ func TestAStartFailsWithoutTheStorage(t *testing.T) {
 // TestUnreadableDeferredEventsStay: what cannot be read is told of, and not removed.
 func TestUnreadableDeferredEventsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk(map[string][]byte{})
+		d := storagetest.NewDisk(nil)
 		p := startThrottled(t, d)
 		p.stop(t)
-		state := d.last()
+		state := d.State()
 		state["deferred/chunk-0"] = []byte("\xff")
-		d = newDisk(state)
+		d = storagetest.NewDisk(state)
 		p = startDeferring(t, d, p.server)
 		assert.Len(t, p.logs.FilterMessageSnippet("cannot be read").All(), 1)
 		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))))
 		assert.Equal(t, "1", numbersOf(p.server, "busy-1"))
-		assert.Contains(t, d.last(), "deferred/chunk-0")
+		assert.Contains(t, d.State(), "deferred/chunk-0")
 		p.stop(t)
 	})
 }

@@ -3,7 +3,6 @@
 package deferred
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -12,64 +11,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
 )
 
-// client is a storage in memory.
-type client struct {
-	values map[string][]byte
-	broken error
-}
-
-func newClient() *client {
-	return &client{values: map[string][]byte{}}
-}
-
-func (c *client) Get(ctx context.Context, key string) ([]byte, error) {
-	get := storage.GetOperation(key)
-	err := c.Batch(ctx, get)
-	return get.Value, err
-}
-
-func (c *client) Set(ctx context.Context, key string, value []byte) error {
-	return c.Batch(ctx, storage.SetOperation(key, value))
-}
-
-func (c *client) Delete(ctx context.Context, key string) error {
-	return c.Batch(ctx, storage.DeleteOperation(key))
-}
-
-func (c *client) Batch(_ context.Context, operations ...*storage.Operation) error {
-	if c.broken != nil {
-		return c.broken
-	}
-	for _, operation := range operations {
-		switch operation.Type {
-		case storage.Get:
-			operation.Value = c.values[operation.Key]
-		case storage.Set:
-			c.values[operation.Key] = operation.Value
-		case storage.Delete:
-			delete(c.values, operation.Key)
-		}
-	}
-	return nil
-}
-
-func (c *client) Close(context.Context) error { return nil }
-
-func open(t *testing.T, c *client) *Store {
+func open(t *testing.T, d *storagetest.Disk) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), c)
+	s, err := Open(t.Context(), d.Client("x"))
 	require.NoError(t, err)
 	return s
 }
 
 // loaded are the EventNames that a new store finds, by chunk, each record taken for an event.
-func loaded(t *testing.T, c *client) (*Store, []string) {
+func loaded(t *testing.T, d *storagetest.Disk) (*Store, []string) {
 	t.Helper()
-	s := open(t, c)
+	s := open(t, d)
 	var chunks []string
 	unreadable, err := s.Load(t.Context(), func(_ uint64, records plog.Logs) int {
 		chunks = append(chunks, strings.Join(namesOf(records), " "))
@@ -103,96 +60,96 @@ func add(t *testing.T, s *Store, names ...string) []Place {
 }
 
 func TestChunksComeBackInOrderUntilTheirEventsAreDone(t *testing.T) {
-	c := newClient()
-	s := open(t, c)
+	d := storagetest.NewDisk(nil)
+	s := open(t, d)
 	a, b := add(t, s, "a1", "a2", "a3"), add(t, s, "b")
 	require.NoError(t, s.Forget(t.Context(), a[:1]))
-	_, chunks := loaded(t, c)
+	_, chunks := loaded(t, d)
 	assert.Equal(t, []string{"a1 a2 a3", "b"}, chunks, "not worth while")
 
 	require.NoError(t, s.Forget(t.Context(), a[1:2]))
-	_, chunks = loaded(t, c)
+	_, chunks = loaded(t, d)
 	assert.Equal(t, []string{"a3", "b"}, chunks, "what is done is not kept for long")
 
 	require.NoError(t, s.Add(t.Context(), plog.NewLogs(), append(a[2:], b...)))
-	_, chunks = loaded(t, c)
+	_, chunks = loaded(t, d)
 	assert.Empty(t, strings.Join(chunks, ""))
 	require.NoError(t, s.Forget(t.Context(), nil))
-	assert.Equal(t, []string{numbersKey}, slices.Collect(maps.Keys(c.values)), "nothing is left behind")
+	assert.Equal(t, []string{"x/" + numbersKey}, slices.Collect(maps.Keys(d.State())), "nothing is left behind")
 }
 
 // TestAStopLeavesWhatIsLeft: what was sent does not come again after a stop, as it may after a crash.
 func TestAStopLeavesWhatIsLeft(t *testing.T) {
-	c := newClient()
-	s := open(t, c)
+	d := storagetest.NewDisk(nil)
+	s := open(t, d)
 	a, b := add(t, s, "a1", "a2", "a3", "a4", "a5"), add(t, s, "b1", "b2")
 	require.NoError(t, s.Forget(t.Context(), []Place{a[1], a[3], a[4]}))
 	require.NoError(t, s.Forget(t.Context(), a[:1]))
-	c.broken = errors.New("full")
+	d.Fail(true)
 	require.Error(t, s.Forget(t.Context(), b[:1]))
-	c.broken = nil
+	d.Fail(false)
 	require.NoError(t, s.Close(t.Context()))
-	_, chunks := loaded(t, c)
+	_, chunks := loaded(t, d)
 	assert.Equal(t, []string{"a3", "b2"}, chunks)
 }
 
 // TestChunksOfOtherRecordsStayWhole: where the configuration has changed, a record may be several events or none.
 func TestChunksOfOtherRecordsStayWhole(t *testing.T) {
-	c := newClient()
-	add(t, open(t, c), "several", "none")
-	s := open(t, c)
+	d := storagetest.NewDisk(nil)
+	add(t, open(t, d), "several", "none")
+	s := open(t, d)
 	_, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 3 })
 	require.NoError(t, err)
 	require.NoError(t, s.Forget(t.Context(), []Place{{Event: 0}, {Event: 2}}))
 	require.NoError(t, s.Close(t.Context()))
-	_, chunks := loaded(t, c)
+	_, chunks := loaded(t, d)
 	assert.Equal(t, []string{"several none"}, chunks)
 }
 
 func TestAChunkWithoutEventsIsForgotten(t *testing.T) {
-	c := newClient()
-	add(t, open(t, c), "no event any more")
-	s := open(t, c)
+	d := storagetest.NewDisk(nil)
+	add(t, open(t, d), "no event any more")
+	s := open(t, d)
 	_, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 0 })
 	require.NoError(t, err)
 	require.NoError(t, s.Forget(t.Context(), nil))
-	_, chunks := loaded(t, c)
+	_, chunks := loaded(t, d)
 	assert.Empty(t, chunks)
 }
 
 func TestABrokenStorageAddsNothingAndIsTriedAgain(t *testing.T) {
-	c := newClient()
-	s := open(t, c)
+	d := storagetest.NewDisk(nil)
+	s := open(t, d)
 	a, b := add(t, s, "a"), add(t, s, "b1", "b2", "b3")
-	other := open(t, c)
-	c.broken = errors.New("full")
+	other := open(t, d)
+	d.Fail(true)
 	done := []Place{a[0], b[0], b[1]}
-	require.ErrorIs(t, s.Add(t.Context(), plog.NewLogs(), done), c.broken)
-	require.ErrorIs(t, s.Forget(t.Context(), done), c.broken)
+	require.ErrorIs(t, s.Add(t.Context(), plog.NewLogs(), done), storagetest.ErrFails)
+	require.ErrorIs(t, s.Forget(t.Context(), done), storagetest.ErrFails)
 	_, err := other.Load(t.Context(), nil)
-	require.ErrorIs(t, err, c.broken, "what is not read is not overtaken")
-	_, err = Open(t.Context(), c)
-	require.ErrorIs(t, err, c.broken)
+	require.ErrorIs(t, err, storagetest.ErrFails, "what is not read is not overtaken")
+	_, err = Open(t.Context(), d.Client("x"))
+	require.ErrorIs(t, err, storagetest.ErrFails)
 
-	c.broken = nil
+	d.Fail(false)
 	require.NoError(t, s.Forget(t.Context(), nil))
-	_, chunks := loaded(t, c)
+	_, chunks := loaded(t, d)
 	assert.Equal(t, []string{"b3"}, chunks, "what is told of twice is done once")
 }
 
 func TestAnUnreadableChunkStays(t *testing.T) {
-	c := newClient()
-	s := open(t, c)
+	d := storagetest.NewDisk(nil)
+	s := open(t, d)
 	add(t, s, "a")
 	add(t, s, "b")
-	c.values[chunkKey(0)] = []byte("\xff")
-	s = open(t, c)
+	require.NoError(t, d.Client("x").Set(t.Context(), chunkKey(0), []byte("\xff")))
+	s = open(t, d)
 	unreadable, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 1 })
 	require.NoError(t, err)
 	require.ErrorContains(t, unreadable, chunkKey(0))
 	require.NoError(t, s.Forget(t.Context(), []Place{{Chunk: 1}}))
 	require.NoError(t, s.Close(t.Context()))
-	assert.Contains(t, c.values, chunkKey(0))
-	assert.NotContains(t, c.values, chunkKey(1))
+	assert.Contains(t, d.State(), "x/"+chunkKey(0))
+	assert.NotContains(t, d.State(), "x/"+chunkKey(1))
 	assert.Positive(t, s.Next())
 }
