@@ -12,44 +12,31 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/configtest"
 )
 
-// ours is the component in a configuration.
+// ours selects the exporter in a collector's configuration.
 var ours = configtest.Component{Section: "exporters", Type: metadata.Type.String()}
 
-// beyondSchema are the badConfigs that the schema cannot know to be bad, or leaves to those who wrote the keys.
+// beyondSchema names the badConfigs whose faults the schema can't express, or leaves to the owners of the keys.
 var beyondSchema = []string{"nobody", "unknown in tls"}
 
 func TestSchemaRefusesBadConfigs(t *testing.T) {
-	schema := configtest.Schema(t, "config.schema.json")
+	configs := map[string]configtest.BadConfig{}
 	for name, bad := range badConfigs {
-		t.Run(name, func(t *testing.T) {
-			err := schema.Validate(configtest.Parse(t, bad.yaml))
-			if slices.Contains(beyondSchema, name) {
-				assert.NoError(t, err)
-			} else {
-				assert.Error(t, err)
-			}
-		})
+		configs[name] = configtest.BadConfig{YAML: bad.yaml, BeyondSchema: slices.Contains(beyondSchema, name)}
 	}
+	configtest.CheckBadConfigs(t, configs)
 }
 
-// TestSchemaAcceptsShippedConfigs covers every configuration that users are shown, but those shown for their faults.
 func TestSchemaAcceptsShippedConfigs(t *testing.T) {
-	schema := configtest.Schema(t, "config.schema.json")
-	shipped := ours.Shipped(t)
-	assert.Greater(t, len(shipped), 3)
-	for place, config := range shipped {
-		assert.NoError(t, schema.Validate(config), place)
-	}
+	ours.CheckShipped(t)
 }
 
 func TestSchemaAcceptsGoodConfigs(t *testing.T) {
-	schema := configtest.Schema(t, "config.schema.json")
+	schema := configtest.Schema(t, configtest.SchemaFile)
 	for _, text := range []string{
 		`{api_key: k, endpoint: "http://127.0.0.1:8089/2/httpapi"}`,
 		`{api_key: k, endpoint: "http://[::1]/x"}`,
@@ -70,9 +57,9 @@ func TestSchemaAcceptsGoodConfigs(t *testing.T) {
 	}
 }
 
-// TestSchemaHasEveryKey compares it with the keys that the exporter says it has.
+// TestSchemaHasEveryKey compares the schema with the keys that the error about an unknown key lists.
 func TestSchemaHasEveryKey(t *testing.T) {
-	text, err := os.ReadFile("config.schema.json")
+	text, err := os.ReadFile(configtest.SchemaFile)
 	require.NoError(t, err)
 	type object struct {
 		Properties map[string]json.RawMessage
@@ -101,14 +88,8 @@ func TestSchemaHasEveryKey(t *testing.T) {
 }
 
 func TestREADMEShowsGoodConfigs(t *testing.T) {
-	schema := configtest.Schema(t, "config.schema.json")
-	shown := ours.InMarkdown(t, "README.md")
-	assert.NotEmpty(t, shown)
-	for place, config := range shown {
-		require.NoError(t, schema.Validate(config), place)
-		text, err := yaml.Marshal(config)
-		require.NoError(t, err)
-		_, err = load(t, string(text))
-		assert.NoError(t, err, place)
-	}
+	ours.CheckMarkdown(t, func(text string) error {
+		_, err := load(t, text)
+		return err
+	}, "README.md")
 }

@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/configtest"
@@ -59,11 +58,11 @@ func TestLoadConfig(t *testing.T) {
 	}
 }
 
-// badConfigs are configurations with what the message about each must say: the key, the value, what is allowed.
+// badConfigs are configurations that are refused, with parts of the error: the key, the value, what is allowed.
 var badConfigs = map[string]struct {
 	yaml string
 	says []string
-	// beyondSchema says that the schema cannot know.
+	// beyondSchema is set if the schema can't express the fault.
 	beyondSchema bool
 }{
 	"unknown key":            {yaml: `evnt_types: {a: b}`, says: []string{"evnt_types: map[a:b]: no such key; allowed: estimate, event_types,"}},
@@ -136,7 +135,7 @@ func TestBadConfigs(t *testing.T) {
 	}
 }
 
-// load reads a configuration as the collector does.
+// load reads and validates a configuration as the collector does.
 func load(t *testing.T, text string) error {
 	t.Helper()
 	retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
@@ -151,50 +150,28 @@ func load(t *testing.T, text string) error {
 }
 
 func TestSchemaRefusesBadConfigs(t *testing.T) {
-	schema := configtest.Schema(t, "config.schema.json")
+	configs := map[string]configtest.BadConfig{}
 	for name, bad := range badConfigs {
-		t.Run(name, func(t *testing.T) {
-			err := schema.Validate(configtest.Parse(t, bad.yaml))
-			if bad.beyondSchema {
-				assert.NoError(t, err)
-			} else {
-				assert.Error(t, err)
-			}
-		})
+		configs[name] = configtest.BadConfig{YAML: bad.yaml, BeyondSchema: bad.beyondSchema}
 	}
+	configtest.CheckBadConfigs(t, configs)
 }
 
 func TestSchemaListsThePresets(t *testing.T) {
-	schema := configtest.Schema(t, "config.schema.json")
+	schema := configtest.Schema(t, configtest.SchemaFile)
 	for _, preset := range layout.Presets() {
 		entry := map[string]any{"preset": preset, "properties": []any{"event"}, "user_id": []any{}}
 		assert.NoError(t, schema.Validate(map[string]any{"layouts": []any{entry}}))
 	}
 }
 
-// ours is the component in a configuration.
+// ours selects the processor in a collector's configuration.
 var ours = configtest.Component{Section: "processors", Type: metadata.Type.String()}
 
-// TestSchemaAcceptsShippedConfigs covers every configuration that users are shown, but those shown for their faults.
 func TestSchemaAcceptsShippedConfigs(t *testing.T) {
-	schema := configtest.Schema(t, "config.schema.json")
-	shipped := ours.Shipped(t)
-	assert.Greater(t, len(shipped), 3)
-	for place, config := range shipped {
-		assert.NoError(t, schema.Validate(config), place)
-	}
+	ours.CheckShipped(t)
 }
 
 func TestREADMEsShowGoodConfigs(t *testing.T) {
-	schema := configtest.Schema(t, "config.schema.json")
-	for _, readme := range []string{"README.md", filepath.Join("..", "README.md")} {
-		shown := ours.InMarkdown(t, readme)
-		assert.NotEmpty(t, shown, readme)
-		for place, config := range shown {
-			require.NoError(t, schema.Validate(config), place)
-			text, err := yaml.Marshal(config)
-			require.NoError(t, err)
-			assert.NoError(t, load(t, string(text)), place)
-		}
-	}
+	ours.CheckMarkdown(t, func(text string) error { return load(t, text) }, "README.md", filepath.Join("..", "README.md"))
 }

@@ -15,7 +15,7 @@ import (
 
 var ours = Component{Section: "exporters", Type: "ours"}
 
-// folder makes a folder of files.
+// folder writes files to a new folder.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -27,7 +27,7 @@ func folder(t *testing.T, files map[string]string) string {
 	return root
 }
 
-// places are where configurations stand, without the folder.
+// places returns the keys of the configurations without the folder.
 func places(root string, found Configs) []string {
 	var relative []string
 	for _, place := range slices.Sorted(maps.Keys(found)) {

@@ -6,46 +6,25 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"go.yaml.in/yaml/v3"
 )
 
-// Schema reads the schema of a component's configuration.
-func Schema(tb testing.TB, path string) *jsonschema.Schema {
-	tb.Helper()
-	schema, err := jsonschema.NewCompiler().Compile(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return schema
-}
-
-// Parse reads a configuration as a schema wants it.
-func Parse(tb testing.TB, text string) any {
-	tb.Helper()
-	var config any
-	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
-		tb.Fatalf("%v in:\n%s", err, text)
-	}
-	return config
-}
-
-// Component is what to look for: a type of component in one section of a collector's configuration.
+// Component selects the configurations of a type of component, such as "amplitude", in a section of the collector's
+// configuration, such as "exporters".
 type Component struct {
 	Section, Type string
 }
 
-// Configs are configurations of a component, by where they stand.
+// Configs are configurations of a component. The keys name the file, the block in it if there are several, and the
+// component's id.
 type Configs map[string]any
 
-// InFile returns the component's configurations in a file that has component ids at its top, as confmaptest reads it.
+// InFile returns the component's configurations in a file whose top-level keys are component ids, as confmaptest reads
+// it.
 func (c Component) InFile(tb testing.TB, path string) Configs {
 	tb.Helper()
 	found := Configs{}
@@ -53,8 +32,8 @@ func (c Component) InFile(tb testing.TB, path string) Configs {
 	return found
 }
 
-// InFolder returns the component's configurations in all collector configurations of a folder and those in it, but for
-// folders of those that are shown for their faults.
+// InFolder returns the component's configurations in all collector configurations below a folder. It skips folders named
+// "invalid", whose configurations show faults.
 func (c Component) InFolder(tb testing.TB, folder string) Configs {
 	tb.Helper()
 	found := Configs{}
@@ -73,16 +52,6 @@ func (c Component) InFolder(tb testing.TB, folder string) Configs {
 	return found
 }
 
-// Shipped returns the component's configurations in the repository's testdata and examples and in the component's
-// testdata. The current folder must be the component's.
-func (c Component) Shipped(tb testing.TB) Configs {
-	tb.Helper()
-	shipped := c.InFolder(tb, filepath.Join("..", "testdata"))
-	maps.Copy(shipped, c.InFolder(tb, filepath.Join("..", "examples")))
-	maps.Copy(shipped, c.InFile(tb, filepath.Join("testdata", "config.yaml")))
-	return shipped
-}
-
 var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?\n)```")
 
 // YAMLBlocks returns the blocks of YAML in a Markdown file.
@@ -95,7 +64,7 @@ func YAMLBlocks(tb testing.TB, path string) []string {
 	return blocks
 }
 
-// InMarkdown returns the component's configurations in the blocks of YAML of a Markdown file, be a block a whole
+// InMarkdown returns the component's configurations in the YAML blocks of a Markdown file. A block may be a whole
 // configuration or the section alone.
 func (c Component) InMarkdown(tb testing.TB, path string) Configs {
 	tb.Helper()
@@ -112,7 +81,7 @@ func (found Configs) addSection(c Component, place string, collector any) {
 }
 
 func (found Configs) add(c Component, place string, components any) {
-	// A section that is no map is that of a builder's manifest.
+	// In a builder manifest the section is a list, and is ignored.
 	byID, _ := components.(map[string]any)
 	for id, config := range byID {
 		if id == c.Type || strings.HasPrefix(id, c.Type+"/") {
