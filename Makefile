@@ -5,32 +5,32 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-# A go.work in a folder above would forbid -modfile.
+# -modfile is an error if a parent folder has a go.work.
 export GOWORK := off
 
-# Go's build cache keeps what a tool was built to; nothing is installed.
+# Tools are built on first use and kept in Go's build cache. Nothing is installed.
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
-# Folders of the modules that hold our code: this one and what must not be in its dependencies.
+# The modules with our code: the root, and those whose dependencies the root must not have.
 MODULES := . $(patsubst %/go.mod,%,$(filter-out internal/tools/go.mod,$(wildcard internal/*/go.mod)))
 
-# Without VCS stamps a commit does not link the collector again; -mod=mod lets it follow a new import of ours.
+# Without VCS stamps, a commit doesn't relink the collector. -mod=mod picks up new imports in our code.
 BUILD := -mod=mod -trimpath -buildvcs=false -ldflags='-s -w'
 
 FUZZTIME ?= 20s
-# Percent of statements. Not counted: what mdatagen writes, and packages that only tests import.
+# Percentage of statements, without generated code and the packages that only tests import.
 COVER_MIN := 90
 COVER_SKIP := /generated_|/internal/[a-z]*test/
 
 .PHONY: run
-run: collector ## Build the collector, run it on testdata/demo, show what it did
+run: collector ## Run the collector on testdata/demo and show each event before and after
 	@go run ./internal/demo
 
 .PHONY: run-bridge
-run-bridge: collector ## Send the same to a fake Amplitude, show what it then knows of each user
+run-bridge: collector ## Send the same events to a fake Amplitude and show what it knows about each user
 	@go run ./internal/demo -bridge
 
 .PHONY: collector
-collector: _build/go.mod ## Build _build/otelcol-impression (minutes the first time, seconds after)
+collector: _build/go.mod ## Build _build/otelcol-impression (takes minutes the first time, then seconds)
 	@echo 'building _build/otelcol-impression'
 	@CGO_ENABLED=0 go build -C _build $(BUILD) -o otelcol-impression .
 
@@ -39,7 +39,7 @@ collector-ottl: _build/ottl/go.mod
 	@echo 'building _build/otelcol-impression-ottl'
 	@CGO_ENABLED=0 go build -C _build/ottl $(BUILD) -o ../otelcol-impression-ottl .
 
-# A distribution's sources change with its manifest and our dependencies only; `go build` sees every other change.
+# The generated sources depend only on the manifest and our dependencies. `go build` notices every other change.
 _build/go.mod: builder-config.yaml go.mod internal/tools/go.mod
 _build/ottl/go.mod: testdata/builder-ottl.yaml go.mod internal/tools/go.mod
 _build/go.mod _build/ottl/go.mod:
@@ -48,7 +48,7 @@ _build/go.mod _build/ottl/go.mod:
 	@$(TOOL) builder --config $< --skip-compilation 2>$(@D)/ocb.log || { cat $(@D)/ocb.log >&2; exit 1; }
 
 .PHONY: test
-test: collector collector-ottl ## Run all tests with the race detector; fail where coverage is too low
+test: collector collector-ottl ## Run all tests with the race detector; fail if coverage is too low
 	@for module in $(MODULES); do \
 		[ $$module = . ] && cover='$(COVER)' || cover=; \
 		go test -C $$module $(RACE) -shuffle=on $$cover ./...; \
@@ -56,29 +56,29 @@ test: collector collector-ottl ## Run all tests with the race detector; fail whe
 	@grep -vE '$(COVER_SKIP)' _build/coverage.all >_build/coverage.out
 	@go tool cover -func=_build/coverage.out | awk -v min=$(COVER_MIN) ' \
 		$$1 != "total:" { if ($$NF + 0 < min) low = low $$0 "\n"; next } \
-		{ print "coverage: " $$NF " of statements, at least " min "% wanted"; if ($$NF + 0 < min) { printf "%s", low; exit 1 } }'
+		{ print "coverage: " $$NF " of statements, minimum " min "%"; if ($$NF + 0 < min) { printf "%s", low; exit 1 } }'
 
-# Counted over both folders, whichever package's test gets there.
+# A statement counts as covered if any package's tests run it.
 test: COVER = -covermode=atomic -coverprofile=_build/coverage.all -coverpkg=./impressionprocessor/...,./amplitudeexporter/...,./internal/...
-# The race detector needs a C compiler; go turns cgo off where there is none.
+# The race detector needs a C compiler. Go disables cgo if there is none.
 test: RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 .PHONY: soak
-soak: collector ## Kill, fail and starve the collector for an hour; ARGS='-run TestSoak/kill' for one
+soak: collector ## Run the soak tests for about an hour: kills, errors, outages; ARGS='-run TestSoak/kill' runs one scenario
 	@go test ./internal/soak -count=1 -v -timeout=0 $(ARGS) -soak.long
 
 .PHONY: bench
-bench: ## Compare with OTTL, Amplitude's client and JSON libraries, print one table, fail where a bar is missed
+bench: ## Compare with OTTL, Amplitude's client and JSON libraries; fail if a target is missed
 	@go run -C internal/bench .
 
 .PHONY: fake-amplitude
-fake-amplitude: ## Serve Amplitude's ingestion APIs on loopback; on ^C, tell what it knows of each user
+fake-amplitude: ## Serve a fake Amplitude on loopback; Ctrl-C prints what it knows about each user
 	@mkdir -p _build
 	@go build -o _build/fake-amplitude ./internal/fakeamplitude
 	@exec _build/fake-amplitude $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz target for FUZZTIME (20s), one after the other
+fuzz: ## Run each fuzz target for FUZZTIME (default 20s)
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ { names[++n] = $$1 } $$1 == "ok" { for (i = 1; i <= n; i++) print $$2, names[i]; n = 0 }' | \
 	while read -r package name; do \
 		echo "$$name in $$package"; \
@@ -86,11 +86,11 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s), one after the other
 	done
 
 .PHONY: generate
-generate: ## Write what mdatagen makes of metadata.yaml
+generate: ## Regenerate code and documentation from metadata.yaml with mdatagen
 	@go generate ./...
 
 .PHONY: lint
-lint: ## Check format, lint and dead code, change nothing
+lint: ## Check formatting, lint and dead code without changing anything
 	@for module in $(MODULES); do \
 		cd $(CURDIR)/$$module; \
 		$(TOOL) golangci-lint fmt --diff; \
