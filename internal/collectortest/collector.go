@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package collectortest runs the collectors that `make` builds, for tests and for the demo.
+// Package collectortest runs the collectors that make builds, for tests and for the demo.
 package collectortest // import "github.com/impression-collector/impression-bridge/internal/collectortest"
 
 import (
@@ -16,18 +16,20 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// The collectors that `make collector` and `make collector-ottl` build.
+// The collectors that make collector and make collector-ottl build.
 const (
 	Default = "otelcol-impression"
 	OTTL    = "otelcol-impression-ottl"
 )
 
-// patience bounds every wait. A collector is ready in a fraction of a second; a busy machine may need longer.
-const patience = time.Minute
+// maxWait bounds every wait. A collector is ready in a fraction of a second, but a busy machine may need much longer.
+const maxWait = 2 * time.Minute
 
-// Root returns the folder of the repository, from the current folder upwards.
+// Root returns the repository folder that contains the current folder.
 func Root() (string, error) {
 	at, err := os.Getwd()
 	if err != nil {
@@ -38,13 +40,13 @@ func Root() (string, error) {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
-			return "", errors.New("not inside the repository: no builder-config.yaml here or above")
+			return "", errors.New("not inside the repository: neither this folder nor any parent has a builder-config.yaml")
 		}
 		at = filepath.Dir(at)
 	}
 }
 
-// binary returns the path of a built collector. Looking at it also makes it an input of the test, for Go's test cache.
+// binary returns the path of a built collector. Its os.Stat also tells Go's test cache that the test depends on the file.
 func binary(name string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -61,8 +63,8 @@ func binary(name string) (string, error) {
 	return path, nil
 }
 
-// Run runs a subcommand of a collector to its end and returns what it printed. The error is of type *exec.ExitError
-// where it ran but failed.
+// Run runs a collector with the arguments until it exits, and returns its output. The error is an *exec.ExitError if it
+// ran but failed.
 func Run(ctx context.Context, name string, args ...string) (string, error) {
 	path, err := binary(name)
 	if err != nil {
@@ -74,10 +76,10 @@ func Run(ctx context.Context, name string, args ...string) (string, error) {
 
 // Collector is a running collector.
 type Collector struct {
-	// OTLPEndpoint is the free host and port that its configuration has as ${env:OTLP_ENDPOINT}.
+	// OTLPEndpoint is a free host and port, which the configuration refers to as ${env:OTLP_ENDPOINT}.
 	OTLPEndpoint string
 
-	// HealthEndpoint is that which it has as ${env:HEALTH_ENDPOINT}.
+	// HealthEndpoint is another, for ${env:HEALTH_ENDPOINT}.
 	HealthEndpoint string
 
 	path               string
@@ -85,19 +87,20 @@ type Collector struct {
 
 	command *exec.Cmd
 	logs    syncBuffer
-	// exited is closed when the process has ended, with exit.
-	exited chan struct{}
-	exit   error
+	// exited is closed after the process has exited and exitErr is set.
+	exited  chan struct{}
+	exitErr error
 }
 
-// Start starts a collector and waits until all its pipelines run. Its configuration has the variables, each "NAME=value",
-// as ${env:NAME}, besides ${env:OTLP_ENDPOINT} and ${env:HEALTH_ENDPOINT}: the latter is to be the endpoint of its
-// health_check extension. ${env:METRICS_LEVEL} is none, for one that serves metrics has a fixed port for them.
+// Start starts a collector and waits until all its pipelines run. The variables, each "NAME=value", are environment
+// variables for the configuration, in addition to OTLP_ENDPOINT, HEALTH_ENDPOINT and METRICS_LEVEL. The configuration
+// must use ${env:HEALTH_ENDPOINT} as the endpoint of its health_check extension. METRICS_LEVEL is none, because
+// collectors with metrics would all listen on the same port.
 func Start(ctx context.Context, name, config string, variables ...string) (*Collector, error) {
 	return StartWithFlags(ctx, name, config, nil, variables...)
 }
 
-// StartWithFlags is Start with flags besides --config.
+// StartWithFlags is like Start, with flags in addition to --config.
 func StartWithFlags(ctx context.Context, name, config string, flags []string, variables ...string) (*Collector, error) {
 	path, err := binary(name)
 	if err != nil {
@@ -124,29 +127,29 @@ func StartWithFlags(ctx context.Context, name, config string, flags []string, va
 	return c, nil
 }
 
-// Restart starts a collector that has ended once more, with the same configuration, variables and endpoints, and waits
-// until all its pipelines run. Its logs go on.
+// Restart starts a collector that has exited again, with the same configuration, variables and endpoints, and waits until
+// all its pipelines run. New logs are appended to the old ones.
 func (c *Collector) Restart(ctx context.Context) error {
 	if err := c.Launch(ctx); err != nil {
 		return err
 	}
-	if err := c.WaitUntil(ctx, "ready", func() (bool, error) { return isHealthy(ctx, c.HealthEndpoint) }); err != nil {
+	if err := c.WaitUntil(ctx, "it to be ready", func() (bool, error) { return isHealthy(ctx, c.HealthEndpoint) }); err != nil {
 		return errors.Join(err, c.Kill())
 	}
 	return nil
 }
 
-// Launch is Restart without the wait.
+// Launch is like Restart but doesn't wait.
 func (c *Collector) Launch(ctx context.Context) error {
 	c.command = exec.CommandContext(ctx, c.path, c.flags...)
 	c.command.Env = c.environment
 	c.command.Stdout, c.command.Stderr = &c.logs, &c.logs
-	c.exited, c.exit = make(chan struct{}), nil
+	c.exited, c.exitErr = make(chan struct{}), nil
 	if err := c.command.Start(); err != nil {
 		return err
 	}
 	go func() {
-		c.exit = c.command.Wait()
+		c.exitErr = c.command.Wait()
 		close(c.exited)
 	}()
 	return nil
@@ -159,16 +162,15 @@ func isHealthy(ctx context.Context, endpoint string) (bool, error) {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		// It does not listen yet.
-		return false, nil //nolint:nilerr // as the comment says
+		return false, nil //nolint:nilerr // it doesn't listen yet
 	}
 	return response.StatusCode == http.StatusOK, response.Body.Close()
 }
 
-// WaitUntil waits until a condition holds, which is what it is for the collector to be in this state. It fails when the
-// condition does, when the collector ends, and when patience does; the error has the collector's logs.
-func (c *Collector) WaitUntil(ctx context.Context, state string, condition func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// WaitUntil waits until the condition holds. It fails if the condition returns an error, if the collector exits, or after
+// maxWait. The error says what it was waiting for and includes the collector's logs.
+func (c *Collector) WaitUntil(ctx context.Context, what string, condition func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -182,33 +184,46 @@ func (c *Collector) WaitUntil(ctx context.Context, state string, condition func(
 			case <-tick.C:
 				continue
 			case <-c.exited:
-				err = fmt.Errorf("it ended (%s)", c.command.ProcessState)
+				err = fmt.Errorf("it exited (%s)", c.command.ProcessState)
 			case <-ctx.Done():
 				err = ctx.Err()
 			}
 		}
-		return fmt.Errorf("the collector did not get %s: %w\n%s", state, err, c.Logs())
+		return fmt.Errorf("collector: waiting for %s: %w\n%s", what, err, c.Logs())
 	}
 }
 
-// Stop asks the collector to end, as an orchestrator does, and waits for it: what was accepted is processed first. It is
-// an error when the collector ends with another status than 0.
+// WaitForCounts waits until the counts of the fake Amplitude meet the condition.
+func (c *Collector) WaitForCounts(ctx context.Context, server *amplitudetest.Server, condition func(amplitudetest.Counts) bool) error {
+	var counts amplitudetest.Counts
+	err := c.WaitUntil(ctx, "requests to Amplitude", func() (bool, error) {
+		counts = server.Counts()
+		return condition(counts), nil
+	})
+	if err != nil {
+		return fmt.Errorf("after %+v: %w", counts, err)
+	}
+	return nil
+}
+
+// Stop sends the collector SIGTERM, as orchestrators do, and waits until it exits. A collector processes everything that
+// it has accepted first. Stop fails if the exit status isn't 0.
 func (c *Collector) Stop() error {
 	if err := c.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
 	case <-c.exited:
-	case <-time.After(patience):
-		return errors.Join(fmt.Errorf("the collector did not end in %s\n%s", patience, c.Logs()), c.Kill())
+	case <-time.After(maxWait):
+		return errors.Join(fmt.Errorf("the collector didn't exit within %s\n%s", maxWait, c.Logs()), c.Kill())
 	}
-	if c.exit != nil {
-		return fmt.Errorf("the collector ended badly: %w\n%s", c.exit, c.Logs())
+	if c.exitErr != nil {
+		return fmt.Errorf("the collector failed: %w\n%s", c.exitErr, c.Logs())
 	}
 	return nil
 }
 
-// Kill ends the collector at once, as by the system when memory runs out, and waits for it.
+// Kill sends the collector SIGKILL, as the system does when memory runs out, and waits until it has exited.
 func (c *Collector) Kill() error {
 	err := c.command.Process.Kill()
 	<-c.exited
@@ -218,7 +233,7 @@ func (c *Collector) Kill() error {
 	return err
 }
 
-// Run runs a subcommand of the same collector with the same variables, as the function Run does.
+// Run is like the function Run, for the same collector and with the same variables.
 func (c *Collector) Run(ctx context.Context, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, c.path, args...)
 	command.Env = c.environment
@@ -226,17 +241,17 @@ func (c *Collector) Run(ctx context.Context, args ...string) (string, error) {
 	return string(printed), err
 }
 
-// PID is the number of the process.
+// PID returns the process id.
 func (c *Collector) PID() int {
 	return c.command.Process.Pid
 }
 
-// Logs returns what the collector has printed so far.
+// Logs returns everything that the collector has printed so far.
 func (c *Collector) Logs() string {
 	return c.logs.String()
 }
 
-// syncBuffer is a buffer that one goroutine writes while others read.
+// syncBuffer is a buffer that is safe for concurrent use.
 type syncBuffer struct {
 	mutex  sync.Mutex
 	buffer bytes.Buffer
@@ -254,10 +269,11 @@ func (b *syncBuffer) String() string {
 	return b.buffer.String()
 }
 
-// given holds the endpoints that were given out. The system could name a port again before the collector listens on it.
-var given sync.Map
+// usedEndpoints holds the endpoints that FreeEndpoint has returned, because the system could pick the same port again
+// before the collector listens on it.
+var usedEndpoints sync.Map
 
-// FreeEndpoint returns a host and port on which nobody listens, another one at each call.
+// FreeEndpoint returns a host and port on which nothing listens. Each call returns a different one.
 func FreeEndpoint(ctx context.Context) (string, error) {
 	for {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -268,7 +284,7 @@ func FreeEndpoint(ctx context.Context) (string, error) {
 		if err := listener.Close(); err != nil {
 			return "", err
 		}
-		if _, before := given.LoadOrStore(endpoint, true); !before {
+		if _, used := usedEndpoints.LoadOrStore(endpoint, true); !used {
 			return endpoint, nil
 		}
 	}

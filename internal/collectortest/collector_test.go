@@ -25,16 +25,16 @@ func TestMissingCollectorNamesItsTarget(t *testing.T) {
 func TestOutsideTheRepository(t *testing.T) {
 	t.Chdir(t.TempDir())
 	_, err := Root()
-	require.ErrorContains(t, err, "no builder-config.yaml here or above")
+	require.ErrorContains(t, err, "not inside the repository")
 }
 
-// TestStopTellsABadEnd has the collector end by itself, killed as by the system when memory runs out.
-func TestStopTellsABadEnd(t *testing.T) {
+func TestStopReportsAnUncleanExit(t *testing.T) {
 	t.Setenv("INPUT", os.DevNull)
 	t.Setenv("OUTPUT", filepath.Join(t.TempDir(), "output.json"))
 	c, err := Start(t.Context(), Default, filepath.Join("..", "..", "testdata", "demo", "collector.yaml"))
 	require.NoError(t, err)
 	require.NoError(t, c.Kill())
-	require.ErrorContains(t, c.WaitUntil(t.Context(), "further", func() (bool, error) { return false, nil }), "it ended (signal: killed)")
-	require.ErrorContains(t, c.Stop(), "the collector ended badly: signal: killed")
+	require.ErrorContains(t, c.WaitUntil(t.Context(), "nothing", func() (bool, error) { return false, nil }),
+		"waiting for nothing: it exited (signal: killed)")
+	require.ErrorContains(t, c.Stop(), "the collector failed: signal: killed")
 }

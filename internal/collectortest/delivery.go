@@ -12,9 +12,9 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// Deliver runs the default collector until it has brought the events of a file, a line of JSON each, to a fake Amplitude.
-// Its configuration has the file as ${env:INPUT}, the server as ${env:AMPLITUDE_ENDPOINT} and a key as
-// ${env:AMPLITUDE_API_KEY}.
+// Deliver runs the default collector until it has delivered all events of a file, one JSON object per line, to a fake
+// Amplitude. The configuration refers to the file as ${env:INPUT}, to the server as ${env:AMPLITUDE_ENDPOINT} and to a
+// key as ${env:AMPLITUDE_API_KEY}.
 func Deliver(ctx context.Context, config, events string, server *amplitudetest.Server, variables ...string) error {
 	last, err := markOfLast(events)
 	if err != nil {
@@ -25,9 +25,9 @@ func Deliver(ctx context.Context, config, events string, server *amplitudetest.S
 	if err != nil {
 		return err
 	}
-	delivered := c.WaitUntil(ctx, "to the end of the file", func() (bool, error) {
+	delivered := c.WaitUntil(ctx, "the last event of the file", func() (bool, error) {
 		return slices.ContainsFunc(server.Events(), func(e amplitudetest.Event) bool { return bytes.Contains(e.Raw, last) }), nil
 	})
-	// What other lanes have not sent yet is sent before the collector ends.
+	// On a stop, the collector sends what other lanes still hold.
 	return errors.Join(delivered, c.Stop())
 }

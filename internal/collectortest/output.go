@@ -19,7 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// ReadOutput reads what the file exporter wrote, in its JSON format: a batch a line.
+// ReadOutput reads a file that the file exporter wrote in its JSON format: one batch per line.
 func ReadOutput(path string) ([]plog.Logs, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -36,14 +36,14 @@ func ReadOutput(path string) ([]plog.Logs, error) {
 	return batches, nil
 }
 
-// WaitForBatches waits until a file that the collector writes has so many batches. Stopping a collector right after its
-// start needs this: it handles signals only some time after it is ready.
+// WaitForBatches waits until the collector has written count batches to a file. A collector that is stopped right after
+// its start needs this wait, because it handles signals only some time after it is ready.
 func (c *Collector) WaitForBatches(ctx context.Context, output string, count int) error {
 	return c.waitForOutput(ctx, output, []byte("\n"), count)
 }
 
 func (c *Collector) waitForOutput(ctx context.Context, output string, part []byte, count int) error {
-	return c.WaitUntil(ctx, "to the end of its output", func() (bool, error) {
+	return c.WaitUntil(ctx, "all of its output", func() (bool, error) {
 		written, err := os.ReadFile(output)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
@@ -52,16 +52,15 @@ func (c *Collector) waitForOutput(ctx context.Context, output string, part []byt
 	})
 }
 
-// ProcessFile runs the default collector until it has brought a file of events from ${env:INPUT} to ${env:OUTPUT}, and
-// returns what it wrote, as Process does.
+// ProcessFile is like Process, for a configuration that reads the events from the file ${env:INPUT}.
 func ProcessFile(ctx context.Context, config, input, output string) (plog.Logs, error) {
 	return Process(ctx, config, input, output, "INPUT="+input)
 }
 
-// Process runs the default collector until it has brought events, which a file has a line of JSON each, to
-// ${env:OUTPUT}. Where it has them from is in its configuration and the variables. It returns what the collector wrote,
-// in one scope, with sorted keys, and without observed timestamps: how receivers group events, in which order they put
-// keys, and when they read, is another at each run.
+// Process runs the default collector until it has written all events, which a file has as one JSON object per line, to
+// ${env:OUTPUT}. The configuration and the variables decide where the collector reads them from. Process returns the
+// output in one scope, with sorted keys and without observed timestamps, because receivers group records, order keys and
+// set these timestamps differently in each run.
 func Process(ctx context.Context, config, events, output string, variables ...string) (plog.Logs, error) {
 	last, err := markOfLast(events)
 	if err != nil {
@@ -78,11 +77,12 @@ func Process(ctx context.Context, config, events, output string, variables ...st
 	return inOneScope(batches), err
 }
 
-// plainText is what looks the same in any JSON, a text within a text too, and is long enough to be no word.
+// plainText matches strings that look the same in any JSON, even in a string inside a string, and that are too long to be
+// a common word.
 var plainText = regexp.MustCompile(`^[A-Za-z0-9:._-]{8,}$`)
 
-// markOfLast returns what the last line of a file of events is recognised by in the output: its longest text that is
-// nowhere else in the file, such as an id.
+// markOfLast returns a mark that identifies the last event of a file in the output: its longest plain string, such as an
+// id, that occurs nowhere else in the file.
 func markOfLast(events string) ([]byte, error) {
 	data, err := os.ReadFile(events)
 	if err != nil {
@@ -105,7 +105,7 @@ func markOfLast(events string) ([]byte, error) {
 		}
 	}
 	if mark == "" {
-		return nil, fmt.Errorf("%s: the last line has no id of its own", events)
+		return nil, fmt.Errorf("%s: the last line has no plain string of 8 or more characters that occurs only there", events)
 	}
 	return []byte(mark), nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// TestProductionBridge stops the bridge while Amplitude is away and events wait, and starts it again.
+// TestProductionBridge stops the bridge during an outage, while events wait in its queue, and starts it again.
 func TestProductionBridge(t *testing.T) {
 	t.Parallel()
 	server := amplitudetest.Start(t)
@@ -25,8 +25,8 @@ func TestProductionBridge(t *testing.T) {
 	server.AnswerAll(unavailable)
 	before := server.Counts()
 	send(t, c, users, 12, 20)
-	waitForRequests(t, c, server, before.Requests+1)
-	require.Equal(t, http.StatusOK, health(t, c.HealthEndpoint), "in an outage")
+	require.NoError(t, c.WaitForCounts(t.Context(), server, func(counts amplitudetest.Counts) bool { return counts.Requests > before.Requests }))
+	require.Equal(t, http.StatusOK, health(t, c.HealthEndpoint), "during an outage")
 	require.NoError(t, c.Stop())
 	require.Equal(t, before.Ingested, server.Counts().Ingested)
 

@@ -26,7 +26,7 @@ func startBridge(t *testing.T, folder string, server *amplitudetest.Server, vari
 	t.Helper()
 	grpc, err := collectortest.FreeEndpoint(t.Context())
 	require.NoError(t, err)
-	// Of the same variables the last one counts.
+	// If a variable occurs twice, the last one counts.
 	variables = append([]string{
 		"AMPLITUDE_API_KEY=any",
 		"AMPLITUDE_ENDPOINT=" + server.URL(amplitude.HTTPV2),
@@ -44,14 +44,14 @@ func bridgeConfig(t *testing.T, folder string) string {
 	return examples("bridge", folder, "collector.yaml")
 }
 
-// trackedEvent is an event that a user makes, and that can be recognised in Amplitude.
+// trackedEvent is one of the numbered events that the tests send and look for in Amplitude.
 type trackedEvent struct {
 	user string
-	// number is how many events of the user come before it.
+	// number counts each user's events from 0.
 	number int
 }
 
-// trackedUsers returns the ids of users.
+// trackedUsers returns the ids of count users.
 func trackedUsers(count int) []string {
 	var users []string
 	for i := range count {
@@ -60,9 +60,9 @@ func trackedUsers(count int) []string {
 	return users
 }
 
-// impression returns the flag and variant that the user is shown, "" for a variant that ends; three in four events are
-// one.
-func (e trackedEvent) impression() (flag, variant string, is bool) {
+// impression returns the flag and variant if the event is an impression, as three in four events are. An empty variant
+// unsets the user property.
+func (e trackedEvent) impression() (flag, variant string, ok bool) {
 	if e.number%4 == 3 {
 		return "", "", false
 	}
@@ -73,7 +73,7 @@ func (e trackedEvent) impression() (flag, variant string, is bool) {
 }
 
 func (e trackedEvent) name() string {
-	if _, _, is := e.impression(); is {
+	if _, _, ok := e.impression(); ok {
 		return "$impression"
 	}
 	return "Product Viewed"
@@ -89,13 +89,13 @@ func (e trackedEvent) time() time.Time {
 
 func (e trackedEvent) properties() map[string]any {
 	properties := map[string]any{"number": e.number}
-	if flag, variant, is := e.impression(); is {
+	if flag, variant, ok := e.impression(); ok {
 		properties["flag_key"], properties["variant"] = flag, variant
 	}
 	return properties
 }
 
-// writeRecord writes the event as OpenTelemetry has it.
+// writeRecord writes the event to a log record, in the otel layout.
 func (e trackedEvent) writeRecord(t *testing.T, record plog.LogRecord) {
 	t.Helper()
 	record.SetEventName(e.name())
@@ -105,7 +105,7 @@ func (e trackedEvent) writeRecord(t *testing.T, record plog.LogRecord) {
 	record.Attributes().PutStr("log.record.uid", e.id())
 }
 
-// call is the event as a Segment call.
+// call returns the event as the JSON of a Segment call.
 func (e trackedEvent) call(t *testing.T) []byte {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
@@ -115,7 +115,7 @@ func (e trackedEvent) call(t *testing.T) []byte {
 	return text
 }
 
-// eventsOf returns a batch with the events of this number of all users.
+// eventsOf returns a batch with every user's event of this number.
 func eventsOf(t *testing.T, users []string, number int) plog.Logs {
 	t.Helper()
 	logs := plog.NewLogs()
@@ -126,7 +126,7 @@ func eventsOf(t *testing.T, users []string, number int) plog.Logs {
 	return logs
 }
 
-// send sends the events with these numbers of all users, and wants each batch accepted at once.
+// send sends every user's events numbered from up to, but not including, to. Each batch must be accepted at once.
 func send(t *testing.T, c *collectortest.Collector, users []string, from, to int) {
 	t.Helper()
 	for number := from; number < to; number++ {
@@ -137,14 +137,14 @@ func send(t *testing.T, c *collectortest.Collector, users []string, from, to int
 	}
 }
 
-// wantKnown returns what Amplitude knows of a user after so many events: the events with their updates before them, and
-// the user properties.
+// wantKnown returns what Amplitude must know about a user after count events: the events, each with its user property
+// update before it, and the user properties.
 func wantKnown(user string, count int) (events []string, properties map[string]any) {
 	properties = map[string]any{}
 	for number := range count {
-		flag, variant, is := trackedEvent{user: user, number: number}.impression()
+		flag, variant, ok := trackedEvent{user: user, number: number}.impression()
 		switch {
-		case !is:
+		case !ok:
 			events = append(events, fmt.Sprintf("Product Viewed %d", number))
 			continue
 		case variant == "":
@@ -159,8 +159,8 @@ func wantKnown(user string, count int) (events []string, properties map[string]a
 	return events, properties
 }
 
-// assertKnown waits until Amplitude has so many events of all users, and asserts that it has all, each once, in order,
-// and what they make of the user properties.
+// assertKnown waits until Amplitude has count events of every user. It asserts that it has each of them once, in order,
+// and that the user properties are right.
 func assertKnown(t *testing.T, c *collectortest.Collector, server *amplitudetest.Server, users []string, count int) {
 	t.Helper()
 	events, _ := wantKnown(users[0], count)
@@ -184,14 +184,5 @@ func assertKnown(t *testing.T, c *collectortest.Collector, server *amplitudetest
 
 func waitForIngested(t *testing.T, c *collectortest.Collector, server *amplitudetest.Server, events int) {
 	t.Helper()
-	require.NoError(t, c.WaitUntil(t.Context(), fmt.Sprintf("to %d events in Amplitude", events), func() (bool, error) {
-		return server.Counts().Ingested >= events, nil
-	}))
-}
-
-func waitForRequests(t *testing.T, c *collectortest.Collector, server *amplitudetest.Server, requests int) {
-	t.Helper()
-	require.NoError(t, c.WaitUntil(t.Context(), fmt.Sprintf("to %d requests", requests), func() (bool, error) {
-		return server.Counts().Requests >= requests, nil
-	}))
+	require.NoError(t, c.WaitForCounts(t.Context(), server, func(counts amplitudetest.Counts) bool { return counts.Ingested >= events }))
 }

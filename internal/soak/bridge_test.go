@@ -87,12 +87,10 @@ func (b *bridge) settle(t *testing.T, people []*person, within time.Duration) ac
 	}
 }
 
-// waitForCounts waits until the server's counts are as wanted.
-func (b *bridge) waitForCounts(t *testing.T, as func(amplitudetest.Counts) bool) {
+// waitForCounts waits until the server's counts meet the condition.
+func (b *bridge) waitForCounts(t *testing.T, condition func(amplitudetest.Counts) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	require.NoError(t, b.amplitude.WaitUntil(ctx, as), b.Logs())
+	require.NoError(t, b.WaitForCounts(t.Context(), b.amplitude, condition))
 }
 
 // get returns a page that the collector serves.
