@@ -14,8 +14,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// TestFormsAgree sends the same events in pre form and in post form, each to an Amplitude of its own, which then know the
-// same of each user.
+// TestFormsAgree sends the same events in pre form and in post form to separate servers and asserts that both end up with
+// the same users.
 func TestFormsAgree(t *testing.T) {
 	t.Parallel()
 	pre, record, inline := amplitudetest.Start(t), amplitudetest.Start(t), amplitudetest.Start(t)
@@ -53,7 +53,7 @@ func deliver(t *testing.T, folder string, server *amplitudetest.Server, variable
 	require.NoError(t, collectortest.Deliver(t.Context(), bridgeConfig(t, folder), testdata("demo", "events.ndjson"), server, variables...))
 }
 
-// typesSent returns the types of the events as they were sent, and how many of each.
+// typesSent returns how many events of each type were sent.
 func typesSent(server *amplitudetest.Server) map[string]int {
 	types := map[string]int{}
 	for _, request := range server.Requests() {
@@ -64,14 +64,14 @@ func typesSent(server *amplitudetest.Server) map[string]int {
 	return types
 }
 
-// shownEvent is what somebody sees of an event in Amplitude.
+// shownEvent is the part of an event that Amplitude shows.
 type shownEvent struct {
 	eventType, insertID string
 	time                int64
 	properties          map[string]any
 }
 
-// shown returns the events of a user but for updates of user properties.
+// shown returns the events of a user, without the user property updates.
 func shown(user amplitudetest.User) []shownEvent {
 	var events []shownEvent
 	for i := range user.Events {

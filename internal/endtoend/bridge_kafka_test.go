@@ -12,7 +12,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// TestKafkaKeyedByUser kills the bridge while Amplitude is away, and again while it delivers.
+// TestKafkaKeyedByUser kills the bridge during an outage of Amplitude, and again during delivery.
 func TestKafkaKeyedByUser(t *testing.T) {
 	t.Parallel()
 	const topic, partitions, count = "keyed", 8, 12
@@ -26,9 +26,9 @@ func TestKafkaKeyedByUser(t *testing.T) {
 	server.AnswerAll(unavailable)
 	c := startBridge(t, "kafka-keyed", server,
 		"KAFKA_BROKER="+cluster.ListenAddrs()[0], "KAFKA_TOPIC="+topic, "KAFKA_INSTANCE=bridge-0")
-	// Long enough for offsets to be committed that are not to be.
-	require.NoError(t, c.WaitUntil(t.Context(), "to send an event for the fourth time", func() (bool, error) {
-		return mostTimesSent(server) >= 4, nil
+	// By then, offsets would be committed if the receiver committed them too early.
+	require.NoError(t, c.WaitUntil(t.Context(), "a fourth attempt to send an event", func() (bool, error) {
+		return maxTimesSent(server) >= 4, nil
 	}))
 	require.NoError(t, c.Kill())
 
@@ -42,7 +42,8 @@ func TestKafkaKeyedByUser(t *testing.T) {
 	require.NoError(t, c.Stop())
 }
 
-// produceKeyed produces so many events of each user to a topic: what all users do first, what they do next, and so on.
+// produceKeyed writes count events of each user to a topic: first every user's first event, then every user's second one,
+// and so on.
 func produceKeyed(t *testing.T, cluster *kfake.Cluster, topic string, users []string, count int) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
@@ -57,14 +58,15 @@ func produceKeyed(t *testing.T, cluster *kfake.Cluster, topic string, users []st
 	require.NoError(t, client.ProduceSync(t.Context(), messages...).FirstErr())
 }
 
-func mostTimesSent(server *amplitudetest.Server) int {
-	most, sent := 0, map[string]int{}
+// maxTimesSent returns how often the event with the most attempts was sent.
+func maxTimesSent(server *amplitudetest.Server) int {
+	maximum, sent := 0, map[string]int{}
 	for _, request := range server.Requests() {
 		for i := range request.Events {
 			id := request.Events[i].InsertID
 			sent[id]++
-			most = max(most, sent[id])
+			maximum = max(maximum, sent[id])
 		}
 	}
-	return most
+	return maximum
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// TestLoadBalancing has one collector in front of two bridges, of which one is stopped for a while. The bridges differ in
-// their keys, by which a request tells through which of them it came.
+// TestLoadBalancing runs a collector in front of two bridges and stops one of them for a while. Each bridge has its own
+// API key, so the key of a request shows which bridge sent it.
 func TestLoadBalancing(t *testing.T) {
 	t.Parallel()
 	server := amplitudetest.Start(t)
@@ -36,9 +36,9 @@ func TestLoadBalancing(t *testing.T) {
 	require.NoError(t, bridges[1].Stop())
 	body, err := (&plog.ProtoMarshaler{}).MarshalLogs(eventsOf(t, users, 8))
 	require.NoError(t, err)
-	require.Equal(t, http.StatusServiceUnavailable, post(t, front, "application/x-protobuf", body), "the sender is to send it again")
+	require.Equal(t, http.StatusServiceUnavailable, post(t, front, "application/x-protobuf", body), "the sender must retry")
 	require.NoError(t, bridges[1].Restart(t.Context()))
-	require.NoError(t, front.WaitUntil(t.Context(), "to both bridges", func() (bool, error) {
+	require.NoError(t, front.WaitUntil(t.Context(), "both bridges to accept events", func() (bool, error) {
 		return post(t, front, "application/x-protobuf", body) == http.StatusOK, nil
 	}))
 	send(t, front, users, 9, 12)
@@ -50,7 +50,8 @@ func TestLoadBalancing(t *testing.T) {
 	assert.Len(t, keysByUser(t, server), len(users))
 }
 
-// keysByUser returns the key with which each user's events came, and asserts that both are used and that it is one.
+// keysByUser returns the API key that each user's events were sent with. It asserts that this is one key per user, and
+// that both keys are used.
 func keysByUser(t *testing.T, server *amplitudetest.Server) map[string]string {
 	t.Helper()
 	keys, usersOf := map[string]string{}, map[string]int{}
@@ -64,6 +65,6 @@ func keysByUser(t *testing.T, server *amplitudetest.Server) map[string]string {
 			require.Equal(t, keys[user], request.Key, user)
 		}
 	}
-	assert.Len(t, usersOf, 2, "bridges that are used")
+	assert.Len(t, usersOf, 2, "bridges in use")
 	return keys
 }

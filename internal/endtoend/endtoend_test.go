@@ -19,7 +19,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-var update = flag.Bool("update", false, "make what comes out the expected")
+var update = flag.Bool("update", false, "rewrite the expected files")
 
 func testdata(elements ...string) string {
 	return filepath.Join(append([]string{"..", "..", "testdata"}, elements...)...)
@@ -29,7 +29,7 @@ func examples(elements ...string) string {
 	return filepath.Join(append([]string{"..", "..", "examples"}, elements...)...)
 }
 
-// encodings are those of OTLP/HTTP, by content type.
+// encodings are the encodings of OTLP/HTTP.
 var encodings = []struct {
 	contentType string
 	marshaler   plog.Marshaler
@@ -38,8 +38,8 @@ var encodings = []struct {
 	{"application/x-protobuf", &plog.ProtoMarshaler{}},
 }
 
-// process sends a batch to a collector by OTLP/HTTP, once in each encoding, and returns what it wrote to each of the
-// outputs: as many batches.
+// process sends a batch to a collector by OTLP/HTTP, once in each encoding. It returns the batches that the collector
+// wrote to each of the outputs.
 func process(t *testing.T, name, config, variable string, input plog.Logs, outputs ...string) [][]plog.Logs {
 	t.Helper()
 	c, err := collectortest.Start(t.Context(), name, config, variable)
@@ -64,7 +64,7 @@ func process(t *testing.T, name, config, variable string, input plog.Logs, outpu
 	return written
 }
 
-// post sends a batch by OTLP/HTTP and returns the status of the answer.
+// post sends a batch by OTLP/HTTP and returns the status of the response.
 func post(t *testing.T, c *collectortest.Collector, contentType string, body []byte) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+c.OTLPEndpoint+"/v1/logs", bytes.NewReader(body))
@@ -83,14 +83,14 @@ func readLogs(t *testing.T, path string) plog.Logs {
 	return logs
 }
 
-// assertExpected asserts that logs are those of the file, in the same order.
+// assertExpected asserts that the logs equal those in the file, in the same order.
 func assertExpected(t *testing.T, expected string, logs plog.Logs) {
 	t.Helper()
 	if *update {
 		require.NoError(t, golden.WriteLogsToFile(expected, logs))
 	}
 	want := readLogs(t, expected)
-	// Before CompareLogs, which does not look at them.
+	// CompareLogs doesn't compare event names.
 	assert.Equal(t, eventNames(want), eventNames(logs))
 	require.NoError(t, plogtest.CompareLogs(want, logs))
 }
@@ -107,8 +107,8 @@ func eventNames(logs plog.Logs) []string {
 	return names
 }
 
-// TestPipelines runs the collector with each configuration in testdata/pipelines: on a file, or on a batch that it gets by
-// OTLP/HTTP in JSON and in protobuf.
+// TestPipelines runs the collector with each configuration in testdata/pipelines. The input is a file, or a batch that
+// the test sends by OTLP/HTTP as JSON and as protobuf.
 func TestPipelines(t *testing.T) {
 	folders, err := filepath.Glob(testdata("pipelines", "*"))
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestPipelines(t *testing.T) {
 	}
 }
 
-// TestPipelineWithOTTL has the processor between the transform and filter processors.
+// TestPipelineWithOTTL runs the processor between the transform and filter processors.
 func TestPipelineWithOTTL(t *testing.T) {
 	t.Parallel()
 	input, output := readLogs(t, testdata("ottl", "input.yaml")), filepath.Join(t.TempDir(), "output.json")
@@ -142,8 +142,7 @@ func TestPipelineWithOTTL(t *testing.T) {
 	}
 }
 
-// TestFanOut has three pipelines on one receiver, which hands each the same batch: what one does to it, the others must
-// not see.
+// TestFanOut runs three pipelines that get the same batch from one receiver. None must see another's changes to it.
 func TestFanOut(t *testing.T) {
 	t.Parallel()
 	input, output := readLogs(t, testdata("fanout", "input.yaml")), t.TempDir()

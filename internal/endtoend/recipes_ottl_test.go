@@ -17,14 +17,14 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
-// TestRecipesWithOTTL runs the collector that has the OTTL processors and the sampler with each configuration in
-// examples/ottl. The input is a batch, or events, a line each. What a configuration writes to ${env:OUTPUT} is
-// to be as expected.yaml, to ${env:OUTPUT}-name as expected-name.yaml.
+// TestRecipesWithOTTL runs each configuration in examples/ottl with the collector that includes the OTTL processors and
+// the sampler. The input is input.yaml, a batch, or events.ndjson, one event per line. The output in ${env:OUTPUT} must
+// equal expected.yaml, and the output in ${env:OUTPUT}-name must equal expected-name.yaml.
 func TestRecipesWithOTTL(t *testing.T) {
 	folders, err := filepath.Glob(examples("ottl", "*"))
 	require.NoError(t, err)
 	require.NotEmpty(t, folders)
-	// Recipes do not look for a free port for their metrics.
+	// All recipes would serve their metrics on the same port.
 	t.Setenv("METRICS_LEVEL", "none")
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestRecipesWithOTTL(t *testing.T) {
 	}
 }
 
-// recipeInput reads a recipe's batch, or makes one of its events, each a map in the body of a record.
+// recipeInput reads the batch of a recipe, or makes a batch with one of the recipe's events as the body of each record.
 func recipeInput(t *testing.T, folder string) plog.Logs {
 	t.Helper()
 	events, err := os.ReadFile(filepath.Join(folder, "events.ndjson"))

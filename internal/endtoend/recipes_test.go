@@ -17,8 +17,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// feeds are the ways in which a recipe's collector gets its input, by the name of the input's file. They return the
-// batches that are to be as expected.
+// feeds lists, by the name of a recipe's input file, how the collector gets its input. A feed returns the batches that
+// the collector wrote, each of which must equal the expected one.
 var feeds = []struct {
 	name string
 	feed func(t *testing.T, config, input, output string) []plog.Logs
@@ -29,7 +29,7 @@ var feeds = []struct {
 	{"otlp.yaml", feedOTLP},
 }
 
-// TestRecipes runs the collector with each configuration in examples/recipes, on the input beside it.
+// TestRecipes runs the collector with each configuration in examples/recipes on the input file in the same folder.
 func TestRecipes(t *testing.T) {
 	configs, err := filepath.Glob(examples("recipes", "*", "collector.yaml"))
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestRecipes(t *testing.T) {
 					assertExpected(t, filepath.Join(folder, "expected.yaml"), logs)
 				}
 			}
-			require.Equal(t, 1, fed, "inputs")
+			require.Equal(t, 1, fed, "number of input files")
 		})
 	}
 }
@@ -68,7 +68,7 @@ func feedOTLP(t *testing.T, config, input, output string) []plog.Logs {
 	return process(t, collectortest.Default, config, "OUTPUT="+output, readLogs(t, input), output)[0]
 }
 
-// feedKafka has the input's lines as the messages of a topic, of a Kafka in this process.
+// feedKafka sends each line of the input as a message to a Kafka broker in the test process.
 func feedKafka(t *testing.T, config, input, output string) []plog.Logs {
 	t.Helper()
 	const topic = "recipe"

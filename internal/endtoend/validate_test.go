@@ -16,7 +16,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// validate runs the subcommand on each configuration in a folder of testdata/config.
+// validate runs the validate command on each configuration in a folder of testdata/config.
 func validate(t *testing.T, folder string, check func(t *testing.T, config, printed string, err error)) {
 	t.Helper()
 	configs, err := filepath.Glob(testdata("config", folder, "*.yaml"))
@@ -25,7 +25,7 @@ func validate(t *testing.T, folder string, check func(t *testing.T, config, prin
 	for _, config := range configs {
 		t.Run(strings.TrimSuffix(filepath.Base(config), ".yaml"), func(t *testing.T) {
 			t.Parallel()
-			// Read here too, so that Go's test cache knows of it.
+			// Reading the file tells Go's test cache that the test depends on it.
 			_, err := os.ReadFile(config)
 			require.NoError(t, err)
 			printed, err := collectortest.Run(t.Context(), collectortest.Default, "validate", "--config", config)
@@ -42,9 +42,9 @@ func TestValidateAcceptsGoodConfigs(t *testing.T) {
 	})
 }
 
-// TestValidateNamesEachFault expects of each bad configuration what the file beside it says, in one run: a line for each
-// fault, with the key, its value, and what is allowed.
-func TestValidateNamesEachFault(t *testing.T) {
+// TestValidateReportsEachFault asserts that one run reports every fault of a configuration. The .txt file beside the
+// configuration has one line per fault: the key, its value, and what is allowed.
+func TestValidateReportsEachFault(t *testing.T) {
 	validate(t, "invalid", func(t *testing.T, config, printed string, err error) {
 		t.Helper()
 		var failed *exec.ExitError
@@ -58,7 +58,7 @@ func TestValidateNamesEachFault(t *testing.T) {
 	})
 }
 
-// TestStartRefusesBadConfig is for those who do not validate first.
+// TestStartRefusesBadConfig starts a collector without running validate first.
 func TestStartRefusesBadConfig(t *testing.T) {
 	t.Parallel()
 	_, err := collectortest.Start(t.Context(), collectortest.Default, testdata("config", "invalid", "unknown-preset.yaml"))
