@@ -14,31 +14,32 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Answer is how the server answers a request. The zero Answer is the usual one, as Amplitude documents it.
+// Answer describes how the server answers a request. The zero Answer is the usual one, as Amplitude documents it.
 type Answer struct {
-	// Status is that of the response, 0 for the usual one; then Header, Body and Ingest are the usual ones, too.
+	// Status is the status of the response. If it is 0, Status, Header, Body and Ingest are the usual ones.
 	Status int
 	Header map[string]string
 	Body   string
-	// Ingest says that the events are taken all the same, if they are good ones: Amplitude documents that 500, 502 and
-	// 504 may do so, and a broken connection may, too.
+	// Ingest is set to ingest the events in spite of the Status, if they are valid. Amplitude documents this for 500, 502
+	// and 504, and it can happen if a connection breaks.
 	Ingest bool
-	// Reset says that the connection is reset instead of an answer.
+	// Reset is set to reset the connection instead of answering.
 	Reset bool
-	// Delay is how long the answer takes to begin.
+	// Delay is how long the server waits before it answers.
 	Delay time.Duration
-	// BytePause is how long each byte of the body takes.
+	// BytePause is how long the server waits after each byte of the body.
 	BytePause time.Duration
-	// Cut says that the connection is reset in the middle of the body.
+	// Cut is set to reset the connection in the middle of the body.
 	Cut bool
 }
 
-// usual says whether a request is judged. Where the connection is reset, Ingest says it.
+// usual reports whether the server decides on the request as Amplitude would. If not, Ingest decides whether the events
+// are ingested.
 func (a *Answer) usual() bool {
 	return a.Status == 0 && !a.Reset
 }
 
-// send answers a request. What is delayed ends when the client goes away or the server is closed.
+// send sends the answer. Delays end early if the client goes away or the server is closed.
 func (a *Answer) send(w http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 	if !pause(r, closed, a.Delay) {
 		panic(http.ErrAbortHandler)
@@ -82,7 +83,7 @@ func (a *Answer) write(w http.ResponseWriter, r *http.Request, closed <-chan str
 	return true
 }
 
-// pause says whether there is still somebody to answer.
+// pause waits. It reports whether the client and the server are still there afterwards.
 func pause(r *http.Request, closed <-chan struct{}, length time.Duration) bool {
 	if length <= 0 {
 		return true
@@ -100,36 +101,36 @@ func pause(r *http.Request, closed <-chan struct{}, length time.Duration) bool {
 }
 
 func flush(w http.ResponseWriter) {
-	// Where it cannot be flushed, it comes when it comes.
+	// If flushing fails, the data is sent later.
 	_ = http.NewResponseController(w).Flush()
 }
 
-// reset resets the connection, which a client sees at once, rather than ending it.
+// reset closes the connection with a TCP reset, which the client notices at once.
 func reset(w http.ResponseWriter) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	if tcp, isTCP := connection.(*net.TCPConn); isTCP {
-		// With nothing to linger for, closing sends a reset.
+		// With a linger time of 0, closing sends a reset.
 		_ = tcp.SetLinger(0)
 	}
 	_ = connection.Close()
 }
 
-// answerJSON answers as Amplitude does: each body repeats the status.
+// answerJSON returns an answer in Amplitude's format, whose body repeats the status.
 func answerJSON(status int, fields map[string]any) Answer {
 	body := maps.Clone(fields)
 	body["code"] = status
 	encoded, err := json.Marshal(body, json.Deterministic(true))
 	if err != nil {
-		// Only ids can be anything, and they came out of JSON.
+		// This can't happen: the only values from outside are ids, which were decoded from JSON.
 		panic(err)
 	}
 	return Answer{Status: status, Header: map[string]string{"Content-Type": "application/json"}, Body: string(encoded)}
 }
 
-// Senseless returns answers with a status and a body that no client should rely on, by what is wrong with them.
+// Senseless returns answers that have the status but a body that makes no sense, by what is wrong with the body.
 func Senseless(status int) map[string]Answer {
 	bodies := map[string]string{
 		"empty":        "",

@@ -13,16 +13,16 @@ import (
 
 // Event is an event of a request.
 type Event struct {
-	// Type and the other fields are "", 0 or nil where the event has none, or none of the right kind.
+	// Type and the fields up to UserProperties are zero if the event doesn't have them or they have the wrong type.
 	Type, UserID, DeviceID, InsertID string
 	// Time is in milliseconds since 1970.
 	Time                       int64
 	Properties, UserProperties map[string]any
-	// Fields are all fields as they were sent, and Raw is the JSON, for what a float64 cannot hold.
+	// Fields are all fields as they were sent. Raw is the JSON text, for numbers that a float64 can't hold.
 	Fields map[string]any
 	Raw    []byte
 
-	// Request is the index of the request in Requests, and At when it arrived. Both are for ingested events alone.
+	// Request is the index of the request in Requests, and At is when the request arrived. Only ingested events have them.
 	Request int
 	At      time.Time
 }
@@ -40,7 +40,7 @@ func newEvent(fields map[string]any, raw []byte) Event {
 	return e
 }
 
-// removeShortIDs removes ids as Amplitude does. That is after the event is found to have a long one.
+// removeShortIDs removes ids that are too short, as Amplitude does once it has found that the other id is long enough.
 func (e *Event) removeShortIDs(minimum int) {
 	if !amplitude.LongEnough(e.UserID, minimum) {
 		e.UserID = ""
@@ -50,7 +50,7 @@ func (e *Event) removeShortIDs(minimum int) {
 	}
 }
 
-// cutStrings cuts all strings that are too long, and leaves what was sent as it was.
+// cutStrings cuts all strings that are too long. It doesn't modify Fields or the maps it shares with them.
 func (e *Event) cutStrings() {
 	for _, text := range []*string{&e.Type, &e.UserID, &e.DeviceID, &e.InsertID} {
 		*text, _ = cutString(*text)
@@ -78,10 +78,10 @@ func cutMap(m map[string]any) map[string]any {
 	if !isCut {
 		return m
 	}
-	return whole.(map[string]any) //nolint:forcetypeassert // a map stays one
+	return whole.(map[string]any) //nolint:forcetypeassert // cutWithin returns a map for a map
 }
 
-// cutWithin returns the value itself if there is nothing to cut, which is nearly always.
+// cutWithin cuts all strings in a value. It returns the value itself if there is nothing to cut, which is the common case.
 func cutWithin(value any) (any, bool) {
 	switch value := value.(type) {
 	case string:
@@ -123,7 +123,7 @@ func cutWithin(value any) (any, bool) {
 	}
 }
 
-// depth is the number of layers of objects and lists, from the outermost to the innermost.
+// depth returns how many objects and lists are nested in each other.
 func depth(value any) int {
 	deepest := 0
 	switch value := value.(type) {

@@ -4,21 +4,22 @@ package amplitudetest // import "github.com/impression-collector/impression-brid
 
 import "strconv"
 
-// postTypes are the event types that Amplitude rewrites at ingestion.
+// postTypes maps the event types that Amplitude rewrites at ingestion to their post form.
 var postTypes = map[string]string{
 	"$impression": "[Experiment] Impression",
 	"$exposure":   "[Experiment] Exposure",
 }
 
-// postProperties are the event properties that Amplitude renames with them.
+// postProperties maps the event properties that Amplitude renames at the same time.
 var postProperties = map[string]string{
 	"flag_key":       "[Experiment] Flag Key",
 	"variant":        "[Experiment] Variant",
 	"experiment_key": "[Experiment] Experiment Key",
 }
 
-// transform makes a raw impression what Amplitude shows, and returns the user property operation that comes with it. The
-// rules are written down here a second time, so that a test of the processor against this server is one.
+// transform changes an impression in pre form to its post form, and returns the user property operation that it causes.
+// It deliberately shares no code with the processor, so that tests of the processor against this server compare two
+// implementations.
 func (e *Event) transform() map[string]any {
 	postType, isRaw := postTypes[e.Type]
 	flag, _ := e.Properties["flag_key"].(string)
@@ -46,7 +47,7 @@ func (e *Event) transform() map[string]any {
 	}
 }
 
-// variantText is "" where there is no variant, and false where there is one without a text.
+// variantText returns the text of a variant, "" if there is none, and false if the variant has no text, such as a map.
 func variantText(variant any) (string, bool) {
 	switch variant := variant.(type) {
 	case nil:

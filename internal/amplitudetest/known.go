@@ -14,20 +14,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// User is what the server knows of a user.
+// User is what the server knows about a user.
 type User struct {
-	// ID is the user_id, or, for events that had none, the device_id.
+	// ID is the user_id or, for events without one, the device_id.
 	ID string
-	// IsDevice says that it is a device_id.
+	// IsDevice reports whether ID is a device_id.
 	IsDevice   bool
 	Properties map[string]any
 	// Events are in order of arrival, without duplicates.
 	Events []Event
-	// Duplicates is how many events were left out for their insert_id.
+	// Duplicates counts the events that were ignored because their insert_id was already known.
 	Duplicates int
 }
 
-// Users returns all users, in the order in which they were first heard of.
+// Users returns all users, in the order of their first events.
 func (s *Server) Users() []User {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -49,7 +49,8 @@ func (s *store) known(u *user) User {
 	return known
 }
 
-// User returns what is known of one user_id, or, where nobody has that, device_id; the zero User for a stranger.
+// User returns the user with this user_id. If there is none, it returns the device with this device_id, and if there is no
+// such device either, the zero User.
 func (s *Server) User(id string) User {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -61,11 +62,11 @@ func (s *Server) User(id string) User {
 	return User{}
 }
 
-// WriteKnown writes what Amplitude would now know of each user, for people.
+// WriteKnown writes what is known about each user as text.
 func (s *Server) WriteKnown(w io.Writer) error {
 	counts := s.Counts()
 	var text strings.Builder
-	fmt.Fprintf(&text, "events %d, requests %d, duplicates left out %d\n", counts.Ingested, counts.Requests, counts.Duplicates)
+	fmt.Fprintf(&text, "events: %d, requests: %d, ignored duplicates: %d\n", counts.Ingested, counts.Requests, counts.Duplicates)
 	for _, u := range s.Users() {
 		u.write(&text)
 	}
@@ -98,7 +99,7 @@ func (u *User) write(text *strings.Builder) {
 	}
 }
 
-// describe names what is in a map but for what is deep: that would make no line.
+// describe returns a map as one line. It leaves out the content of nested maps, which would make the line too long.
 func describe(properties map[string]any) string {
 	var parts []string
 	for _, name := range sortedKeys(properties) {
@@ -111,7 +112,8 @@ func describe(properties map[string]any) string {
 	return strings.Join(parts, ", ")
 }
 
-// plain is a string that is as good as text as it is, and any other value as JSON: nothing breaks the line.
+// plain returns a string as it is and any other value as JSON. Empty strings and strings with control characters, which
+// would break the line, are written as JSON too.
 func plain(value any) string {
 	if text, isString := value.(string); isString && text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
 		return text
@@ -125,11 +127,11 @@ func plain(value any) string {
 
 func (s *Server) serveKnown(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	// Whoever went away does not want it.
+	// If the write fails, the client is gone.
 	_ = s.WriteKnown(w)
 }
 
-// knownUser is a user in /known.json, in the terms of Amplitude's API.
+// knownUser is a user in /known.json, with the field names of Amplitude's API.
 type knownUser struct {
 	UserID         string         `json:"user_id,omitzero"`
 	DeviceID       string         `json:"device_id,omitzero"`

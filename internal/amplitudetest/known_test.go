@@ -28,9 +28,9 @@ func TestUserPropertyOperations(t *testing.T) {
 		"setOnce":                    {[]string{`{"$setOnce":{"a":1}}`, `{"$setOnce":{"a":2,"b":3}}`}, map[string]any{"a": 1.0, "b": 3.0}},
 		"unset":                      {[]string{`{"a":1,"b":2}`, `{"$unset":{"a":"-","c":"-"}}`}, map[string]any{"b": 2.0}},
 		"add":                        {[]string{`{"$add":{"a":2}}`, `{"$add":{"a":-0.5,"b":"1"}}`}, map[string]any{"a": 1.5, "b": 1.0}},
-		"add what is no number":      {[]string{`{"$add":{"a":"one"}}`}, map[string]any{}},
+		"add a text":                 {[]string{`{"$add":{"a":"one"}}`}, map[string]any{}},
 		"append":                     {[]string{`{"$append":{"a":1}}`, `{"$append":{"a":[1,2]}}`}, map[string]any{"a": []any{1.0, 1.0, 2.0}}},
-		"append to what is no list":  {[]string{`{"a":1}`, `{"$append":{"a":2}}`}, map[string]any{"a": []any{1.0, 2.0}}},
+		"append to a number":         {[]string{`{"a":1}`, `{"$append":{"a":2}}`}, map[string]any{"a": []any{1.0, 2.0}}},
 		"prepend":                    {[]string{`{"$prepend":{"a":1}}`, `{"$prepend":{"a":[2,3]}}`}, map[string]any{"a": []any{2.0, 3.0, 1.0}}},
 		"preInsert":                  {[]string{`{"a":[1,2]}`, `{"$preInsert":{"a":[2,3]}}`}, map[string]any{"a": []any{3.0, 1.0, 2.0}}},
 		"postInsert":                 {[]string{`{"a":[1,2]}`, `{"$postInsert":{"a":[2,3]}}`}, map[string]any{"a": []any{1.0, 2.0, 3.0}}},
@@ -51,7 +51,7 @@ func TestUserPropertyOperations(t *testing.T) {
 	}
 }
 
-// TestRawImpressions has the cases of the project's specification.
+// TestRawImpressions covers the table of set, unset and neither in the project's specification.
 func TestRawImpressions(t *testing.T) {
 	const post = "[Experiment] Impression"
 	before := identify(`{"[Experiment] f":"before"}`)
@@ -66,8 +66,8 @@ func TestRawImpressions(t *testing.T) {
 		"default":          {`{"flag_key":"f","variant":"v","metadata":{"default":true}}`, "", post},
 		"mutual exclusion": {`{"flag_key":"f","variant":"v","metadata":{"flagType":"mutual-exclusion-group"}}`, "before", post},
 		"no flag":          {`{"variant":"v"}`, "before", "$impression"},
-		"flag no string":   {`{"flag_key":7,"variant":"v"}`, "before", "$impression"},
-		"variant a map":    {`{"flag_key":"f","variant":{}}`, "before", "$impression"},
+		"flag is a number": {`{"flag_key":7,"variant":"v"}`, "before", "$impression"},
+		"variant is a map": {`{"flag_key":"f","variant":{}}`, "before", "$impression"},
 		"no properties":    {`null`, "before", "$impression"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestKnown(t *testing.T) {
 		return string(text)
 	}
 	assert.Equal(t, strings.TrimLeft(`
-events 3, requests 1, duplicates left out 1
+events: 3, requests: 1, ignored duplicates: 1
 
 user alice
   user property  [Experiment] checkout    treatment

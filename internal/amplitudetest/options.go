@@ -4,7 +4,7 @@ package amplitudetest // import "github.com/impression-collector/impression-brid
 
 import "time"
 
-// Option is a setting of a new server.
+// Option configures a new server.
 type Option func(*settings)
 
 type settings struct {
@@ -20,65 +20,67 @@ type settings struct {
 	updatesPerHour int
 }
 
-// WithClock has the server read another clock than the system's, for arrival times, the 7 days of de-duplication, and
-// rates. Delays are real.
+// WithClock replaces the system's clock for arrival times, the 7 days of de-duplication, and rate limits. Delays still
+// take real time.
 func WithClock(now func() time.Time) Option {
 	return func(s *settings) { s.now = now }
 }
 
-// WithSeed chooses which requests AnswerShare hits. The same seed and order of requests gives the same answers.
+// WithSeed sets the seed for the random choices of AnswerShare. With the same seed, the same sequence of requests gets the
+// same answers.
 func WithSeed(seed uint64) Option {
 	return func(s *settings) { s.seed = seed }
 }
 
-// WithKeys has the server refuse all API keys but these. Without it any key is good.
+// WithKeys makes the server refuse all other API keys. Without this option it accepts any key.
 func WithKeys(keys ...string) Option {
 	return func(s *settings) { s.keys = keys }
 }
 
-// Limits is the most that a request may hold. 0 is the API's own limit.
+// Limits are the limits of one request. 0 means the API's own limit.
 type Limits struct {
-	// Events and Bytes are the most that is taken, the bytes after decompression.
+	// Events is the maximum number of events, Bytes the maximum size of the body after decompression.
 	Events, Bytes int
 }
 
-// WithLimits replaces what SetLimits can change later.
+// WithLimits sets the limits of a request. SetLimits can change them later.
 func WithLimits(limits Limits) Option {
 	return func(s *settings) { s.limits = limits }
 }
 
-// RateLimit is how many events of one user or device are taken.
+// RateLimit limits the events of one user or device.
 type RateLimit struct {
-	// EventsPerSecond is the average over the window; 0 for the API's own, which is 30 for HTTP V2 and 1,000 for Batch.
+	// EventsPerSecond is the maximum average over the window. 0 means the API's own limit: 30 for HTTP V2, 1,000 for Batch.
 	EventsPerSecond int
-	// Window is 30 s in Amplitude, which makes a burst of 900 events a good one. 0 is no limit at all.
+	// Window is 30 s in Amplitude, so that a burst of 900 events is accepted. 0 means no limit.
 	Window time.Duration
 }
 
-// WithRateLimit has the server throttle who sends too much. Without it nobody is throttled but by Restrict.
+// WithRateLimit makes the server throttle users and devices that exceed the limit. Without this option, only Restrict
+// and ThrottleEvents throttle.
 func WithRateLimit(limit RateLimit) Option {
 	return func(s *settings) { s.rateLimit = limit }
 }
 
-// WithFirstOnly has a 400 name the first invalid event alone, as HTTP V2 does at times.
+// WithFirstOnly makes a 400 name only the first invalid event, as HTTP V2 sometimes does.
 func WithFirstOnly() Option {
 	return func(s *settings) { s.firstOnly = true }
 }
 
-// WithShortIDsRefused has the server refuse an event for one id that is too short, as clients have seen it do. The
-// documentation has such an id removed, and the event refused only when it has no other.
+// WithShortIDsRefused makes the server refuse an event if one of its ids is too short, as clients have observed. According
+// to the documentation, Amplitude removes such an id and refuses the event only if it has no other.
 func WithShortIDsRefused() Option {
 	return func(s *settings) { s.refuseShortIDs = true }
 }
 
-// WithUserPropertyLimit has the server leave user properties alone, without a word, after so many updates of one user
-// within an hour; Amplitude does so after 1,800.
+// WithUserPropertyLimit makes the server silently ignore further user property updates of a user after this many within
+// an hour. Amplitude's limit is 1,800.
 func WithUserPropertyLimit(updatesPerHour int) Option {
 	return func(s *settings) { s.updatesPerHour = updatesPerHour }
 }
 
-// WithCompact has the server keep little of each event, for long runs: its type, ids and times, and those of its event
-// properties that are named. Requests keep no events and no headers. User properties are kept in full.
+// WithCompact saves memory in long runs. Of each event, the server keeps only the type, ids, times and the named event
+// properties. Of each request, it drops the events and headers. It keeps all user properties.
 func WithCompact(eventProperties ...string) Option {
 	return func(s *settings) { s.compact, s.keptProperties = true, eventProperties }
 }

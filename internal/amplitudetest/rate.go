@@ -8,7 +8,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// rates measures how much is sent of each user and device.
+// rates measures the rate of events of each user and device.
 type rates struct {
 	limit RateLimit
 	taken map[rateKey][]burst
@@ -20,13 +20,13 @@ type rateKey struct {
 	isDevice bool
 }
 
-// burst is the events of one request.
+// burst is the number of events of a user or device in one request.
 type burst struct {
 	at     time.Time
 	events int
 }
 
-// SetRateLimit replaces the rate limit. What was sent before counts if there was one.
+// SetRateLimit replaces the rate limit. Earlier events count only if there was a limit when they were sent.
 func (s *Server) SetRateLimit(limit RateLimit) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -43,7 +43,7 @@ func (r *rates) threshold(api amplitude.API) int {
 	return 30
 }
 
-// exceeded returns the rates of those that would be over the threshold with this request.
+// exceeded returns the rates of the users and devices that this request would bring over the threshold.
 func (r *rates) exceeded(request *Request, events []Event) map[rateKey]int {
 	if r.limit.Window <= 0 {
 		return nil
@@ -53,7 +53,7 @@ func (r *rates) exceeded(request *Request, events []Event) map[rateKey]int {
 	for key, count := range countByID(events) {
 		bursts := r.recent(key, request.At)
 		if len(bursts) == 0 {
-			// One request that is too much by itself would else never be taken.
+			// A single request over the threshold is accepted, because it would never succeed otherwise.
 			continue
 		}
 		for _, b := range bursts {
@@ -66,7 +66,7 @@ func (r *rates) exceeded(request *Request, events []Event) map[rateKey]int {
 	return over
 }
 
-// recent returns what was taken within the window, and forgets the rest.
+// recent returns the bursts within the window and forgets older ones.
 func (r *rates) recent(key rateKey, now time.Time) []burst {
 	bursts := r.taken[key]
 	for len(bursts) > 0 && now.Sub(bursts[0].at) >= r.limit.Window {
@@ -80,7 +80,8 @@ func (r *rates) recent(key rateKey, now time.Time) []burst {
 	return bursts
 }
 
-// add counts what was taken. What was refused does not count, or a client could never recover.
+// add counts the events of an accepted request. Refused requests don't count, because otherwise a client that retries
+// could never recover.
 func (r *rates) add(request *Request, events []Event) {
 	if r.limit.Window <= 0 {
 		return

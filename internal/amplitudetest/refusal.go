@@ -11,7 +11,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// refuse answers a request that cannot be taken, whoever sends it and when.
+// refuse answers a request whose content is invalid or too large.
 func (s *Server) refuse(request *Request, sent *upload) (Answer, bool) {
 	limits := s.limitsOf(request.API)
 	switch {
@@ -50,7 +50,7 @@ func (s *Server) accepts(key string) bool {
 	return key != "" && !s.keyRefused && (len(s.settings.keys) == 0 || slices.Contains(s.settings.keys, key))
 }
 
-// kind is what a field may hold.
+// kind is the type of a field's value.
 type kind uint8
 
 const (
@@ -59,7 +59,7 @@ const (
 	anObject
 )
 
-// kinds are the fields that the documentation gives a kind. Others are let through.
+// kinds lists the fields whose type is documented. Other fields may hold anything.
 var kinds = map[string]kind{
 	"event_type": aString, "user_id": aString, "device_id": aString, "insert_id": aString,
 	"app_version": aString, "platform": aString, "os_name": aString, "os_version": aString, "device_brand": aString,
@@ -86,7 +86,7 @@ func (k kind) allows(value any) bool {
 	return is
 }
 
-// The lists in which a 400 names events.
+// The lists of events in a 400.
 const (
 	missingFields    = "events_with_missing_fields"
 	invalidFields    = "events_with_invalid_fields"
@@ -99,7 +99,7 @@ type problem struct {
 	index       int
 }
 
-// check appends what is wrong with an event. The length of ids matters in an event that is good but for them.
+// check appends the problems of an event. It checks the length of the ids only if there are no other problems.
 func (s *settings) check(problems []problem, index int, e *Event, minIDLength int) []problem {
 	known := len(problems)
 	add := func(list, field string) {
@@ -127,7 +127,7 @@ func (s *settings) check(problems []problem, index int, e *Event, minIDLength in
 	return problems
 }
 
-// isValid says whether a field may have a value. One that is null is as one that is not there.
+// isValid reports whether a field may have the value. A null field is treated like a missing one.
 func isValid(field string, value any) bool {
 	allowed, isKnown := kinds[field]
 	if value == nil || !isKnown {
@@ -146,7 +146,7 @@ func isValid(field string, value any) bool {
 	}
 }
 
-// shortIDs returns the ids that are too short, if that is reason to refuse the event.
+// shortIDs returns the names of the ids that are too short, if the event is to be refused because of them.
 func (s *settings) shortIDs(e *Event, minimum int) []string {
 	var short []string
 	hasID := false
@@ -165,7 +165,7 @@ func (s *settings) shortIDs(e *Event, minimum int) []string {
 	return short
 }
 
-// answerProblems names all events. The text is that of the gravest problem.
+// answerProblems lists all problems. The error text is for the most serious one.
 func answerProblems(problems []problem) Answer {
 	lists := map[string]map[string][]int{}
 	for _, p := range problems {

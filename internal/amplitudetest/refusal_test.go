@@ -24,23 +24,23 @@ func TestRefusedRequests(t *testing.T) {
 		invalidItem = `{"code":400,"error":"Invalid event JSON"}`
 	)
 	for name, c := range map[string]struct{ body, want string }{
-		"empty":              {"", invalidJSON},
-		"no object":          {"[]", invalidJSON},
-		"cut":                {`{"api_key":"key","events":[` + good, invalidJSON},
-		"cut in a name":      {`{"api_key":"key","ev`, invalidJSON},
-		"cut in an event":    {`{"api_key":"key","events":[{"user_id":`, invalidJSON},
-		"something behind":   {body(good) + "{}", invalidJSON},
-		"not a number":       {body(`{"event_type":"a","user_id":"alice","time":NaN}`), invalidJSON},
-		"invalid UTF-8":      {body("{\"event_type\":\"\xff\",\"user_id\":\"alice\"}"), invalidJSON},
-		"no key":             {`{"events":[` + good + `]}`, noKey},
-		"null key":           {`{"api_key":null,"events":[` + good + `]}`, noKey},
-		"empty key":          {`{"api_key":"","events":[` + good + `]}`, noKey},
-		"other key":          {`{"api_key":"other","events":[` + good + `]}`, wrongKey},
-		"key is no string":   {`{"api_key":7,"events":[` + good + `]}`, `{"code":400,"error":"Invalid API key: "}`},
-		"no events":          {`{"api_key":"key"}`, noEvents},
-		"empty events":       {body(), noEvents},
-		"events are no list": {`{"api_key":"key","events":{}}`, noEvents},
-		"event is no object": {body(good, `"a"`), invalidItem},
+		"empty":               {"", invalidJSON},
+		"not an object":       {"[]", invalidJSON},
+		"cut":                 {`{"api_key":"key","events":[` + good, invalidJSON},
+		"cut in a name":       {`{"api_key":"key","ev`, invalidJSON},
+		"cut in an event":     {`{"api_key":"key","events":[{"user_id":`, invalidJSON},
+		"text after the end":  {body(good) + "{}", invalidJSON},
+		"not a number":        {body(`{"event_type":"a","user_id":"alice","time":NaN}`), invalidJSON},
+		"invalid UTF-8":       {body("{\"event_type\":\"\xff\",\"user_id\":\"alice\"}"), invalidJSON},
+		"no key":              {`{"events":[` + good + `]}`, noKey},
+		"null key":            {`{"api_key":null,"events":[` + good + `]}`, noKey},
+		"empty key":           {`{"api_key":"","events":[` + good + `]}`, noKey},
+		"other key":           {`{"api_key":"other","events":[` + good + `]}`, wrongKey},
+		"key is a number":     {`{"api_key":7,"events":[` + good + `]}`, `{"code":400,"error":"Invalid API key: "}`},
+		"no events":           {`{"api_key":"key"}`, noEvents},
+		"empty events":        {body(), noEvents},
+		"events is an object": {`{"api_key":"key","events":{}}`, noEvents},
+		"event is a string":   {body(good, `"a"`), invalidItem},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Start(t, WithKeys("key"))
@@ -53,7 +53,7 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
-// nested is an object with so many layers.
+// nested returns an object with this many layers.
 func nested(layers int) string {
 	return strings.Repeat(`{"a":`, layers) + "1" + strings.Repeat("}", layers)
 }
@@ -61,19 +61,19 @@ func nested(layers int) string {
 func TestInvalidEventsFailTheirRequest(t *testing.T) {
 	event := func(fields string) string { return `{"event_type":"a","user_id":"alice",` + fields + `}` }
 	for name, c := range map[string]struct{ event, list, fields string }{
-		"no type":           {`{"user_id":"alice"}`, missingFields, `{"event_type":[1]}`},
-		"empty type":        {`{"user_id":"alice","event_type":""}`, missingFields, `{"event_type":[1]}`},
-		"no id":             {`{"event_type":"a"}`, missingFields, `{"user_id":[1],"device_id":[1]}`},
-		"null id":           {`{"event_type":"a","user_id":null}`, missingFields, `{"user_id":[1],"device_id":[1]}`},
-		"type no string":    {`{"user_id":"alice","event_type":7}`, invalidFields, `{"event_type":[1]}`},
-		"id no string":      {`{"event_type":"a","user_id":123456}`, invalidFields, `{"user_id":[1]}`},
-		"time no number":    {event(`"time":"1396381378123"`), invalidFields, `{"time":[1]}`},
-		"session no number": {event(`"session_id":"7"`), invalidFields, `{"session_id":[1]}`},
-		"properties no map": {event(`"event_properties":[]`), invalidFields, `{"event_properties":[1]}`},
-		"refused user":      {`{"event_type":"a","user_id":"anonymous","device_id":"a-device"}`, invalidFields, `{"user_id":[1]}`},
-		"refused device":    {event(`"device_id":"00000000-0000-0000-0000-000000000000"`), invalidFields, `{"device_id":[1]}`},
-		"empty id":          {event(`"device_id":""`), invalidFields, `{"device_id":[1]}`},
-		"too deep":          {event(`"event_properties":` + nested(41)), invalidFields, `{"event_properties":[1]}`},
+		"no type":              {`{"user_id":"alice"}`, missingFields, `{"event_type":[1]}`},
+		"empty type":           {`{"user_id":"alice","event_type":""}`, missingFields, `{"event_type":[1]}`},
+		"no id":                {`{"event_type":"a"}`, missingFields, `{"user_id":[1],"device_id":[1]}`},
+		"null id":              {`{"event_type":"a","user_id":null}`, missingFields, `{"user_id":[1],"device_id":[1]}`},
+		"type is a number":     {`{"user_id":"alice","event_type":7}`, invalidFields, `{"event_type":[1]}`},
+		"id is a number":       {`{"event_type":"a","user_id":123456}`, invalidFields, `{"user_id":[1]}`},
+		"time is a string":     {event(`"time":"1396381378123"`), invalidFields, `{"time":[1]}`},
+		"session is a string":  {event(`"session_id":"7"`), invalidFields, `{"session_id":[1]}`},
+		"properties is a list": {event(`"event_properties":[]`), invalidFields, `{"event_properties":[1]}`},
+		"refused user":         {`{"event_type":"a","user_id":"anonymous","device_id":"a-device"}`, invalidFields, `{"user_id":[1]}`},
+		"refused device":       {event(`"device_id":"00000000-0000-0000-0000-000000000000"`), invalidFields, `{"device_id":[1]}`},
+		"empty id":             {event(`"device_id":""`), invalidFields, `{"device_id":[1]}`},
+		"too deep":             {event(`"event_properties":` + nested(41)), invalidFields, `{"event_properties":[1]}`},
 		"lists too deep": {
 			event(`"event_properties":{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "}"),
 			invalidFields, `{"event_properties":[1]}`,
@@ -81,7 +81,7 @@ func TestInvalidEventsFailTheirRequest(t *testing.T) {
 		"user properties too deep": {event(`"user_properties":` + nested(41)), invalidFields, `{"user_properties":[1]}`},
 		"mixed operations":         {event(`"user_properties":{"$set":{"a":1},"b":2}`), invalidFields, `{"user_properties":[1]}`},
 		"unknown operation":        {event(`"user_properties":{"$sett":{"a":1}}`), invalidFields, `{"user_properties":[1]}`},
-		"operation no map":         {event(`"user_properties":{"$set":1}`), invalidFields, `{"user_properties":[1]}`},
+		"operation is a number":    {event(`"user_properties":{"$set":1}`), invalidFields, `{"user_properties":[1]}`},
 		"short user":               {`{"event_type":"a","user_id":"abcd"}`, invalidIDLengths, `{"user_id":[1]}`},
 		"both short": {
 			`{"event_type":"a","user_id":"abcd","device_id":"efgh"}`, invalidIDLengths, `{"user_id":[1],"device_id":[1]}`,
@@ -114,7 +114,7 @@ func TestGoodEvents(t *testing.T) {
 			s := Start(t)
 			status, _ := post(t, s, amplitude.HTTPV2, body(event))
 			assert.Equal(t, http.StatusOK, status)
-			// A short id was removed.
+			// The short id is removed.
 			assert.Equal(t, []string{"a", "alice", ""}, []string{s.Events()[0].Type, s.Events()[0].UserID, s.Events()[0].DeviceID})
 		})
 	}

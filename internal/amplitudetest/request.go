@@ -17,31 +17,31 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// Request is a request to one of the APIs, and what became of it.
+// Request is a request to one of the APIs, and its outcome.
 type Request struct {
 	API amplitude.API
-	// At is when it had arrived in full.
+	// At is when the whole request had arrived.
 	At time.Time
-	// Status is that of the answer, also of one that was not sent for a Reset.
+	// Status is the status of the response. It is set even if the connection was Reset instead.
 	Status int
 	Reset  bool
-	// Ingested says that its events were taken, but for duplicates. That can be with any status.
+	// Ingested reports whether the events were ingested, which is possible with any status.
 	Ingested bool
 
 	Key         string
 	MinIDLength int
 	Header      http.Header
-	// Bytes is the size of the body, WireBytes that before decompression.
+	// Bytes is the size of the body after decompression, WireBytes before it.
 	Bytes, WireBytes int
 	EventCount       int
-	// Events are those of the body, as they were sent, if it was JSON as documented.
+	// Events are the events as they were sent. It is empty if the body is malformed.
 	Events []Event
 }
 
-// maxBody bounds memory, far over any limit of Amplitude.
+// maxBody bounds memory. It is far above Amplitude's limits.
 const maxBody = 1 << 28
 
-// read reads a request. Its body may be anything; only what ends too early is an error.
+// read reads a request. A malformed body is not an error, but one that ends early is.
 func (s *Server) read(r *http.Request, api amplitude.API) (*Request, *upload, error) {
 	var wire bytes.Buffer
 	wire.Grow(int(min(max(r.ContentLength, 0), maxBody)) + bytes.MinRead)
@@ -56,7 +56,7 @@ func (s *Server) read(r *http.Request, api amplitude.API) (*Request, *upload, er
 	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
 		unpacked, err := gunzip(body)
 		if err != nil {
-			return request, &upload{invalid: true}, nil //nolint:nilerr // what cannot be unpacked is answered, not an error
+			return request, &upload{invalid: true}, nil //nolint:nilerr // the server answers a body that it can't decompress
 		}
 		body = unpacked
 	}
@@ -82,25 +82,25 @@ func gunzip(data []byte) ([]byte, error) {
 	return unpacked, errors.Join(err, reader.Close())
 }
 
-// upload is what the body of a request says.
+// upload is the content of a request body.
 type upload struct {
-	// invalid says that it is no JSON object, invalidEvent that an event is none.
+	// invalid is set if the body isn't a JSON object, invalidEvent if one of the events isn't.
 	invalid, invalidEvent bool
 	key                   any
 	events                []Event
-	// minIDLength is negative where the options do not have it.
+	// minIDLength is negative if the options don't have it.
 	minIDLength int
 }
 
-// errNoEvent is what stops decoding at an event that is no object.
-var errNoEvent = errors.New("an event is no object")
+// errNoEvent stops decoding at an event that isn't an object.
+var errNoEvent = errors.New("an event isn't an object")
 
 func decode(body []byte) *upload {
 	sent := &upload{minIDLength: -1}
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
 	err := sent.readObject(decoder, body)
 	if err == nil {
-		// Nothing may follow.
+		// Nothing may follow the object.
 		if _, err = decoder.ReadToken(); errors.Is(err, io.EOF) {
 			return sent
 		}
@@ -111,7 +111,7 @@ func decode(body []byte) *upload {
 
 func (u *upload) readObject(decoder *jsontext.Decoder, body []byte) error {
 	if token, err := decoder.ReadToken(); err != nil || token.Kind() != '{' {
-		return errors.Join(errors.New("no object"), err)
+		return errors.Join(errors.New("not an object"), err)
 	}
 	for decoder.PeekKind() != '}' {
 		name, err := decoder.ReadToken()
@@ -148,7 +148,7 @@ func (u *upload) readOptions(decoder *jsontext.Decoder) error {
 
 func (u *upload) readEvents(decoder *jsontext.Decoder, body []byte) error {
 	if decoder.PeekKind() != '[' {
-		// As if there were none.
+		// Treated like missing events.
 		return decoder.SkipValue()
 	}
 	if _, err := decoder.ReadToken(); err != nil {
@@ -156,7 +156,7 @@ func (u *upload) readEvents(decoder *jsontext.Decoder, body []byte) error {
 	}
 	for decoder.PeekKind() != ']' {
 		if kind := decoder.PeekKind(); kind != '{' && kind != 0 {
-			// Broken JSON that follows would be the graver fault; nobody sends both.
+			// Invalid JSON further on would take precedence, but no client sends both.
 			return errNoEvent
 		}
 		begin := decoder.InputOffset()

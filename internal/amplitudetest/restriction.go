@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Restriction is why requests with an id are refused.
+// Restriction is a reason to refuse requests that contain a user or device.
 type Restriction uint8
 
 // The restrictions.
@@ -22,15 +22,15 @@ const (
 	restrictionCount = iota
 )
 
-// UntilLifted is for restrictions that hold for any number of requests.
+// UntilLifted, as a number of requests, makes a restriction last until Lift or LiftAll.
 const UntilLifted = -1
 
-// dailyQuota is how many events of a user or device Amplitude takes in a day once it has found it to be spam.
+// dailyQuota is how many events per day Amplitude accepts of a user or device that it considers spam.
 const dailyQuota = 500_000
 
-// restrictions are set by Restrict and ThrottleEvents.
+// restrictions holds what Restrict and ThrottleEvents have set.
 type restrictions struct {
-	// requests is how many more requests each id is restricted in.
+	// requests is how many more requests to refuse, by restriction and id.
 	requests [restrictionCount]map[string]int
 	events   []restrictedEvents
 }
@@ -40,7 +40,8 @@ type restrictedEvents struct {
 	indexes []int
 }
 
-// Restrict has the next so many requests refused that have one of the ids, or all UntilLifted.
+// Restrict makes the server refuse, for each of the ids, the next requests that contain it, or all of them UntilLifted. 0
+// ends the restriction.
 func (s *Server) Restrict(restriction Restriction, requests int, ids ...string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -55,8 +56,9 @@ func (s *Server) Restrict(restriction Restriction, requests int, ids ...string) 
 	}
 }
 
-// ThrottleEvents has the next so many requests refused, or all UntilLifted, with these indexes for throttled events and
-// no word of whose they are. Requests without events of these indexes are none of them.
+// ThrottleEvents makes the server refuse the next requests, or all of them UntilLifted, with an answer that lists the
+// indexes as throttled events but doesn't name users or devices. Requests that have no event at these indexes are
+// accepted and don't count.
 func (s *Server) ThrottleEvents(requests int, indexes ...int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -79,7 +81,7 @@ func (s *Server) LiftAll() {
 	s.restrictions = restrictions{}
 }
 
-// named are the ids and events that an answer names.
+// named collects the ids and events that an answer names.
 type named struct {
 	ids    [restrictionCount]map[string]int
 	events map[string][]int
@@ -92,7 +94,8 @@ func (n *named) name(restriction Restriction, id string, figure int) {
 	n.ids[restriction][id] = figure
 }
 
-// nameEvent names an event by its index. Events are looked at in order, and each may be named by user and by device.
+// nameEvent adds the index of an event to a list. Indexes come in ascending order. The same one may come twice, for the
+// user and for the device of the event.
 func (n *named) nameEvent(list string, index int) {
 	if n.events == nil {
 		n.events = map[string][]int{}
@@ -102,7 +105,7 @@ func (n *named) nameEvent(list string, index int) {
 	}
 }
 
-// restrict answers a request of which Amplitude takes nothing now because of whose events it has.
+// restrict answers a request that is refused because of the users or devices in it.
 func (s *Server) restrict(request *Request, events []Event) (Answer, bool) {
 	threshold := s.rates.threshold(request.API)
 	var found named
@@ -125,14 +128,14 @@ func (s *Server) restrict(request *Request, events []Event) (Answer, bool) {
 	}
 	s.restrictions.count(&found)
 	s.restrictions.nameEvents(&found, len(events))
-	if answer, is := found.answer(threshold); is {
+	if answer, isRestricted := found.answer(threshold); isRestricted {
 		return answer, true
 	}
 	s.rates.add(request, events)
 	return Answer{}, false
 }
 
-// count uses up a request of each id that is named.
+// count decrements the remaining requests of each named id.
 func (r *restrictions) count(found *named) {
 	for restriction, ids := range found.ids {
 		for id := range ids {
@@ -147,7 +150,7 @@ func (r *restrictions) count(found *named) {
 	}
 }
 
-// nameEvents names the events that are throttled by index.
+// nameEvents adds the events that ThrottleEvents has set.
 func (r *restrictions) nameEvents(found *named, events int) {
 	for i := range r.events {
 		restricted := &r.events[i]
@@ -175,7 +178,7 @@ func (r Restriction) idOf(e *Event) string {
 	return e.DeviceID
 }
 
-// figure is what the answer tells of the id, where nothing was measured.
+// figure returns the number in the answer for an id whose rate wasn't measured.
 func (r Restriction) figure(threshold int) int {
 	if r == ExceededDailyQuotaUser || r == ExceededDailyQuotaDevice {
 		return dailyQuota + 1
@@ -194,7 +197,8 @@ func (r Restriction) eventList() string {
 	}
 }
 
-// answer tells what was found. A silenced device makes it a 400, also beside others, as in Amplitude's example.
+// answer returns the answer that names what was found. It is a 400 if any device is silenced, as in Amplitude's example,
+// and a 429 otherwise.
 func (n *named) answer(threshold int) (Answer, bool) {
 	body := map[string]any{}
 	for restriction, field := range map[Restriction]string{

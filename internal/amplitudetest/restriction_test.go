@@ -41,7 +41,7 @@ func TestRestrictions(t *testing.T) {
 				_, answer := post(t, s, amplitude.HTTPV2, body(robert, alice, alice))
 				assert.JSONEq(t, "{"+c.want+"}", answer)
 			}
-			assert.Empty(t, s.Events(), "a request is refused as a whole")
+			assert.Empty(t, s.Events(), "the whole request is refused")
 			status, _ := post(t, s, amplitude.HTTPV2, body(robert))
 			assert.Equal(t, http.StatusOK, status)
 
@@ -105,11 +105,11 @@ func TestRateLimit(t *testing.T) {
 	assert.Contains(t, answer, `"throttled_devices":{"alice-phone":33}`)
 	assert.Contains(t, answer, `"throttled_users":{"alice":33}`)
 	assert.Equal(t, 200, send(body(robert)))
-	// What was refused did not count.
+	// The refused request doesn't count.
 	at.at = noon.Add(30 * time.Second)
 	assert.Equal(t, 200, send(of(alice, 899)))
 	assert.Equal(t, 429, send(body(alice)))
-	// One user's share of a request cannot be too much by itself.
+	// A single request over the limit is accepted.
 	at.at = noon.Add(time.Minute)
 	assert.Equal(t, 200, send(of(alice, 1999)))
 

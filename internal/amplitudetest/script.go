@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// script is what answers are not the usual ones. Of several that would apply, the first of its fields does.
+// script holds the answers that replace the usual ones. If several apply, the first field in this order wins.
 type script struct {
-	// choose is read without the server's mutex, so that it may call the server.
+	// choose is called without holding the server's mutex, so that it may call the server's methods.
 	choose atomic.Pointer[func(*Request) (Answer, bool)]
 	queue  []repeated
 	all    *Answer
@@ -61,7 +61,7 @@ func (s *script) next() (Answer, bool) {
 	return Answer{}, false
 }
 
-// AnswerNext gives the next so many requests an answer. Called again, it goes on after those.
+// AnswerNext sets the answer to the next requests. Further calls append to the queue.
 func (s *Server) AnswerNext(requests int, answer Answer) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -70,27 +70,28 @@ func (s *Server) AnswerNext(requests int, answer Answer) {
 	}
 }
 
-// AnswerAll gives all requests an answer, until AnswerUsually.
+// AnswerAll sets the answer to all requests until AnswerUsually is called.
 func (s *Server) AnswerAll(answer Answer) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.script.all = &answer
 }
 
-// AnswerShare gives a share of the requests an answer, chosen by the seed, until AnswerUsually. Shares add up.
+// AnswerShare sets the answer to a random share of the requests, until AnswerUsually is called. Further calls add shares.
 func (s *Server) AnswerShare(of float64, answer Answer) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.script.shares = append(s.script.shares, share{of: of, answer: answer})
 }
 
-// AnswerFunc has a function choose the answer, until AnswerUsually; where it returns false it chooses none. It may be
-// called at the same time for several requests, and before Status and Ingested are known.
+// AnswerFunc sets a function that chooses the answer, until AnswerUsually is called. If the function returns false, the
+// server answers as if there were no function. It may be called concurrently. The request's Status and Ingested aren't
+// set yet.
 func (s *Server) AnswerFunc(choose func(*Request) (Answer, bool)) {
 	s.script.choose.Store(&choose)
 }
 
-// AnswerUsually ends what the other Answer methods began.
+// AnswerUsually undoes the other Answer methods.
 func (s *Server) AnswerUsually() {
 	s.script.choose.Store(nil)
 	s.mutex.Lock()
@@ -98,7 +99,7 @@ func (s *Server) AnswerUsually() {
 	s.script.queue, s.script.all, s.script.shares = nil, nil, nil
 }
 
-// SetLatency is how long each answer takes to begin, besides its own delay.
+// SetLatency sets a delay before each answer, in addition to the answer's own.
 func (s *Server) SetLatency(latency time.Duration) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -112,7 +113,7 @@ func (s *Server) SetLimits(limits Limits) {
 	s.limits = limits
 }
 
-// RefuseKey has all API keys refused as unknown, until it is called with false.
+// RefuseKey makes the server refuse all API keys until it is called with false.
 func (s *Server) RefuseKey(refuse bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// statuses posts good bodies and returns the statuses.
+// statuses sends valid requests and returns their statuses.
 func statuses(t *testing.T, s *Server, requests int) []int {
 	t.Helper()
 	var all []int
@@ -43,7 +43,7 @@ func TestAnswersByScript(t *testing.T) {
 	assert.Equal(t, "later", string(text))
 	assert.Equal(t, "7", response.Header.Get("Retry-After"))
 	assert.Equal(t, []int{503, 500, 502, 502}, statuses(t, s, 4))
-	assert.Len(t, s.Events(), 1, "the 500 was ingested all the same")
+	assert.Len(t, s.Events(), 1, "the events of the 500 were ingested")
 	assert.True(t, s.Requests()[2].Ingested)
 
 	s.AnswerUsually()
@@ -87,7 +87,7 @@ func TestResetConnections(t *testing.T) {
 	s.AnswerNext(1, Answer{Reset: true})
 	s.AnswerNext(1, Answer{Reset: true, Ingest: true})
 	for ingested := range 2 {
-		_, err := send(t.Context(), s, amplitude.HTTPV2, []byte(body(good)), nil) //nolint:bodyclose // there is none
+		_, err := send(t.Context(), s, amplitude.HTTPV2, []byte(body(good)), nil) //nolint:bodyclose // there is no response
 		require.ErrorIs(t, err, syscall.ECONNRESET)
 		assert.Len(t, s.Events(), ingested)
 	}
@@ -105,10 +105,10 @@ func TestCutAnswer(t *testing.T) {
 	require.Error(t, err)
 	require.NoError(t, response.Body.Close())
 	assert.Len(t, text, int(response.ContentLength)/2)
-	assert.Len(t, s.Events(), 1, "what is cut short has been ingested")
+	assert.Len(t, s.Events(), 1, "the events are ingested before the response is cut")
 }
 
-// TestDelays has a client wait no longer than it wants to. What would come after an hour never does.
+// TestDelays cancels requests whose response would take an hour.
 func TestDelays(t *testing.T) {
 	for name, answer := range map[string]Answer{
 		"delay":       {Delay: time.Hour},
@@ -149,7 +149,7 @@ func TestCloseEndsDelays(t *testing.T) {
 	s.SetLatency(time.Hour)
 	failed := make(chan error)
 	go func() {
-		_, err := send(context.WithoutCancel(t.Context()), s, amplitude.HTTPV2, []byte(body(good)), nil) //nolint:bodyclose // there is none
+		_, err := send(context.WithoutCancel(t.Context()), s, amplitude.HTTPV2, []byte(body(good)), nil) //nolint:bodyclose // there is no response
 		failed <- err
 	}()
 	require.NoError(t, s.WaitUntil(t.Context(), func(c Counts) bool { return c.Requests == 1 }))
@@ -157,7 +157,7 @@ func TestCloseEndsDelays(t *testing.T) {
 	require.Error(t, <-failed)
 }
 
-func TestSenselessAnswersArriveAsTheyAre(t *testing.T) {
+func TestSenselessAnswersAreSentUnchanged(t *testing.T) {
 	s := Start(t)
 	for name, answer := range Senseless(http.StatusBadRequest) {
 		s.AnswerNext(1, answer)
@@ -177,7 +177,7 @@ func TestRefusedKey(t *testing.T) {
 	assert.Equal(t, []int{200}, statuses(t, s, 1))
 }
 
-// TestScriptChangesWhileItRuns is for the race detector.
+// TestScriptChangesWhileItRuns gives the race detector concurrent calls to check.
 func TestScriptChangesWhileItRuns(t *testing.T) {
 	s := Start(t, WithRateLimit(RateLimit{Window: 30 * time.Second}), WithSeed(3))
 	var clients sync.WaitGroup

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package amplitudetest is a server that behaves as Amplitude documents its ingestion APIs HTTP V2 and Batch, for tests,
-// soak runs and demos. It refuses what Amplitude refuses, de-duplicates, applies user properties in order of arrival,
-// remembers all of it, and fails on request.
+// Package amplitudetest provides a fake Amplitude for tests, soak runs and demos: a server that behaves as Amplitude
+// documents its ingestion APIs HTTP V2 and Batch. It refuses what Amplitude refuses, de-duplicates events, applies user
+// property updates in order of arrival, records everything, and fails on demand.
 //
-// The facts are those of Amplitude's documentation, read 2026-11-23. Where that says nothing, the server takes the
-// strictest reading:
+// It follows Amplitude's documentation as of 2026-11-23. Where the documentation is silent, the server is strict:
 //
-//   - An event that is refused, or whose user or device is throttled, fails its request as a whole.
-//   - Lists count as layers of depth, and so does the outermost object.
-//   - Ids that are no strings are invalid, and so are user properties that mix operators with plain properties.
-//   - A request that is delayed, slow or cut short has been ingested before.
+//   - One event that is refused, or whose user or device is throttled, fails the whole request.
+//   - Both lists and objects, including the outermost object, count toward the depth.
+//   - An id that isn't a string is invalid. So are user properties that mix operators with plain properties.
+//   - The events of a request are ingested before a delayed, slow or cut response begins.
 package amplitudetest // import "github.com/impression-collector/impression-bridge/internal/amplitudetest"
 
 import (
@@ -26,7 +25,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// The paths of the APIs, and of what the server knows.
+// The paths of the APIs, and of the pages that show the users.
 const (
 	httpV2Path    = "/2/httpapi"
 	batchPath     = "/batch"
@@ -34,11 +33,11 @@ const (
 	knownJSONPath = "/known.json"
 )
 
-// Server is a fake Amplitude with one project. All its methods may be called while it serves.
+// Server is a fake Amplitude with one project. It is safe for concurrent use.
 type Server struct {
 	settings settings
 
-	// mutex guards all below. Requests are decoded before it is taken, so that they wait for bookkeeping only.
+	// mutex guards all fields below. Requests are decoded before it is locked, so that they wait only for bookkeeping.
 	mutex        sync.Mutex
 	script       script
 	restrictions restrictions
@@ -47,29 +46,29 @@ type Server struct {
 	limits       Limits
 	latency      time.Duration
 	keyRefused   bool
-	// changed is closed, and replaced, with each request.
+	// changed is closed and replaced after each request.
 	changed chan struct{}
 
 	server  *http.Server
 	address string
-	// closed ends what is delayed.
+	// closed is closed to end delayed responses.
 	closed chan struct{}
 }
 
-// New returns a server that does not listen yet: a handler.
+// New returns a server that doesn't listen yet. It can be used as an http.Handler.
 func New(options ...Option) *Server {
 	s := &Server{settings: settings{now: time.Now, seed: 1}, changed: make(chan struct{}), closed: make(chan struct{})}
 	for _, option := range options {
 		option(&s.settings)
 	}
-	s.script.random = rand.New(rand.NewPCG(s.settings.seed, 0)) //nolint:gosec // reproducible is what it has to be
+	s.script.random = rand.New(rand.NewPCG(s.settings.seed, 0)) //nolint:gosec // must be reproducible
 	s.limits = s.settings.limits
 	s.rates.limit = s.settings.rateLimit
 	s.store = newStore(&s.settings)
 	return s
 }
 
-// Start returns a server that listens on loopback until the test ends.
+// Start starts a server on loopback that runs until the test ends.
 func Start(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
 	s := New(options...)
@@ -84,8 +83,8 @@ func Start(tb testing.TB, options ...Option) *Server {
 	return s
 }
 
-// Listen has the server serve on an address, in the background. A server that was closed may listen again, for example
-// on its Address: it knows what it knew.
+// Listen starts to serve on an address, in the background. After Close, a server may listen again, for example on its
+// old Address. It keeps everything that it has recorded.
 func (s *Server) Listen(ctx context.Context, address string) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -94,18 +93,18 @@ func (s *Server) Listen(ctx context.Context, address string) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.server != nil {
-		return errors.Join(errors.New("the server listens already"), listener.Close())
+		return errors.Join(errors.New("the server is already listening"), listener.Close())
 	}
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	s.address, s.closed = listener.Addr().String(), make(chan struct{})
 	go func(server *http.Server) {
-		// It ends when the server is closed; there is nobody to tell of any other end but the clients, who notice.
+		// Serve returns when the server is closed. If it fails for another reason, the clients notice.
 		_ = server.Serve(listener)
 	}(s.server)
 	return nil
 }
 
-// Close closes all connections at once. Afterwards connections are refused.
+// Close stops listening and closes all connections at once.
 func (s *Server) Close() error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -118,14 +117,14 @@ func (s *Server) Close() error {
 	return err
 }
 
-// Address returns the host and port on which the server listens, or did until it was closed.
+// Address returns the host and port that the server listens on, or last listened on.
 func (s *Server) Address() string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.address
 }
 
-// URL returns where an API takes requests.
+// URL returns the URL of an API.
 func (s *Server) URL(api amplitude.API) string {
 	path := httpV2Path
 	if api == amplitude.Batch {
@@ -134,12 +133,12 @@ func (s *Server) URL(api amplitude.API) string {
 	return "http://" + s.Address() + path
 }
 
-// KnownURL returns where the server shows what WriteKnown writes.
+// KnownURL returns the URL of the page with the output of WriteKnown.
 func (s *Server) KnownURL() string {
 	return "http://" + s.Address() + knownPath
 }
 
-// ServeHTTP serves both APIs by POST, and what is known of each user by GET.
+// ServeHTTP serves POST requests to both APIs and GET requests for the pages that show the users.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method := http.MethodPost
 	var serve func()
@@ -167,14 +166,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request, api amplitude.API) {
 	request, sent, err := s.read(r, api)
 	if err != nil {
-		// The client went away before it had said all, or does not speak HTTP.
+		// The client went away before the end of the body, or sent invalid HTTP.
 		panic(http.ErrAbortHandler)
 	}
 	answer, closed := s.take(request, sent)
 	answer.send(w, r, closed)
 }
 
-// take decides on a request and remembers it.
+// take decides how to answer a request, and records it.
 func (s *Server) take(request *Request, sent *upload) (Answer, <-chan struct{}) {
 	scripted, isScripted := s.script.byFunc(request)
 	s.mutex.Lock()
@@ -197,7 +196,7 @@ func (s *Server) take(request *Request, sent *upload) (Answer, <-chan struct{}) 
 	return answer, s.closed
 }
 
-// judge answers a request as Amplitude does, and ingests its events if nothing is wrong with them.
+// judge answers a request as Amplitude does, and ingests its events if nothing is wrong with it.
 func (s *Server) judge(request *Request, sent *upload) Answer {
 	if refused, isRefused := s.refuse(request, sent); isRefused {
 		return refused

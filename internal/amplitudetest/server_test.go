@@ -19,20 +19,20 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// noon is when the tests' clocks begin.
+// noon is the start time of the tests' clocks.
 var noon = time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
 
-// clock is a clock that a test moves.
+// clock is a clock that tests set.
 type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
 
-// body is a request with a key and these events.
+// body returns the body of a request with a key and these events.
 func body(events ...string) string {
 	return `{"api_key":"key","events":[` + strings.Join(events, ",") + `]}`
 }
 
-// post sends a body, and returns the status and what the response says.
+// post sends a body and returns the status and body of the response.
 func post(t *testing.T, s *Server, api amplitude.API, body string) (int, string) {
 	t.Helper()
 	response, err := send(t.Context(), s, api, []byte(body), nil)
@@ -134,7 +134,7 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	assert.Empty(t, s.Requests())
 }
 
-func TestDuplicatesAreLeftOutForSevenDays(t *testing.T) {
+func TestDuplicatesAreIgnoredForSevenDays(t *testing.T) {
 	at := &clock{noon}
 	s := Start(t, WithClock(at.now))
 	of := func(ids, value string) string {
@@ -142,7 +142,7 @@ func TestDuplicatesAreLeftOutForSevenDays(t *testing.T) {
 	}
 	post(t, s, amplitude.HTTPV2, body(of(`"user_id":"alice"`, "a"), of(`"user_id":"alice"`, "b")))
 	post(t, s, amplitude.HTTPV2, body(of(`"user_id":"alice","device_id":"phone"`, "c")))
-	// The device counts, whoever uses it.
+	// Insert ids are scoped to the device, whoever uses it.
 	post(t, s, amplitude.HTTPV2, body(of(`"user_id":"robert","device_id":"phone"`, "d")))
 	at.at = noon.Add(7*24*time.Hour - time.Second)
 	post(t, s, amplitude.HTTPV2, body(of(`"user_id":"alice"`, "e")))
@@ -166,7 +166,7 @@ func TestLongStringsAreCut(t *testing.T) {
 	post(t, s, amplitude.HTTPV2, body(`{"event_type":"a","user_id":"`+long+`","event_properties":{"a":["b",{"c":"`+long+`"}],"d":1}}`))
 	e := s.User(cut).Events[0]
 	assert.Equal(t, map[string]any{"a": []any{"b", map[string]any{"c": cut}}, "d": 1.0}, e.Properties)
-	// What was sent is not touched.
+	// The recorded request is unchanged.
 	assert.Equal(t, long, s.Requests()[0].Events[0].UserID)
 	assert.Equal(t, map[string]any{"c": long}, s.Requests()[0].Events[0].Properties["a"].([]any)[1])
 }
@@ -184,15 +184,15 @@ func TestCompactKeepsLittle(t *testing.T) {
 	assert.Equal(t, 2, s.Requests()[0].EventCount)
 }
 
-func TestListensAgainAndKnowsWhatItKnew(t *testing.T) {
+func TestListensAgainAndKeepsItsRecords(t *testing.T) {
 	s := Start(t)
 	post(t, s, amplitude.HTTPV2, body(`{"event_type":"a","user_id":"alice"}`))
 	address := s.Address()
 	require.NoError(t, s.Close())
-	_, err := send(t.Context(), s, amplitude.HTTPV2, nil, nil) //nolint:bodyclose // there is none
+	_, err := send(t.Context(), s, amplitude.HTTPV2, nil, nil) //nolint:bodyclose // there is no response
 	require.Error(t, err)
 	require.NoError(t, s.Listen(t.Context(), address))
-	require.ErrorContains(t, s.Listen(t.Context(), "127.0.0.1:0"), "listens already")
+	require.ErrorContains(t, s.Listen(t.Context(), "127.0.0.1:0"), "already listening")
 	post(t, s, amplitude.HTTPV2, body(`{"event_type":"a","user_id":"alice"}`))
 	assert.Len(t, s.User("alice").Events, 2)
 }

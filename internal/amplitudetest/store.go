@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// insertIDLifetime is for how long Amplitude remembers an insert_id.
+// insertIDLifetime is how long Amplitude remembers an insert_id.
 const insertIDLifetime = 7 * 24 * time.Hour
 
-// store is all that the server keeps.
+// store holds everything that the server records.
 type store struct {
 	settings   *settings
 	requests   []Request
@@ -22,16 +22,17 @@ type store struct {
 	counts     Counts
 	seen       map[insertID]time.Time
 	users      map[userKey]*user
-	// order is that in which users were first heard of.
+	// order lists the users in the order of their first events.
 	order []*user
 }
 
-// insertID is unique to a device; without a device Amplitude makes one of the user_id.
+// insertID is an insert_id with its scope: the device or, for events without one, the user, from whose id Amplitude
+// generates a device id.
 type insertID struct {
 	device, user, id string
 }
 
-// userKey is a user_id, or, for events without one, a device_id.
+// userKey is a user_id or, for events without one, a device_id.
 type userKey struct {
 	id       string
 	isDevice bool
@@ -40,7 +41,7 @@ type userKey struct {
 type user struct {
 	key        userKey
 	properties map[string]any
-	// events are indexes.
+	// events are indexes into store.events.
 	events     []int
 	duplicates int
 	updates    []time.Time
@@ -50,7 +51,7 @@ func newStore(of *settings) store {
 	return store{settings: of, counts: Counts{Answers: map[int]int{}}, seen: map[insertID]time.Time{}, users: map[userKey]*user{}}
 }
 
-// remember keeps a request that was answered.
+// remember records an answered request.
 func (s *store) remember(request *Request) {
 	s.requests = append(s.requests, *request)
 	s.counts.Requests++
@@ -63,7 +64,7 @@ func (s *store) remember(request *Request) {
 	s.counts.Answers[request.Status]++
 }
 
-// ingest takes the events of a request, in order.
+// ingest stores the events of a request, in order.
 func (s *store) ingest(request *Request, events []Event) {
 	request.Ingested = true
 	for i := range events {
@@ -119,7 +120,7 @@ func (s *store) isDuplicate(e *Event) bool {
 	return false
 }
 
-// mayUpdate counts an update of user properties, if it is one.
+// mayUpdate reports whether the event updates user properties and its user is within the limit. It counts the update.
 func (s *store) mayUpdate(u *user, e *Event, operations map[string]any) bool {
 	if len(e.UserProperties) == 0 && len(operations) == 0 {
 		return false
@@ -135,7 +136,7 @@ func (s *store) mayUpdate(u *user, e *Event, operations map[string]any) bool {
 	return true
 }
 
-// compact is the event as it is kept.
+// compact returns the event without the parts that WithCompact drops.
 func (s *store) compact(e Event) Event {
 	if !s.settings.compact {
 		return e
@@ -155,19 +156,19 @@ func (s *store) compact(e Event) Event {
 	return e
 }
 
-// Counts are numbers of what came so far.
+// Counts counts what the server has received so far.
 type Counts struct {
 	Requests int
-	// Answers are by status; a connection that was reset is in Resets instead.
+	// Answers counts responses by status. Connections that were reset are counted in Resets instead.
 	Answers map[int]int
 	Resets  int
-	// Received are the events of all requests, also of those that were refused; Ingested are without Duplicates.
+	// Received counts the events of all requests, including refused ones. Ingested doesn't include Duplicates.
 	Received, Ingested, Duplicates int
-	// Bytes are those of the bodies after decompression.
+	// Bytes is the size of all bodies after decompression.
 	Bytes int64
 }
 
-// Counts returns the numbers so far.
+// Counts returns the counts so far.
 func (s *Server) Counts() Counts {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -180,7 +181,7 @@ func (s *store) countsNow() Counts {
 	return counts
 }
 
-// WaitUntil waits until a condition holds, which it looks at after each request.
+// WaitUntil waits until the condition holds. It checks the condition now and after each request.
 func (s *Server) WaitUntil(ctx context.Context, holds func(Counts) bool) error {
 	for {
 		s.mutex.Lock()
@@ -197,28 +198,29 @@ func (s *Server) WaitUntil(ctx context.Context, holds func(Counts) bool) error {
 	}
 }
 
-// Requests returns all requests to the APIs, in the order in which they were decided on.
+// Requests returns all requests to the APIs, in the order in which the server processed them.
 func (s *Server) Requests() []Request {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return slices.Clone(s.store.requests)
 }
 
-// Events returns what was ingested, in order, without duplicates, as Amplitude shows it. $identify events are among them.
+// Events returns the ingested events in order, without duplicates, as Amplitude shows them. They include $identify
+// events.
 func (s *Server) Events() []Event {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return slices.Clone(s.store.events)
 }
 
-// Duplicates returns the events that were left out for their insert_id, in order.
+// Duplicates returns, in order, the events that were ignored because their insert_id was already known.
 func (s *Server) Duplicates() []Event {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return slices.Clone(s.store.duplicates)
 }
 
-// Reset forgets all that came so far. What was set stays.
+// Reset forgets everything received so far. Settings stay.
 func (s *Server) Reset() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// operators are the user property operations of Amplitude's Identify API, in the order in which Amplitude's clients
-// document that those of one event are applied.
+// operators are the user property operations of Amplitude's Identify API, in the order in which the operations of one
+// event are applied according to the documentation of Amplitude's clients.
 var operators = []struct {
 	name  string
 	apply func(properties map[string]any, name string, value any)
@@ -47,7 +47,7 @@ var operators = []struct {
 
 const clearAll = "$clearAll"
 
-// operationsAreValid says whether user properties are operators, or plain properties, but not both.
+// operationsAreValid reports whether user properties are either valid operations or plain properties, but not both.
 func operationsAreValid(userProperties map[string]any) bool {
 	operations := 0
 	for name, value := range userProperties {
@@ -72,7 +72,8 @@ func isOperator(name string) bool {
 	return false
 }
 
-// applyOperations changes user properties. No value of theirs is changed in place, so that copies may share them.
+// applyOperations applies operations to user properties. It never modifies a property's value in place, because copies
+// share the values.
 func applyOperations(properties, operations map[string]any) map[string]any {
 	if _, isCleared := operations[clearAll]; isCleared {
 		properties = map[string]any{}
@@ -91,7 +92,7 @@ func applyOperations(properties, operations map[string]any) map[string]any {
 	return properties
 }
 
-// add starts at 0 where there is no number. Numbers may be written as strings.
+// add adds to a number. A property that isn't a number counts as 0. Numbers may be strings.
 func add(properties map[string]any, name string, value any) {
 	if amount, isNumber := number(value); isNumber {
 		before, _ := number(properties[name])
@@ -111,7 +112,7 @@ func number(value any) (float64, bool) {
 	}
 }
 
-// list is the value of a user property as a list: one that is none is its first element.
+// list returns the value of a user property as a list. A value that isn't a list becomes its only element.
 func list(properties map[string]any, name string) []any {
 	value, isSet := properties[name]
 	if !isSet {

@@ -17,7 +17,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// runBridge shows what a fake Amplitude knows of each user once the collector of a folder has sent it the events of a file.
+// runBridge sends the events of a file through the collector in a folder to a fake Amplitude, and shows what it then knows
+// about each user.
 func runBridge(ctx context.Context, out io.Writer, folder, events string, update bool) (err error) {
 	server := amplitudetest.New()
 	if err := server.Listen(ctx, "127.0.0.1:0"); err != nil {
@@ -33,30 +34,32 @@ func runBridge(ctx context.Context, out io.Writer, folder, events string, update
 	if update {
 		return writeExpected(expected, known)
 	}
-	if err := tellBridge(out, events); err != nil {
+	if err := printBridgeIntroduction(out, events); err != nil {
 		return err
 	}
 	if err := errors.Join(server.WriteKnown(out), checkExpected(expected, known)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "\n%d users, as testdata/demo/bridge/expected.ndjson has them\n", len(server.Users()))
+	_, err = fmt.Fprintf(out, "\n%d users and devices: the same as in testdata/demo/bridge/expected.ndjson\n", len(server.Users()))
 	return err
 }
 
-func tellBridge(out io.Writer, events string) error {
+func printBridgeIntroduction(out io.Writer, events string) error {
 	input, err := os.ReadFile(events)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, `%d lines in. What is no track call, no JSON, or nobody's, is not sent.
-What Amplitude would now know of each user, the events in the order in which they came:
+	_, err = fmt.Fprintf(out, `The %d lines of testdata/demo/events.ndjson, sent through the impression processor and the exporter to a fake Amplitude.
+The exporter skips lines that aren't JSON, aren't track calls, or have neither a user nor a device.
+
+What Amplitude now knows about each user, with the events in order of arrival:
 
 `, bytes.Count(input, []byte("\n")))
 	return err
 }
 
-// knownObjects are, for each user, what the user properties are and then each event. Users are in the order of their
-// ids: which lane is the first to send is another at each run.
+// knownObjects returns an object with the user properties of each user, followed by an object per event. Users are sorted
+// by id, because the exporter's lanes send in a different order in each run.
 func knownObjects(users []amplitudetest.User) []map[string]any {
 	slices.SortFunc(users, func(a, b amplitudetest.User) int { return cmp.Compare(a.ID, b.ID) })
 	var objects []map[string]any

@@ -26,9 +26,9 @@ func TestBridgeShowsWhatAmplitudeKnows(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, runBridge(t.Context(), &out, bridgeFolder(t), bridgeEvents(), false))
 
-	for _, told := range []string{
-		"20 lines in.",
-		"events 24, ",
+	for _, part := range []string{
+		"The 20 lines of ",
+		"events: 24, ",
 		`
 device e07a5b68-1d93-4f7c-a2e4-6b9f08c1d357
   user property  [Experiment] hero-image  beach
@@ -38,13 +38,13 @@ device e07a5b68-1d93-4f7c-a2e4-6b9f08c1d357
 user user-1042
   user property  [Experiment] free-shipping-banner  threshold-50
 `,
-		"\n4 users, as testdata/demo/bridge/expected.ndjson has them\n",
+		"\n4 users and devices: the same as in testdata/demo/bridge/expected.ndjson\n",
 	} {
-		assert.Contains(t, out.String(), told)
+		assert.Contains(t, out.String(), part)
 	}
 }
 
-func TestBridgeFailsWhereAmplitudeKnowsSomethingElse(t *testing.T) {
+func TestBridgeFailsIfAmplitudeKnowsSomethingElse(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, file, from, to string
@@ -60,7 +60,7 @@ func TestBridgeFailsWhereAmplitudeKnowsSomethingElse(t *testing.T) {
 			fault: "  event_type: expected $identify, got [Experiment] Impression",
 		},
 		{
-			name: "a collector that does not start", file: "collector.yaml", from: "    api_key: ${env:AMPLITUDE_API_KEY}\n", to: "    lanes: 2\n",
+			name: "a collector that fails to start", file: "collector.yaml", from: "    api_key: ${env:AMPLITUDE_API_KEY}\n", to: "    lanes: 2\n",
 			fault: "api_key: missing",
 		},
 	} {
@@ -73,7 +73,7 @@ func TestBridgeFailsWhereAmplitudeKnowsSomethingElse(t *testing.T) {
 	}
 }
 
-func TestBridgeUpdatesWhatIsExpected(t *testing.T) {
+func TestBridgeUpdatesTheExpectedFile(t *testing.T) {
 	t.Parallel()
 	folder := bridgeFolder(t)
 	expected := filepath.Join(folder, "expected.ndjson")

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// objectOf is a record as expected.ndjson has it. It leaves the body out, for that is the input's line, as pair checks.
+// objectOf returns a record in the form of expected.ndjson. It omits the body, because pair compares it with the input.
 func objectOf(record plog.LogRecord) map[string]any {
 	object := map[string]any{"attributes": record.Attributes().AsRaw()}
 	if name := record.EventName(); name != "" {
@@ -46,7 +46,8 @@ func writeExpected(path string, objects []map[string]any) error {
 	return os.WriteFile(path, lines.Bytes(), 0o644)
 }
 
-// checkExpected says, value by value, in what the first object that is not as expected differs.
+// checkExpected compares the objects with those in a file. The error lists the differences of the first object that
+// differs.
 func checkExpected(path string, objects []map[string]any) error {
 	want, err := readExpected(path)
 	if err != nil {
@@ -61,7 +62,7 @@ func checkExpected(path string, objects []map[string]any) error {
 			got = valuesOf(objects[i])
 		}
 		if differences := differencesOf(wanted, got); len(differences) > 0 {
-			return fmt.Errorf("\nthe output (%d records) is not what %s expects (%d records); record %d is the first that differs:\n  %s",
+			return fmt.Errorf("\nthe output (%d records) differs from %s (%d records), first in record %d:\n  %s",
 				len(objects), path, len(want), i+1, strings.Join(differences, "\n  "))
 		}
 	}
@@ -106,7 +107,7 @@ func differencesOf(want, got map[string]string) []string {
 	return differences
 }
 
-// valuesOf are the values in an object by their places, such as `attributes["properties"]["variant"]`.
+// valuesOf returns the values in an object by path, such as `attributes["properties"]["variant"]`.
 func valuesOf(object map[string]any) map[string]string {
 	values := map[string]string{}
 	for key, value := range object {

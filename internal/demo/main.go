@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The demo runs the collector on testdata/demo and shows what it did to each impression, or, with -bridge, on
-// testdata/demo/bridge and shows what Amplitude then knows of each user. It fails when that is not what is expected.
+// Demo runs the collector on testdata/demo and shows each impression before and after. With -bridge it uses
+// testdata/demo/bridge and shows what Amplitude then knows about each user. It fails if the result isn't the expected one.
 package main
 
 import (
@@ -18,8 +18,8 @@ import (
 )
 
 func main() {
-	update := flag.Bool("update", false, "make the collector's output the expected one")
-	bridge := flag.Bool("bridge", false, "send to a fake Amplitude and show what it knows")
+	update := flag.Bool("update", false, "replace the expected output with the collector's")
+	bridge := flag.Bool("bridge", false, "send the events to a fake Amplitude and show what it knows about each user")
 	flag.Parse()
 	ctx := context.Background()
 	root, err := collectortest.Root()
@@ -37,10 +37,10 @@ func main() {
 	}
 }
 
-// eventsFile is the input, of both demos.
+// eventsFile is the name of the input file of both demos.
 const eventsFile = "events.ndjson"
 
-// run shows what the collector makes of the events in a folder.
+// run shows how the collector changes the events in a folder.
 func run(ctx context.Context, out io.Writer, folder string, update bool) (err error) {
 	output, err := os.CreateTemp("", "impression-demo-*.json")
 	if err != nil {
@@ -63,9 +63,9 @@ func run(ctx context.Context, out io.Writer, folder string, update bool) (err er
 		return err
 	}
 	lines, pairErr := pair(bytes.Split(bytes.TrimSpace(input), []byte("\n")), records)
-	if err := errors.Join(tell(out, lines), pairErr, checkExpected(expected, objectsOf(records))); err != nil {
+	if err := errors.Join(printLines(out, lines), pairErr, checkExpected(expected, objectsOf(records))); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "\n%d lines in, %d records out, as testdata/demo/expected.ndjson has them\n", len(lines), records.Len())
+	_, err = fmt.Fprintf(out, "\n%d lines in, %d records out: the same as in testdata/demo/expected.ndjson\n", len(lines), records.Len())
 	return err
 }

@@ -18,7 +18,7 @@ func demoFolder(t *testing.T) string {
 	return copyOf(t, filepath.Join("..", "..", "testdata", "demo"))
 }
 
-// copyOf copies a folder for a test to change.
+// copyOf returns a copy of a folder that a test may change.
 func copyOf(t *testing.T, folder string) string {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), filepath.Base(folder))
@@ -26,7 +26,7 @@ func copyOf(t *testing.T, folder string) string {
 	return copied
 }
 
-// change changes a file of the demo in one place.
+// change replaces the only occurrence of a text in a file.
 func change(t *testing.T, path, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -40,36 +40,37 @@ func TestDemoShowsBeforeAndAfter(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out, demoFolder(t), false))
 
-	for _, told := range []string{
+	for _, part := range []string{
 		`
-   2  user-1042                                               + $identify: set [Experiment] checkout-button to green
-                 $impression                                  [Experiment] Impression
-                   flag_key: checkout-button                    [Experiment] Flag Key: checkout-button
-                   variant: green                               [Experiment] Variant: green
-                   experiment_key: exp-7                        [Experiment] Experiment Key: exp-7
-   3  user-1042  Product Viewed                               unchanged
+   2  user-1042                                                    + $identify: set [Experiment] checkout-button to green
+                      $impression                                  [Experiment] Impression
+                        flag_key: checkout-button                    [Experiment] Flag Key: checkout-button
+                        variant: green                               [Experiment] Variant: green
+                        experiment_key: exp-7                        [Experiment] Experiment Key: exp-7
+   3  user-1042       Product Viewed                               unchanged
 `,
 		`
-  12  user-3150  $impression                                  [Experiment] Impression
-                   flag_key: homepage-slots                     [Experiment] Flag Key: homepage-slots
-                   variant: slot-2                              [Experiment] Variant: slot-2
-                   metadata.flagType: mutual-exclusion-group    metadata.flagType: mutual-exclusion-group
-                                                              no user property update
+  12  user-3150       $impression                                  [Experiment] Impression
+                        flag_key: homepage-slots                     [Experiment] Flag Key: homepage-slots
+                        variant: slot-2                              [Experiment] Variant: slot-2
+                        metadata.flagType: mutual-exclusion-group    metadata.flagType: mutual-exclusion-group
+                                                                   no user property update
 `,
 		`
-  14  user-3150  $impression                                  unchanged
-                   variant: semantic                            variant: semantic
+  14  user-3150       $impression                                  unchanged
+                        no flag_key                                  no flag_key
+                        variant: semantic                            variant: semantic
 `,
 		`
 user-1042                             [Experiment] checkout-button       green, blue, (unset)
 `,
-		"\n20 lines in, 28 records out",
+		"\n20 lines in, 28 records out: the same as in testdata/demo/expected.ndjson",
 	} {
-		assert.Contains(t, out.String(), told)
+		assert.Contains(t, out.String(), part)
 	}
 }
 
-func TestDemoFailsWhereTheOutputDiffers(t *testing.T) {
+func TestDemoFailsIfTheOutputDiffers(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, file, from, to string
@@ -77,23 +78,23 @@ func TestDemoFailsWhereTheOutputDiffers(t *testing.T) {
 	}{
 		{
 			name: "another value", file: "expected.ndjson", from: `"[Experiment] Variant":"green"`, to: `"[Experiment] Variant":"red"`,
-			fault: "record 3 is the first that differs:\n" +
+			fault: "first in record 3:\n" +
 				`  attributes["properties"]["[Experiment] Variant"]: expected red, got green`,
 		},
 		{
-			name: "a value too few", file: "expected.ndjson", from: `,"user_properties":{"$set":{"[Experiment] checkout-button":"green"}}`,
+			name: "an unexpected value", file: "expected.ndjson", from: `,"user_properties":{"$set":{"[Experiment] checkout-button":"green"}}`,
 			fault: `  attributes["user_properties"]["$set"]["[Experiment] checkout-button"]: expected nothing, got green`,
 		},
 		{
-			name: "a record too few", file: "collector.yaml", from: "  impression:\n\n", to: "  impression:\n    unassigned: drop\n\n",
-			fault: "line 10 is not where it should be in the output",
+			name: "a missing record", file: "collector.yaml", from: "  impression:\n\n", to: "  impression:\n    unassigned: drop\n\n",
+			fault: "line 10 is missing from the output; in its place is: ",
 		},
 		{
-			name: "no update", file: "collector.yaml", from: "  impression:\n\n", to: "  impression:\n    user_properties:\n      emit: none\n\n",
+			name: "a missing update", file: "collector.yaml", from: "  impression:\n\n", to: "  impression:\n    user_properties:\n      emit: none\n\n",
 			fault: `  event_name: expected $identify, got nothing`,
 		},
 		{
-			name: "a collector that does not start", file: "collector.yaml", from: "  impression:\n\n", to: "  impression:\n    unassigned: remove\n\n",
+			name: "a collector that fails to start", file: "collector.yaml", from: "  impression:\n\n", to: "  impression:\n    unassigned: remove\n\n",
 			fault: `unassigned: "remove" is not known; allowed: keep, drop`,
 		},
 	} {
@@ -106,7 +107,7 @@ func TestDemoFailsWhereTheOutputDiffers(t *testing.T) {
 	}
 }
 
-func TestDemoUpdatesWhatIsExpected(t *testing.T) {
+func TestDemoUpdatesTheExpectedFile(t *testing.T) {
 	t.Parallel()
 	folder := demoFolder(t)
 	committed, err := os.ReadFile(filepath.Join(folder, "expected.ndjson"))

@@ -9,18 +9,18 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// line is a line of the input, and the records that the collector made of it.
+// line is a line of the input with the records that the collector made from it.
 type line struct {
 	text string
-	// call is the Segment call in the line, nil where the line is no JSON.
+	// call is the Segment call in the line, nil if the line isn't JSON.
 	call map[string]any
-	// updates are the user property updates before the call's own record.
+	// updates are the user property updates that precede it.
 	updates []plog.LogRecord
-	// after is the call's own record.
+	// after is the record of the call itself.
 	after plog.LogRecord
 }
 
-// pair finds the records of each line: the file reader leaves the line itself in the body of its record.
+// pair finds the records of each line. It recognizes them by their body, where the receiver leaves the whole line.
 func pair(texts [][]byte, records plog.LogRecordSlice) ([]line, error) {
 	var lines []line
 	var updates []plog.LogRecord
@@ -30,7 +30,7 @@ func pair(texts [][]byte, records plog.LogRecordSlice) ([]line, error) {
 			continue
 		}
 		if len(lines) == len(texts) || record.Body().AsString() != string(texts[len(lines)]) {
-			return lines, fmt.Errorf("\nline %d is not where it should be in the output; there is: %s", len(lines)+1, record.Body().AsString())
+			return lines, fmt.Errorf("\nline %d is missing from the output; in its place is: %s", len(lines)+1, record.Body().AsString())
 		}
 		l := line{text: record.Body().Str(), updates: updates, after: record}
 		if err := json.Unmarshal(texts[len(lines)], &l.call); err != nil {
@@ -39,7 +39,7 @@ func pair(texts [][]byte, records plog.LogRecordSlice) ([]line, error) {
 		lines, updates = append(lines, l), nil
 	}
 	if len(lines) < len(texts) {
-		return lines, fmt.Errorf("\nline %d is not in the output", len(lines)+1)
+		return lines, fmt.Errorf("\nline %d is missing from the output", len(lines)+1)
 	}
 	return lines, nil
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The fakeamplitude command serves Amplitude's ingestion APIs, as documented, to try a bridge without an Amplitude
-// project. When it is interrupted it tells what Amplitude would know of each user.
+// Fakeamplitude serves Amplitude's ingestion APIs as documented, for trying a bridge without an Amplitude project. When it
+// is interrupted, it prints what Amplitude would know about each user.
 package main
 
 import (
@@ -30,19 +30,19 @@ func main() {
 	}
 }
 
-// run serves until the context ends.
+// run serves until the context is canceled.
 func run(ctx context.Context, out io.Writer, args []string) error {
 	flags := flag.NewFlagSet("fakeamplitude", flag.ContinueOnError)
 	flags.SetOutput(out)
-	listen := flags.String("listen", "127.0.0.1:8089", "`address` to listen on")
-	fail := flags.Float64("fail", 0, "`share` of the requests that are answered with 503, from 0 to 1")
-	latency := flags.Duration("latency", 0, "how long each answer takes to begin")
-	limit := flags.Int("limit", 0, "most `bytes` of a request (default: the API's own limit)")
+	listen := flags.String("listen", "127.0.0.1:8089", "the `address` to listen on")
+	fail := flags.Float64("fail", 0, "the `share` of requests, from 0 to 1, to answer with 503")
+	latency := flags.Duration("latency", 0, "how long to wait before each answer")
+	limit := flags.Int("limit", 0, "the maximum size of a request in `bytes` (default: the API's own limit)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *fail < 0 || *fail > 1 {
-		return fmt.Errorf("-fail %v: want a share from 0 to 1", *fail)
+		return fmt.Errorf("-fail %v: the share of failures must be from 0 to 1", *fail)
 	}
 
 	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any seed will do
@@ -54,7 +54,7 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 	if err := server.Listen(ctx, *listen); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "HTTP V2  %s\nBatch    %s\nknown    %s and %s.json\n",
+	_, err := fmt.Fprintf(out, "HTTP V2 API  %s\nBatch API    %s\nusers        %s and %s.json\nPress Ctrl-C to stop and print what is known about each user.\n",
 		server.URL(amplitude.HTTPV2), server.URL(amplitude.Batch), server.KnownURL(), server.KnownURL())
 	if err == nil {
 		<-ctx.Done()
@@ -63,7 +63,7 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 }
 
 func writeKnown(out io.Writer, server *amplitudetest.Server) error {
-	// Below the ^C that a terminal shows.
+	// The terminal shows ^C on the current line.
 	if _, err := fmt.Fprintln(out); err != nil {
 		return err
 	}

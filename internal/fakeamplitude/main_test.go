@@ -35,11 +35,11 @@ func TestServesUntilInterrupted(t *testing.T) {
 	assert.Equal(t, http.StatusRequestEntityTooLarge, post(t, urls[1], `{"api_key":"k","events":[`+event+","+event+`]}`))
 
 	interrupt()
-	told, err := io.ReadAll(reader)
+	printed, err := io.ReadAll(reader)
 	require.NoError(t, err)
 	require.NoError(t, <-ended)
-	assert.Contains(t, string(told), "events 1, requests 2")
-	assert.Contains(t, string(told), "user alice\n")
+	assert.Contains(t, string(printed), "events: 1, requests: 2")
+	assert.Contains(t, string(printed), "user alice\n")
 }
 
 func post(t *testing.T, url, body string) int {
@@ -54,11 +54,11 @@ func post(t *testing.T, url, body string) int {
 
 func TestFlags(t *testing.T) {
 	var out bytes.Buffer
-	require.ErrorContains(t, run(t.Context(), &out, []string{"-fail", "1.5"}), "want a share from 0 to 1")
+	require.ErrorContains(t, run(t.Context(), &out, []string{"-fail", "1.5"}), "must be from 0 to 1")
 	require.ErrorContains(t, run(t.Context(), &out, []string{"-listen", "nowhere"}), "nowhere")
 	require.ErrorIs(t, run(t.Context(), &out, []string{"-h"}), flag.ErrHelp)
 	ended, end := context.WithCancel(t.Context())
 	end()
 	require.NoError(t, run(ended, &out, []string{"-fail", "0.3", "-listen", "127.0.0.1:0"}))
-	assert.Contains(t, out.String(), "events 0, requests 0")
+	assert.Contains(t, out.String(), "events: 0, requests: 0")
 }

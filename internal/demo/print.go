@@ -14,10 +14,16 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// tell shows each line before and after, and then what became of each user property.
-func tell(out io.Writer, lines []line) error {
+// printLines prints each line before and after the processor, and then the values of each user property.
+func printLines(out io.Writer, lines []line) error {
+	if _, err := io.WriteString(out, `The Segment calls in testdata/demo/events.ndjson, before and after the impression processor.
++ marks a record that the processor adds: a user property update, directly before its impression.
+
+`); err != nil {
+		return err
+	}
 	t := &table{}
-	t.row("line", "who", "before", "after")
+	t.row("line", "user or device", "before", "after")
 	for i, l := range lines {
 		number, who := fmt.Sprintf("%4d", i+1), l.who()
 		for _, update := range l.updates {
@@ -26,16 +32,16 @@ func tell(out io.Writer, lines []line) error {
 		}
 		t.row(number, who, l.name(), l.nameAfter())
 		if l.call["event"] == "$impression" {
-			l.tellProperties(t)
+			l.addProperties(t)
 		}
 	}
 	if err := t.write(out); err != nil {
 		return err
 	}
-	return tellUserProperties(out, lines)
+	return printUserProperties(out, lines)
 }
 
-// table is rows of cells.
+// table collects rows of cells.
 type table struct {
 	rows strings.Builder
 }
@@ -44,7 +50,7 @@ func (t *table) row(cells ...string) {
 	t.rows.WriteString(strings.Join(cells, "\t") + "\n")
 }
 
-// write writes the rows, aligned.
+// write writes the rows with aligned columns.
 func (t *table) write(out io.Writer) error {
 	aligned := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(aligned, t.rows.String()); err != nil {
@@ -53,7 +59,7 @@ func (t *table) write(out io.Writer) error {
 	return aligned.Flush()
 }
 
-// who is the user, or the beginning of the device's id.
+// who returns the user id, or else the beginning of the device id.
 func (l line) who() string {
 	if user, given := l.call["userId"].(string); given {
 		return user
@@ -62,9 +68,9 @@ func (l line) who() string {
 		return device[:8] + "…"
 	}
 	if l.call == nil {
-		return "?"
+		return "(unknown)"
 	}
-	return "nobody"
+	return "(none)"
 }
 
 func (l line) name() string {
@@ -74,7 +80,7 @@ func (l line) name() string {
 	if l.call != nil {
 		return fmt.Sprintf("(%s call)", l.call["type"])
 	}
-	return l.text[:30] + "… (no JSON)"
+	return l.text[:30] + "… (not JSON)"
 }
 
 func (l line) nameAfter() string {
@@ -85,18 +91,22 @@ func (l line) nameAfter() string {
 	return text(attributes["event"])
 }
 
-// renames are the properties that have another name after.
+// renames lists the properties that the processor renames.
 var renames = []struct{ before, after string }{
 	{"flag_key", "[Experiment] Flag Key"},
 	{"variant", "[Experiment] Variant"},
 	{"experiment_key", "[Experiment] Experiment Key"},
 }
 
-func (l line) tellProperties(t *table) {
+// addProperties adds rows with the properties that matter for the user property update.
+func (l line) addProperties(t *table) {
 	before, after := members(l.call["properties"]), members(l.after.Attributes().AsRaw()["properties"])
 	for _, name := range renames {
 		value, given := before[name.before]
 		if !given {
+			if name.before == "flag_key" {
+				t.row("", "", "  no flag_key", "  no flag_key")
+			}
 			continue
 		}
 		became := "  " + name.before + ": " + text(after[name.before])
@@ -105,7 +115,6 @@ func (l line) tellProperties(t *table) {
 		}
 		t.row("", "", "  "+name.before+": "+text(value), became)
 	}
-	// Of the metadata only what matters here: all of it is compared.
 	metadata := members(before["metadata"])
 	if metadata["default"] == true {
 		t.row("", "", "  metadata.default: true", "  metadata.default: "+text(members(after["metadata"])["default"]))
@@ -118,7 +127,7 @@ func (l line) tellProperties(t *table) {
 	}
 }
 
-// update is what a user property update says.
+// update is the content of a user property update.
 type update struct {
 	who, verb, property, value string
 }
@@ -137,7 +146,7 @@ func readUpdate(record plog.LogRecord) update {
 	return u
 }
 
-// String is the update in words. The value of an unset means nothing.
+// String describes the update. The value of an unset has no meaning.
 func (u update) String() string {
 	if u.verb == "unset" {
 		return "unset " + u.property
@@ -145,8 +154,8 @@ func (u update) String() string {
 	return u.verb + " " + u.property + " to " + u.value
 }
 
-// tellUserProperties shows the values that each user property takes, one after the other.
-func tellUserProperties(out io.Writer, lines []line) error {
+// printUserProperties prints the sequence of values of each user property.
+func printUserProperties(out io.Writer, lines []line) error {
 	type userProperty struct{ who, property string }
 	var order []userProperty
 	values := map[userProperty][]string{}
@@ -165,20 +174,20 @@ func tellUserProperties(out io.Writer, lines []line) error {
 	}
 	slices.SortStableFunc(order, func(a, b userProperty) int { return strings.Compare(a.who, b.who) })
 	t := &table{}
-	t.row("\nwho", "user property", "values, in the order of the updates")
+	t.row("\nuser or device", "user property", "values, in order")
 	for _, of := range order {
 		t.row(of.who, of.property, strings.Join(values[of], ", "))
 	}
 	return t.write(out)
 }
 
-// members are those of a map; anything else has none.
+// members returns the value if it is a map, else nil.
 func members(value any) map[string]any {
 	m, _ := value.(map[string]any)
 	return m
 }
 
-// text is a string as it is, and any other value as JSON.
+// text returns a string as it is and any other value as JSON.
 func text(value any) string {
 	if s, isString := value.(string); isString {
 		return s
