@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package configkeys finds the keys of a configuration that its struct does not have, to say which keys it has instead:
-// the decoder names only the wrong ones.
+// Package configkeys reports unknown keys in a configuration together with the keys that are allowed in the same place.
+// The collector's decoder names only the unknown ones.
 package configkeys // import "github.com/impression-collector/impression-bridge/internal/configkeys"
 
 import (
@@ -13,8 +13,9 @@ import (
 	"strings"
 )
 
-// Unknown returns an error for each key in given that config, a struct or a pointer to one with mapstructure tags, does
-// not have, with its place, value, and the keys that are allowed there; joined, nil where there is none.
+// Unknown returns an error for each key in given that has no field in config, which is a struct with mapstructure tags or
+// a pointer to one. Each error has the key's path, its value, and the keys that are allowed there. The errors are joined.
+// Unknown returns nil if there are none.
 func Unknown(given map[string]any, config any) error {
 	return errors.Join(unknown("", given, reflect.TypeOf(config))...)
 }
@@ -52,8 +53,8 @@ func unknown(at string, given any, of reflect.Type) []error {
 	return faults
 }
 
-// content is what a pointer or a configoptional.Optional holds, and any other type itself. An Optional has the key
-// `enabled` besides those of its content.
+// content returns the type that a pointer or a configoptional.Optional holds, or the type itself. An Optional has the key
+// "enabled" in addition to the keys of its content.
 func content(of reflect.Type) (held reflect.Type, isOptional bool) {
 	for of.Kind() == reflect.Pointer {
 		of = of.Elem()
@@ -66,7 +67,7 @@ func content(of reflect.Type) (held reflect.Type, isOptional bool) {
 	return of, false
 }
 
-// fieldsByKey are those of a struct and of the structs that are squashed into it.
+// fieldsByKey returns the types of a struct's fields by key, including the fields of structs that are squashed into it.
 func fieldsByKey(of reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for field := range of.Fields() {

@@ -40,11 +40,11 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-func TestParseOfAnEventAllocatesOnlyItsValues(t *testing.T) {
+func TestParseAllocatesOnlyTheValues(t *testing.T) {
 	require.Len(t, segmentEvent, 734)
 	parser := NewParser(limits)
 	to := pcommon.NewValueEmpty()
 	allocations := testing.AllocsPerRun(100, func() { require.NoError(t, parser.Parse(segmentEvent, to)) })
-	// 22 values that are not null, 5 maps of three allocations each, 4 growths beyond four fields, 1 unquoted string.
+	// 22 values other than null, 5 maps with three allocations each, 4 growths beyond four fields, 1 unquoted string.
 	require.LessOrEqual(t, allocations, 42.0)
 }

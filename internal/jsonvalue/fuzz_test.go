@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// texts begin the fuzzing; each stands for a kind of token or fault.
+// texts are the seed corpus. Each has another kind of token or fault.
 var texts = []string{
 	segmentEvent,
 	`{"a":[1,-2.5e3,"x\u00e9\ud83d\ude00\n",null,true,false,{}],"b":{"c":[]}}`,
@@ -30,12 +30,12 @@ var texts = []string{
 	`"\u12`, `01`, `tru`, `[1,]`, "\ufeff1", ``,
 }
 
-// FuzzParseAgainstEncodingJSON holds what is valid, and its content, against the standard library.
+// FuzzParseAgainstEncodingJSON compares validity and values with the standard library.
 func FuzzParseAgainstEncodingJSON(f *testing.F) {
 	for _, text := range texts {
 		f.Add(text)
 	}
-	parser := NewParser(Limits{MaxDepth: deepest, MaxBytes: 1 << 20})
+	parser := NewParser(Limits{MaxDepth: maxDepth, MaxBytes: 1 << 20})
 	f.Fuzz(func(t *testing.T, text string) {
 		got := pcommon.NewValueEmpty()
 		err := parser.Parse(text, got)
@@ -54,7 +54,7 @@ func FuzzParseAgainstEncodingJSON(f *testing.F) {
 	})
 }
 
-// requireSame compares all but objects with duplicate keys, of which encoding/json keeps the last.
+// requireSame compares everything except objects with duplicate keys, because encoding/json keeps only the last.
 func requireSame(t *testing.T, want any, got pcommon.Value) {
 	t.Helper()
 	switch want := want.(type) {

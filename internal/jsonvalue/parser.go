@@ -14,8 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/xpdata"
 )
 
-// What Parse returns. They come bare: a text that fails is counted, and a report of where would cost more than the
-// parse.
+// The errors that Parse returns. They don't say where the fault is, because callers only count them.
 var (
 	ErrTooLarge = errors.New("JSON text is larger than the limit")
 	ErrTooDeep  = errors.New("JSON text is nested deeper than the limit")
@@ -23,48 +22,49 @@ var (
 	ErrInvalid  = errors.New("not a JSON text")
 )
 
-// Limits bound what one text may cost.
+// Limits bound the cost of parsing one text.
 type Limits struct {
-	// MaxDepth is how many objects and arrays may be open at once; a text without any needs 0. Above deepest it is
-	// deepest.
+	// MaxDepth is the maximum nesting of objects and arrays. A text without any has depth 0. Above 9,999 it has no
+	// effect.
 	MaxDepth int `mapstructure:"max_depth"`
-	// MaxBytes is how long a text may be, white space included.
+	// MaxBytes is the maximum length of a text, including white space.
 	MaxBytes int `mapstructure:"max_bytes"`
-	// MaxValues is how many values a text may hold: every object, array, string, number, boolean and null counts, the names
-	// of fields don't. It bounds memory, because tiny values take many times the size of their text. 0 means no limit.
+	// MaxValues is the maximum number of values in a text: every object, array, string, number, boolean and null counts,
+	// the names of fields don't. It bounds memory, because tiny values take many times the size of their text. 0 means no
+	// limit.
 	MaxValues int `mapstructure:"max_values"`
 }
 
 const (
-	// deepest is one less than the depth at which jsontext gives up with an error like any other.
-	deepest = 9_999
-	// mostKept bytes of input buffer stay with a Parser for its next text.
-	mostKept = 1 << 20
-	// firstFields is the capacity of an object's map when its first field is found. With more, a text of many tiny
-	// objects would take an unfit amount of memory; with less, common objects would be copied more than twice.
+	// maxDepth is the greatest nesting that jsontext supports. Beyond it, its error can't be told from other syntax errors.
+	maxDepth = 9_999
+	// maxKept is the size up to which a Parser keeps its buffers for the next text.
+	maxKept = 1 << 20
+	// firstFields is the capacity of an object's map once it has a field. A larger value would waste memory on texts with
+	// many tiny objects, and a smaller one would make typical objects grow more than twice.
 	firstFields = 4
 )
 
-// Parser parses JSON texts, one after the other. It keeps its buffers, so it is not safe for concurrent use.
+// Parser parses JSON texts. It reuses its buffers, so it isn't safe for concurrent use.
 type Parser struct {
 	limits  Limits
 	decoder jsontext.Decoder
 	options []jsontext.Options
 	input   bytes.Buffer
-	// text is what input was filled from.
+	// text is the text that input holds.
 	text string
-	// root receives the value until the whole text is known to be good.
+	// root holds the value until the whole text is known to be valid.
 	root pcommon.Value
-	// values is how many values of the text have begun.
+	// values counts the values of the text so far.
 	values int
-	// objects are those being read, by depth.
+	// objects holds a builder for each depth.
 	objects  []*xpdata.MapBuilder
 	unquoted []byte
 }
 
-// NewParser returns a Parser whose texts stay within the limits.
+// NewParser returns a Parser that refuses texts beyond the limits.
 func NewParser(limits Limits) *Parser {
-	limits.MaxDepth = min(limits.MaxDepth, deepest)
+	limits.MaxDepth = min(limits.MaxDepth, maxDepth)
 	return &Parser{
 		limits:  limits,
 		options: []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)},
@@ -72,9 +72,9 @@ func NewParser(limits Limits) *Parser {
 	}
 }
 
-// Parse replaces to with the value of the text. On an error to is as it was.
+// Parse sets to to the value of the text. If it returns an error, to is unchanged.
 //
-// The value's strings are parts of the text wherever that holds them unescaped, so they keep it in memory.
+// Strings without escapes share the memory of the text, so the value keeps the text alive.
 func (p *Parser) Parse(text string, to pcommon.Value) error {
 	if len(text) > p.limits.MaxBytes {
 		return ErrTooLarge
@@ -82,7 +82,7 @@ func (p *Parser) Parse(text string, to pcommon.Value) error {
 	p.open(text)
 	defer p.release()
 	if err := p.document(); err != nil {
-		// Half a value may hang in any of these.
+		// These may hold parts of the value.
 		p.root = pcommon.NewValueEmpty()
 		p.objects = nil
 		return err
@@ -98,10 +98,10 @@ func (p *Parser) open(text string) {
 	p.decoder.Reset(&p.input, p.options...)
 }
 
-// release lets go of the text, and of a buffer that only a rare text needs.
+// release drops the references to the text, and an unusually large buffer.
 func (p *Parser) release() {
 	p.text = ""
-	if p.input.Cap() > mostKept {
+	if p.input.Cap() > maxKept {
 		p.input = bytes.Buffer{}
 		p.decoder.Reset(&p.input)
 	}
@@ -121,13 +121,13 @@ func (p *Parser) document() error {
 	return nil
 }
 
-// token is a token of the text with the white space, comma or colon that stands before it.
+// token is a token of the text. Its text includes any white space, comma or colon before it.
 type token struct {
 	kind jsontext.Kind
 	text string
 }
 
-// next reads a token. It gives parts of the text where jsontext's own token would copy them.
+// next reads a token. Unlike jsontext's own token, it doesn't copy strings.
 func (p *Parser) next() (token, error) {
 	start := p.decoder.InputOffset()
 	read, err := p.decoder.ReadToken()
@@ -137,7 +137,8 @@ func (p *Parser) next() (token, error) {
 	return token{kind: read.Kind(), text: p.text[start:p.decoder.InputOffset()]}, nil
 }
 
-// value sets to to the value that begins with the token. Depth many objects and arrays are open around it.
+// value reads the value that begins with the token into to, which is Empty. Depth is the number of objects and arrays
+// around it.
 func (p *Parser) value(first token, to pcommon.Value, depth int) error {
 	p.values++
 	if p.limits.MaxValues > 0 && p.values > p.limits.MaxValues {
@@ -155,7 +156,7 @@ func (p *Parser) value(first token, to pcommon.Value, depth int) error {
 	case jsontext.KindTrue, jsontext.KindFalse:
 		to.SetBool(first.kind == jsontext.KindTrue)
 	}
-	// What is left is null: to is Empty already.
+	// The remaining kind is null.
 	return nil
 }
 
@@ -184,7 +185,7 @@ func (p *Parser) object(to pcommon.Value, depth int) error {
 	}
 }
 
-// objectAt returns the builder for an object at the depth. One that is local to a function would be allocated each time.
+// objectAt returns the builder for an object at the depth. Reusing builders saves an allocation per object.
 func (p *Parser) objectAt(depth int) *xpdata.MapBuilder {
 	for len(p.objects) <= depth {
 		p.objects = append(p.objects, &xpdata.MapBuilder{})
@@ -218,16 +219,16 @@ func (p *Parser) str(t token) string {
 	}
 	unquoted, err := jsontext.AppendUnquote(p.unquoted[:0], quoted)
 	if err != nil {
-		// Invalid UTF-8, which AppendUnquote replaces, or half a surrogate pair.
+		// The string has invalid UTF-8, which AppendUnquote would replace, or an unpaired surrogate.
 		unquoted = appendUnquoteLossless(p.unquoted[:0], quoted[1:len(quoted)-1])
 	}
-	if cap(unquoted) <= mostKept {
+	if cap(unquoted) <= maxKept {
 		p.unquoted = unquoted
 	}
 	return string(unquoted)
 }
 
-// appendUnquoteLossless has jsontext unquote only the escapes, and copies what is between them byte for byte.
+// appendUnquoteLossless unquotes only the escapes with jsontext, and copies the bytes between them unchanged.
 func appendUnquoteLossless(unquoted []byte, s string) []byte {
 	for {
 		plain := strings.IndexByte(s, '\\')
@@ -236,18 +237,18 @@ func appendUnquoteLossless(unquoted []byte, s string) []byte {
 		}
 		unquoted = append(unquoted, s[:plain]...)
 		s = s[plain:]
-		// Escapes that touch stay together: two of them may be one character.
+		// Adjacent escapes are unquoted together, because two of them may be one character.
 		escapes := 0
 		for escapes < len(s) && s[escapes] == '\\' {
 			escapes += escapeLen(s[escapes:])
 		}
-		// An error would only say that half a surrogate pair became U+FFFD.
+		// The only possible error is that an unpaired surrogate became U+FFFD.
 		unquoted, _ = jsontext.AppendUnquote(unquoted, `"`+s[:escapes]+`"`)
 		s = s[escapes:]
 	}
 }
 
-// escapeLen is the length of the escape that s begins with, which the decoder found to be whole.
+// escapeLen returns the length of the escape at the start of s. The decoder has checked that it is complete.
 func escapeLen(s string) int {
 	if s[1] == 'u' {
 		return len(`\uXXXX`)
@@ -255,8 +256,8 @@ func escapeLen(s string) int {
 	return len(`\n`)
 }
 
-// setNumber makes an integer an Int and any other number a Double. What would not survive that becomes the digits
-// themselves: an integer beyond int64, a number beyond float64. Only a Double can be -0.
+// setNumber sets to to an Int for an integer and to a Double for any other number and -0. Numbers out of range become a
+// Str.
 func setNumber(to pcommon.Value, digits string) {
 	if !strings.ContainsAny(digits, ".eE") && digits != "-0" {
 		if i, err := strconv.ParseInt(digits, 10, 64); err == nil {

@@ -86,8 +86,8 @@ func TestParseStrings(t *testing.T) {
 		{"escaped zero", `"a\u0000b"`, "a\x00b"},
 		{"escaped backslashes before the end", `"a\\\\"`, `a\\`},
 		{"separators inside", `", : ,"`, ", : ,"},
-		{"high surrogate alone", `"\ud83d"`, replaced},
-		{"low surrogate alone", `"\ude00"`, replaced},
+		{"unpaired high surrogate", `"\ud83d"`, replaced},
+		{"unpaired low surrogate", `"\ude00"`, replaced},
 		{"high surrogate before text", `"a\ud83db"`, "a" + replaced + "b"},
 		{"high surrogate before another escape", `"\ud83d\n"`, replaced + "\n"},
 		{"high surrogate before a letter", `"\ud83d\u0041"`, replaced + "A"},
@@ -95,7 +95,7 @@ func TestParseStrings(t *testing.T) {
 		{"surrogates in reverse", `"\ude00\ud83d"`, replaced + replaced},
 		{"invalid UTF-8", "\"\xff\"", "\xff"},
 		{"invalid UTF-8 and escapes", "\"\xff\\n\xfe\\u0041\"", "\xff\n\xfeA"},
-		{"invalid UTF-8 and half a pair", "\"\xc3\\ud83d\xa9\"", "\xc3" + replaced + "\xa9"},
+		{"invalid UTF-8 and an unpaired surrogate", "\"\xc3\\ud83d\xa9\"", "\xc3" + replaced + "\xa9"},
 		{"invalid UTF-8 and a pair", "\"\xff\\ud83d\\ude00\xff\"", "\xff😀\xff"},
 		{"surrogate in UTF-8", "\"\xed\xa0\xbd\\t\"", "\xed\xa0\xbd\t"},
 		{"truncated UTF-8", "\"\xf0\x9f\x98\"", "\xf0\x9f\x98"},
@@ -165,33 +165,33 @@ func TestParseRefuses(t *testing.T) {
 		name, text string
 		want       error
 	}{
-		{"nothing", ``, ErrInvalid},
-		{"white space", " \n", ErrInvalid},
+		{"empty", ``, ErrInvalid},
+		{"only white space", " \n", ErrInvalid},
 		{"text", `plain text`, ErrInvalid},
 		{"byte order mark", "\ufeff{}", ErrInvalid},
-		{"white space of Unicode", "\u00a0{}", ErrInvalid},
+		{"Unicode white space", "\u00a0{}", ErrInvalid},
 		{"vertical tab", "\v{}", ErrInvalid},
 		{"comment", `{/* */}`, ErrInvalid},
-		{"half a literal", `nul`, ErrInvalid},
-		{"long literal", `nulll`, ErrInvalid},
+		{"incomplete literal", `nul`, ErrInvalid},
+		{"overlong literal", `nulll`, ErrInvalid},
 		{"single quotes", `{'a':1}`, ErrInvalid},
-		{"bare name", `{a:1}`, ErrInvalid},
+		{"unquoted name", `{a:1}`, ErrInvalid},
 		{"number as a name", `{1:1}`, ErrInvalid},
-		{"no colon", `{"a" 1}`, ErrInvalid},
-		{"comma for a colon", `{"a",1}`, ErrInvalid},
-		{"no value", `{"a":}`, ErrInvalid},
+		{"missing colon", `{"a" 1}`, ErrInvalid},
+		{"comma instead of a colon", `{"a",1}`, ErrInvalid},
+		{"missing value", `{"a":}`, ErrInvalid},
 		{"name only", `{"a"}`, ErrInvalid},
-		{"no comma", `[1 2]`, ErrInvalid},
-		{"comma first", `[,1]`, ErrInvalid},
-		{"comma last in an array", `[1,]`, ErrInvalid},
-		{"comma last in an object", `{"a":1,}`, ErrInvalid},
+		{"missing comma", `[1 2]`, ErrInvalid},
+		{"leading comma", `[,1]`, ErrInvalid},
+		{"trailing comma in an array", `[1,]`, ErrInvalid},
+		{"trailing comma in an object", `{"a":1,}`, ErrInvalid},
 		{"colon in an array", `["a":1]`, ErrInvalid},
-		{"wrong end", `[1}`, ErrInvalid},
-		{"end alone", `]`, ErrInvalid},
-		{"open object", `{"a":1`, ErrInvalid},
-		{"open array", `[1`, ErrInvalid},
-		{"open string", `"a`, ErrInvalid},
-		{"open escape", `"\`, ErrInvalid},
+		{"wrong closing bracket", `[1}`, ErrInvalid},
+		{"closing bracket alone", `]`, ErrInvalid},
+		{"unclosed object", `{"a":1`, ErrInvalid},
+		{"unclosed array", `[1`, ErrInvalid},
+		{"unclosed string", `"a`, ErrInvalid},
+		{"unfinished escape", `"\`, ErrInvalid},
 		{"unknown escape", `"\x41"`, ErrInvalid},
 		{"short escape", `"\u12"`, ErrInvalid},
 		{"escape with a sign", `"\u+123"`, ErrInvalid},
@@ -200,7 +200,7 @@ func TestParseRefuses(t *testing.T) {
 		{"second value", `{} {}`, ErrInvalid},
 		{"second line", "{\"a\":1}\n{\"a\":2}", ErrInvalid},
 		{"comma after the value", `{},`, ErrInvalid},
-		{"end after the value", `{}}`, ErrInvalid},
+		{"closing brace after the value", `{}}`, ErrInvalid},
 		{"zero byte after the value", "{}\x00", ErrInvalid},
 		{"deep arrays", deep(41), ErrTooDeep},
 		{"deep objects", strings.Repeat(`{"a":`, 41), ErrTooDeep},
@@ -213,7 +213,7 @@ func TestParseRefuses(t *testing.T) {
 			to := pcommon.NewValueStr("before")
 			require.ErrorIs(t, parser.Parse(test.text, to), test.want)
 			assert.Equal(t, "before", to.Str())
-			// An array of it leaves more behind.
+			// A fault further inside leaves more of a half-built value behind.
 			require.Error(t, parser.Parse(`{"a":[{"b":"c"},`+test.text, to))
 			assert.Equal(t, "before", to.Str())
 
@@ -249,7 +249,7 @@ func TestParseCountsEveryValue(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			within := NewParser(Limits{MaxDepth: 4, MaxBytes: len(text), MaxValues: values})
-			// The second text gets the whole limit again.
+			// Each text has the whole limit.
 			for range 2 {
 				got := pcommon.NewValueEmpty()
 				require.NoError(t, within.Parse(text, got))
@@ -270,17 +270,17 @@ func TestParseStopsAtTheLimitOfValues(t *testing.T) {
 	for _, text := range []string{
 		"[" + strings.Repeat("0,", 1_000_000), "[" + strings.Repeat("{},", 1_000_000), `{"a":0` + strings.Repeat(`,"":0`, 700_000),
 	} {
-		// Nothing after the limit is read: that the text is cut short goes unnoticed.
+		// The parser stops at the limit, so it doesn't notice that the text is incomplete.
 		require.ErrorIs(t, parser.Parse(text, pcommon.NewValueEmpty()), ErrTooMany)
 	}
 }
 
-func TestParseHasADepthOfItsOwn(t *testing.T) {
+func TestParseLimitsTheDepthByItself(t *testing.T) {
 	parser := NewParser(Limits{MaxDepth: math.MaxInt, MaxBytes: math.MaxInt})
 	for _, open := range []string{"[", `{"":`} {
 		got := pcommon.NewValueEmpty()
 		end := map[string]string{"[": "]", `{"":`: "}"}[open]
-		require.NoError(t, parser.Parse(strings.Repeat(open, deepest-1)+"[]"+strings.Repeat(end, deepest-1), got))
+		require.NoError(t, parser.Parse(strings.Repeat(open, maxDepth-1)+"[]"+strings.Repeat(end, maxDepth-1), got))
 		require.ErrorIs(t, parser.Parse(strings.Repeat(open, 1_000_000), got), ErrTooDeep)
 	}
 }
@@ -304,7 +304,7 @@ func TestParseOfHostileNestingIsCheap(t *testing.T) {
 }
 
 func TestParseOfManyFieldsIsLinear(t *testing.T) {
-	// With a look for duplicates at each field this takes a minute.
+	// Searching for duplicates at each field would take a minute.
 	const fields = 300_000
 	got := pcommon.NewValueEmpty()
 	unlimited := Limits{MaxDepth: 2, MaxBytes: math.MaxInt}
@@ -312,24 +312,24 @@ func TestParseOfManyFieldsIsLinear(t *testing.T) {
 	assert.Equal(t, fields+1, got.Map().Len())
 }
 
-func TestParserForgetsItsText(t *testing.T) {
+func TestParserReleasesItsText(t *testing.T) {
 	parser := NewParser(limits)
 	first, second := pcommon.NewValueEmpty(), pcommon.NewValueEmpty()
-	long := strings.Repeat(`\u0061`, mostKept)
+	long := strings.Repeat(`\u0061`, maxKept)
 	require.NoError(t, NewParser(Limits{MaxBytes: math.MaxInt}).Parse(`"`+long+`"`, first))
-	assert.Equal(t, strings.Repeat("a", mostKept), first.Str())
+	assert.Equal(t, strings.Repeat("a", maxKept), first.Str())
 
-	require.NoError(t, parser.Parse(`{"a":"one","b":"\u0031","c":["`+strings.Repeat("x", mostKept)+`"]}`, first))
-	assert.LessOrEqual(t, parser.input.Cap(), mostKept)
+	require.NoError(t, parser.Parse(`{"a":"one","b":"\u0031","c":["`+strings.Repeat("x", maxKept)+`"]}`, first))
+	assert.LessOrEqual(t, parser.input.Cap(), maxKept)
 	assert.Empty(t, parser.text)
 	require.NoError(t, parser.Parse(`{"a":"two","b":"\u0032","c":[2]}`, second))
 
-	// A value does not change with the next parse.
-	assert.Equal(t, map[string]any{"a": "one", "b": "1", "c": []any{strings.Repeat("x", mostKept)}}, first.AsRaw())
+	// The next parse must not change an earlier value.
+	assert.Equal(t, map[string]any{"a": "one", "b": "1", "c": []any{strings.Repeat("x", maxKept)}}, first.AsRaw())
 	assert.Equal(t, map[string]any{"a": "two", "b": "2", "c": []any{int64(2)}}, second.AsRaw())
 }
 
-func TestParseIntoAPartOfTheRecord(t *testing.T) {
+func TestParseIntoPartOfARecord(t *testing.T) {
 	record := pcommon.NewMap()
 	record.PutStr("before", "kept")
 	body := record.PutEmpty("body")
