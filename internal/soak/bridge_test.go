@@ -19,8 +19,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// patience bounds what has no figure of its own. Under the race detector, on a busy machine, all takes long.
-const patience = 2 * time.Minute
+// maxWait bounds waits that have no limit of their own. With the race detector on a busy machine, everything takes long.
+const maxWait = 2 * time.Minute
 
 var unavailable = amplitudetest.Answer{Status: http.StatusServiceUnavailable}
 
@@ -32,13 +32,13 @@ type bridge struct {
 	amplitude *amplitudetest.Server
 }
 
-// startAmplitude starts a server that keeps of each event what tells whether it is there.
+// startAmplitude starts a server that keeps only what the tests need of each event.
 func startAmplitude(t *testing.T) *amplitudetest.Server {
 	t.Helper()
 	return amplitudetest.Start(t, amplitudetest.WithCompact("number"))
 }
 
-// startBridge starts a collector with a configuration of testdata/soak and variables of its own.
+// startBridge starts a collector with a configuration in testdata/soak, connected to the server.
 func startBridge(t *testing.T, server *amplitudetest.Server, config string, variables ...string) *bridge {
 	t.Helper()
 	b := startCollector(t, config, append([]string{"AMPLITUDE_ENDPOINT=" + server.URL(amplitude.HTTPV2)}, variables...)...)
@@ -46,10 +46,10 @@ func startBridge(t *testing.T, server *amplitudetest.Server, config string, vari
 	return b
 }
 
-// gates are the feature gates that configurations want.
+// gates lists the feature gates that configurations need.
 var gates = map[string][]string{"health.yaml": {"--feature-gates=extension.healthcheck.useComponentStatus"}}
 
-// startCollector starts a bridge to whatever is at ${env:AMPLITUDE_ENDPOINT}.
+// startCollector is like startBridge, but the caller provides the variable AMPLITUDE_ENDPOINT.
 func startCollector(t *testing.T, config string, variables ...string) *bridge {
 	t.Helper()
 	variables = append([]string{"AMPLITUDE_API_KEY=" + apiKey, "STORAGE=" + t.TempDir()}, variables...)
@@ -65,24 +65,23 @@ func configOf(t *testing.T, name string) string {
 	return filepath.Join(root, "testdata", "soak", name)
 }
 
-// settle waits until the server has all events of the people, and returns the account, or after a time the account
-// without some.
-func (b *bridge) settle(t *testing.T, people []*person, within time.Duration) account {
+// waitForAll waits until the server has all events of the people, or until the time is up, and returns the result.
+func (b *bridge) waitForAll(t *testing.T, people []*person, within time.Duration) summary {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		settled := newAccount(people, b.amplitude)
-		if settled.lost == 0 {
-			return settled
+		now := summaryOf(people, b.amplitude)
+		if now.lost == 0 {
+			return now
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			t.Log(b.Logs())
-			return settled
+			return now
 		}
 	}
 }
@@ -93,7 +92,7 @@ func (b *bridge) waitForCounts(t *testing.T, condition func(amplitudetest.Counts
 	require.NoError(t, b.WaitForCounts(t.Context(), b.amplitude, condition))
 }
 
-// get returns a page that the collector serves.
+// get returns the body of a page that the collector serves.
 func (b *bridge) get(t *testing.T, url string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
@@ -106,7 +105,7 @@ func (b *bridge) get(t *testing.T, url string) string {
 	return string(page)
 }
 
-// waitForHealth waits until the collector tells a status of itself.
+// waitForHealth waits until the health check extension reports the status.
 func (b *bridge) waitForHealth(t *testing.T, status string) {
 	t.Helper()
 	err := b.WaitUntil(t.Context(), status, func() (bool, error) {
@@ -115,9 +114,9 @@ func (b *bridge) waitForHealth(t *testing.T, status string) {
 	require.NoError(t, err)
 }
 
-// tell prints a scenario's figures in a line.
-func tell(t *testing.T, format string, figures ...any) {
+// reportf prints a line with the results of a scenario.
+func reportf(t *testing.T, format string, values ...any) {
 	t.Helper()
-	_, err := fmt.Fprintf(t.Output(), format+"\n", figures...)
+	_, err := fmt.Fprintf(t.Output(), format+"\n", values...)
 	require.NoError(t, err)
 }

@@ -15,24 +15,24 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// longestStart is about how long a collector takes until it is ready.
-const longestStart = 300 * time.Millisecond
+// startTime is about how long a collector takes to be ready.
+const startTime = 300 * time.Millisecond
 
-// killScenario kills the collector again and again while it takes events, and while three in ten requests fail and now and
-// then a user is throttled.
+// killScenario kills the collector again and again while it receives events. Meanwhile three in ten requests fail, and
+// now and then a user is throttled.
 func killScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
 	server.AnswerShare(0.3, unavailable)
-	// Short, so that deliveries are under way when the collector is killed.
+	// With a short timeout, deliveries are in flight when the collector is killed.
 	b := startBridge(t, server, "bridge.yaml", "FLUSH_TIMEOUT=20ms")
 	began := time.Now()
 	senders := startSenders(t, b, newPeople("left", 50), newPeople("right", 50))
 	random := rand.New(rand.NewPCG(1, 0))
 	for kill := 0; kill < size.kills; kill++ {
 		if kill%5 == 4 {
-			// Else hardly anything would ever be delivered, and the queue would grow without end.
-			b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Ingested >= senders.events()-mostQueued })
+			// Without this wait, hardly anything would be delivered and the queue would grow without limit.
+			b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Ingested >= senders.events()-maxQueued })
 		}
 		if kill%10 == 0 && kill < size.kills*9/10 {
 			throttled := senders.people[random.IntN(len(senders.people))]
@@ -41,9 +41,9 @@ func killScenario(t *testing.T, size size) {
 		senders.waitForMore(t, b, random.Int64N(40))
 		require.NoError(t, b.Kill())
 		if kill%3 == 2 {
-			// Once more while it starts, and reads what it left.
+			// Kill it once more while it starts and reads its queue.
 			require.NoError(t, b.Launch(t.Context()))
-			<-time.After(time.Duration(random.Int64N(int64(longestStart))))
+			<-time.After(time.Duration(random.Int64N(int64(startTime))))
 			require.NoError(t, b.Kill())
 			kill++
 		}
@@ -52,18 +52,18 @@ func killScenario(t *testing.T, size size) {
 	server.LiftAll()
 	took := time.Since(began)
 	people := senders.stop(t)
-	// What is accepted after the last start is delivered after all that was accepted before.
-	require.NoError(t, senders.send(t.Context(), lastWords(people)))
-	settled := b.settle(t, people, patience)
-	tell(t, "%d kills in %.0f s: %s; %s after the last kill",
-		size.kills, took.Seconds(), settled, (time.Since(began) - took).Round(time.Millisecond))
-	settled.assertPerfect(t)
+	// Events that are accepted after the last start are delivered after all earlier ones.
+	require.NoError(t, senders.send(t.Context(), finalBatch(people)))
+	result := b.waitForAll(t, people, maxWait)
+	reportf(t, "%d kills in %.0f s: %s; complete %s after the last kill",
+		size.kills, took.Seconds(), result, (time.Since(began) - took).Round(time.Millisecond))
+	result.assertPerfect(t)
 }
 
-// mostQueued is how many events the queue may hold every now and then.
-const mostQueued = 2000
+// maxQueued is how many events may be in the queue before the kills go on.
+const maxQueued = 2000
 
-// senders are several that send side by side, each events of its own people.
+// senders runs several senders concurrently, each for its own people.
 type senders struct {
 	*sender
 	ends    atomic.Bool
@@ -72,12 +72,13 @@ type senders struct {
 	errors  chan error
 }
 
-// events is about how many events and updates were accepted: three in four records of each request have an update.
+// events returns roughly how many events and updates were accepted. A request has two events, and three in four events
+// cause an update.
 func (s *senders) events() int {
 	return int(s.accepted.Load()) * 7 / 2
 }
 
-// startSenders has a sender for each group of people.
+// startSenders starts a sender for each group of people.
 func startSenders(t *testing.T, b *bridge, groups ...[]*person) *senders {
 	t.Helper()
 	s := &senders{sender: newSender(b), errors: make(chan error, len(groups))}
@@ -88,7 +89,7 @@ func startSenders(t *testing.T, b *bridge, groups ...[]*person) *senders {
 	return s
 }
 
-// sendUntilStopped sends two events at a time, some hundred times a second.
+// sendUntilStopped sends two events at a time, up to 250 times a second.
 func (s *senders) sendUntilStopped(ctx context.Context, people []*person) error {
 	tick := time.NewTicker(4 * time.Millisecond)
 	defer tick.Stop()
@@ -101,15 +102,15 @@ func (s *senders) sendUntilStopped(ctx context.Context, people []*person) error 
 	return nil
 }
 
-// waitForMore waits until more requests have been accepted.
+// waitForMore waits until the collector has accepted this many more requests.
 func (s *senders) waitForMore(t *testing.T, b *bridge, requests int64) {
 	t.Helper()
 	want := s.accepted.Load() + requests
-	err := b.WaitUntil(t.Context(), "fed", func() (bool, error) { return s.accepted.Load() >= want, nil })
+	err := b.WaitUntil(t.Context(), "more accepted requests", func() (bool, error) { return s.accepted.Load() >= want, nil })
 	require.NoError(t, err)
 }
 
-// stop returns all people when the last of their events is accepted.
+// stop stops all senders, waits until their last events are accepted, and returns all people.
 func (s *senders) stop(t *testing.T) []*person {
 	t.Helper()
 	s.ends.Store(true)

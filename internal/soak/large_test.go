@@ -12,14 +12,14 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// tooLargeScenario has a server that takes less than Amplitude, as behind a proxy with a limit of its own, and events of
-// all sizes, three of them larger than that.
+// tooLargeScenario has a server with a smaller limit than Amplitude's, such as a proxy's, and events of all sizes. Three of
+// them are over the limit.
 func tooLargeScenario(t *testing.T, size size) {
 	t.Helper()
 	const limit = 256 << 10
 	server := startAmplitude(t)
 	server.SetLimits(amplitudetest.Limits{Bytes: limit})
-	// How many requests are ideal depends on how much is there to be sent at once: all of it.
+	// Nothing is sent before all events are queued, so that the ideal number of requests is known.
 	complete := make(chan struct{})
 	server.AnswerFunc(func(*amplitudetest.Request) (amplitudetest.Answer, bool) {
 		<-complete
@@ -36,18 +36,19 @@ func tooLargeScenario(t *testing.T, size size) {
 		require.NoError(t, s.send(t.Context(), logs))
 	}
 	close(complete)
-	settled := b.settle(t, people, patience)
+	result := b.waitForAll(t, people, maxWait)
 	counts := server.Counts()
 	ideal := float64(bytesIngested(server)) / limit
 	alone := refusedAlone(server)
-	tell(t, "requests of at most %d KiB: %s; %d requests, %.1f times the ideal number, %d answered 413; %d events refused alone",
-		limit>>10, settled, counts.Requests, float64(counts.Requests)/ideal, counts.Answers[http.StatusRequestEntityTooLarge], alone)
-	settled.assertPerfect(t)
-	assert.Equal(t, 3, newAccount(large, server).lost, "lost of the large ones")
-	assert.Equal(t, 3, alone, "refused alone")
+	reportf(t, "requests of at most %d KiB: %s; %d requests, %.1f times the ideal number; %d answered 413, %d of them with a single event",
+		limit>>10, result, counts.Requests, float64(counts.Requests)/ideal, counts.Answers[http.StatusRequestEntityTooLarge], alone)
+	result.assertPerfect(t)
+	assert.Equal(t, 3, summaryOf(large, server).lost, "large events lost")
+	assert.Equal(t, 3, alone, "single events refused")
 	assert.LessOrEqual(t, float64(counts.Requests), 2*ideal, "requests")
 }
 
+// bytesIngested returns the total size of the requests that the server ingested.
 func bytesIngested(server *amplitudetest.Server) int {
 	sum := 0
 	for _, request := range server.Requests() {
@@ -58,6 +59,7 @@ func bytesIngested(server *amplitudetest.Server) int {
 	return sum
 }
 
+// refusedAlone returns how many requests with a single event were refused as too large.
 func refusedAlone(server *amplitudetest.Server) int {
 	alone := 0
 	for _, request := range server.Requests() {

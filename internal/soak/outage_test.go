@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// errorsScenario has seven in ten requests fail while much is sent.
+// errorsScenario sends events at a high rate while seven in ten requests fail.
 func errorsScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
@@ -29,12 +29,12 @@ func errorsScenario(t *testing.T, size size) {
 
 	server.AnswerUsually()
 	ended := time.Now()
-	settled := b.settle(t, people, patience)
+	result := b.waitForAll(t, people, maxWait)
 	late := time.Since(ended)
 	lines := strings.Count(b.Logs(), "\n") - linesBefore
-	tell(t, "70 %% of requests answered 503 for %s at %.0f records/s: %s; all there %.1f s after, %d log lines in %.1f s",
-		size.length, rate, settled, late.Seconds(), lines, time.Since(began).Seconds())
-	settled.assertPerfect(t)
+	reportf(t, "70 %% of requests answered 503 for %s at %.0f records/s: %s; complete %.1f s later; %d log lines in %.1f s",
+		size.length, rate, result, late.Seconds(), lines, time.Since(began).Seconds())
+	result.assertPerfect(t)
 	assert.LessOrEqual(t, float64(lines), time.Since(began).Seconds()+1, "log lines")
 	if !raceEnabled {
 		assert.LessOrEqual(t, late, 10*time.Second)
@@ -49,9 +49,9 @@ func sentBy(people []*person) int {
 	return sent
 }
 
-const mostMemory = 256 << 20
+const maxMemory = 256 << 20
 
-// outageScenario has Amplitude away for long, and the queue on disk grow.
+// outageScenario has a long outage of Amplitude, during which the queue on disk grows.
 func outageScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
@@ -61,40 +61,41 @@ func outageScenario(t *testing.T, size size) {
 	require.NoError(t, newSender(b).sendAtRate(t.Context(), people, size.rate, size.length))
 	inOutage := memoryOf(t, b.PID())
 
-	mostAfter := watchMemory(t, b.PID())
+	peakAfter := watchMemory(t, b.PID())
 	server.AnswerUsually()
 	ended := time.Now()
-	settled := b.settle(t, people, 5*patience)
-	after := mostAfter()
-	tell(t, "%s without Amplitude at %d records/s: %s; all there %.1f s after; peak memory %d MiB in the outage, %d MiB after and %d MiB of it not the queue's file",
-		size.length, size.rate, settled, time.Since(ended).Seconds(), inOutage.peak>>20, after.peak>>20, after.anonymous>>20)
-	settled.assertPerfect(t)
-	assert.LessOrEqual(t, inOutage.peak, mostMemory, "in the outage")
-	// The queue's file is mapped, and once all of it is read all of it is resident, until the system needs the memory.
-	assert.LessOrEqual(t, after.anonymous, mostMemory, "after")
+	result := b.waitForAll(t, people, 5*maxWait)
+	after := peakAfter()
+	reportf(t, "outage of %s at %d records/s: %s; complete %.1f s later; peak memory %d MiB during the outage and %d MiB after it, %d MiB without the queue's file",
+		size.length, size.rate, result, time.Since(ended).Seconds(), inOutage.peak>>20, after.peak>>20, after.anonymous>>20)
+	result.assertPerfect(t)
+	assert.LessOrEqual(t, inOutage.peak, maxMemory, "during the outage")
+	// The queue's file is mapped into memory. Once the exporter has read it, its pages stay resident until the system needs
+	// the memory.
+	assert.LessOrEqual(t, after.anonymous, maxMemory, "after the outage")
 }
 
-// memory is that of a process, in bytes; zero where the system does not tell.
+// memory is the memory of a process in bytes, or zero if the system doesn't report it.
 type memory struct {
-	// peak is the most that was ever resident, anonymous what is and belongs to no file.
+	// peak is the peak resident memory, anonymous the resident memory that isn't backed by a file.
 	peak, anonymous int
 }
 
-// watchMemory returns a function that ends the watch, and returns the most that there was meanwhile.
-func watchMemory(t *testing.T, pid int) (most func() memory) {
+// watchMemory starts to sample the memory of a process. It returns a function that stops, and returns the maximum.
+func watchMemory(t *testing.T, pid int) (stop func() memory) {
 	t.Helper()
 	done, result := make(chan struct{}), make(chan memory)
 	go func() {
-		var most memory
+		var maximum memory
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			now := memoryOf(t, pid)
-			most = memory{peak: max(most.peak, now.peak), anonymous: max(most.anonymous, now.anonymous)}
+			maximum = memory{peak: max(maximum.peak, now.peak), anonymous: max(maximum.anonymous, now.anonymous)}
 			select {
 			case <-tick.C:
 			case <-done:
-				result <- most
+				result <- maximum
 				return
 			}
 		}

@@ -12,22 +12,22 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// person is someone whose events are sent, one after the other, by one sender. All that an event is follows from the
-// person's name and the event's number.
+// person is a user or device whose numbered events one sender sends in order. The person's name and the number determine
+// the content of an event.
 type person struct {
 	name             string
 	userID, deviceID string
-	// isOtel says that events come in the otel layout, else in the segment layout.
+	// isOtel is set if the events have the otel layout. Otherwise they have the segment layout.
 	isOtel bool
-	// sent is how many events were written: the number of the next.
+	// sent is how many events were written, and so the number of the next one.
 	sent int
-	// updates is how many of them make a user property update.
+	// updates is how many of them cause a user property update.
 	updates int
-	// properties are the user properties after all that were sent.
+	// properties are the user properties after all these events.
 	properties map[string]any
 }
 
-// newPeople returns people of each kind: known by user, by device, and by both.
+// newPeople returns people of all kinds: with a user id, with a device id, and with both.
 func newPeople(prefix string, count int) []*person {
 	people := make([]*person, count)
 	for i := range people {
@@ -43,7 +43,7 @@ func newPeople(prefix string, count int) []*person {
 	return people
 }
 
-// id is the one by which Amplitude tells the person apart.
+// id returns the id by which Amplitude identifies the person.
 func (p *person) id() string {
 	if p.userID != "" {
 		return p.userID
@@ -51,13 +51,14 @@ func (p *person) id() string {
 	return p.deviceID
 }
 
-// firstTime is that of everybody's first event. Later events have later times.
+// firstTime is the time of everyone's first event. Later events have later times.
 var firstTime = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 
-// flagCount is how many flags everybody is shown.
+// flagCount is how many flags each person sees.
 const flagCount = 3
 
-// write makes an empty record the person's next event, with so many bytes of padding: an impression but for each fourth.
+// write writes the person's next event to an empty record, with this many bytes of padding. Every fourth event isn't an
+// impression.
 func (p *person) write(record plog.LogRecord, padding int) {
 	number := p.sent
 	p.sent++
@@ -82,7 +83,7 @@ func (p *person) write(record plog.LogRecord, padding int) {
 	p.updates++
 }
 
-// draw returns a number that is always the same for the same event.
+// draw returns a pseudorandom number that is the same each time for the same event.
 func (p *person) draw(number int) uint32 {
 	hash := fnv.New32a()
 	// Writes to a hash never fail.
@@ -90,7 +91,7 @@ func (p *person) draw(number int) uint32 {
 	return hash.Sum32()
 }
 
-// writeEvent writes an event, and returns its properties to be added to.
+// writeEvent writes an event and returns its properties, so that the caller can add more.
 func (p *person) writeEvent(record plog.LogRecord, number int, eventType string, padding int) pcommon.Map {
 	write := p.writeSegment
 	if p.isOtel {
@@ -99,7 +100,7 @@ func (p *person) writeEvent(record plog.LogRecord, number int, eventType string,
 	properties := write(record, eventType, insertID(p.name, number), firstTime.Add(time.Duration(number)*time.Millisecond))
 	properties.PutInt("number", int64(number))
 	for i := 0; padding > 0; i++ {
-		// Amplitude cuts what is longer.
+		// Amplitude truncates longer strings.
 		text := strings.Repeat("x", min(padding, 1000))
 		properties.PutStr(fmt.Sprintf("padding_%d", i), text)
 		padding -= len(text)
@@ -139,8 +140,8 @@ func insertID(name string, number int) string {
 	return fmt.Sprintf("%s-%09d", name, number)
 }
 
-// lastWords returns one more record of each of the people, an event that makes no update.
-func lastWords(people []*person) plog.Logs {
+// finalBatch returns one more event of each of the people. None causes an update.
+func finalBatch(people []*person) plog.Logs {
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
 	for _, p := range people {
@@ -150,7 +151,7 @@ func lastWords(people []*person) plog.Logs {
 	return logs
 }
 
-// batch returns one record of each of the people.
+// batch returns the next event of each of the people.
 func batch(people []*person, padding int) plog.Logs {
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()

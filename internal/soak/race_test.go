@@ -4,5 +4,5 @@
 
 package soak
 
-// raceEnabled says that the tests, though not the collector, are slow.
+// raceEnabled reports whether the tests run with the race detector, which makes them slow. The collector runs without it.
 const raceEnabled = true

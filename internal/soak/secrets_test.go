@@ -16,8 +16,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// secretsScenario has all kinds of failures answer with the API key and a user's address, and looks for both in all that
-// the collector tells.
+// secretsScenario makes Amplitude fail in many ways, with the API key and a user's address in its answers, and searches for
+// both in everything that the collector logs, serves and prints.
 func secretsScenario(t *testing.T, _ size) {
 	t.Helper()
 	const key, canary = "canary0123456789abcdef0123456789", "canary"
@@ -31,20 +31,20 @@ func secretsScenario(t *testing.T, _ size) {
 	b := startBridge(t, server, "secrets.yaml", "AMPLITUDE_API_KEY="+key, "ZPAGES_ENDPOINT="+zpages, "METRICS_PORT="+port)
 
 	people := newPeople(canary, 3)
-	told := map[string]string{}
+	outputs := map[string]string{}
 	for _, fault := range faults(server, key, people[0].id()) {
 		before, failed := strings.Count(b.Logs(), retrying), server.Counts()
 		fault.begin(t)
 		require.NoError(t, newSender(b).send(t.Context(), batch(people, 0)))
-		err := b.WaitUntil(t.Context(), "troubled by "+fault.name, func() (bool, error) {
+		err := b.WaitUntil(t.Context(), "an effect of "+fault.name, func() (bool, error) {
 			counts := server.Counts()
 			return strings.Count(b.Logs(), retrying) > before || fault.drops && counts.Requests > failed.Requests, nil
 		})
 		require.NoError(t, err)
 		for name, page := range pages(t, b, zpages, metrics) {
-			told[name+" during "+fault.name] = page
+			outputs[name+" during "+fault.name] = page
 		}
-		// A start ends the wait for the next try, too.
+		// A restart also ends the wait before the next attempt.
 		require.NoError(t, b.Stop())
 		fault.end(t)
 		require.NoError(t, b.Restart(t.Context()))
@@ -53,13 +53,13 @@ func secretsScenario(t *testing.T, _ size) {
 		b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Answers[http.StatusOK] > accepted })
 	}
 	for name, text := range printed(t, b) {
-		told[name] = text
+		outputs[name] = text
 	}
 	require.NoError(t, b.Stop())
-	told["logs"] = b.Logs()
+	outputs["logs"] = b.Logs()
 
 	hits, size := 0, 0
-	for name, text := range told {
+	for name, text := range outputs {
 		size += len(text)
 		found := strings.Count(strings.ToLower(text), canary)
 		hits += found
@@ -68,16 +68,16 @@ func secretsScenario(t *testing.T, _ size) {
 			t.Logf("%s: …%s", name, text[max(0, at-200):min(len(text), at+100)])
 		}
 	}
-	tell(t, "a key and an address that stand out: %d hits in %d texts of %d KiB", hits, len(told), size>>10)
+	reportf(t, "API key and user address: found %d times in %d outputs of %d KiB", hits, len(outputs), size>>10)
 }
 
-// retrying is what the log has when a batch is to be sent again.
+// retrying is in the log message about a batch that will be sent again.
 const retrying = "Will retry the request after interval"
 
 type fault struct {
 	name       string
 	begin, end func(t *testing.T)
-	// drops says that events are refused for good, so that none is sent again.
+	// drops is set if Amplitude refuses the events permanently, so that they aren't sent again.
 	drops bool
 }
 
@@ -115,7 +115,7 @@ func faults(server *amplitudetest.Server, key, address string) []fault {
 	}
 }
 
-// pages returns what the collector serves, by name.
+// pages returns the pages that the collector serves, by name.
 func pages(t *testing.T, b *bridge, zpages, metrics string) map[string]string {
 	t.Helper()
 	served := map[string]string{
@@ -130,7 +130,7 @@ func pages(t *testing.T, b *bridge, zpages, metrics string) map[string]string {
 	return served
 }
 
-// printed returns what subcommands print of the configuration, good and bad.
+// printed returns the output of commands that read good and bad configurations, by name.
 func printed(t *testing.T, b *bridge) map[string]string {
 	t.Helper()
 	config := "--config=" + configOf(t, "secrets.yaml")
@@ -143,7 +143,7 @@ func printed(t *testing.T, b *bridge) map[string]string {
 		"validation of a key list":   {"validate", config, "--config=yaml:exporters::amplitude::api_key: [${env:AMPLITUDE_API_KEY}]"},
 		"start with a bad number":    {config, "--config=yaml:exporters::amplitude::lanes: -1"},
 	} {
-		// Most are to fail.
+		// Most of these commands fail.
 		texts[name], _ = b.Run(t.Context(), args...)
 	}
 	require.Contains(t, texts["printed configuration"], "api_key")

@@ -14,26 +14,27 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 )
 
-// sender sends batches by OTLP/HTTP, each again until it is accepted: a batch without an answer may or may not have been.
+// sender sends batches by OTLP/HTTP and repeats each until it is accepted. A batch without an answer may have been
+// accepted, so some events are sent twice.
 type sender struct {
 	client *http.Client
 	url    string
-	// accepted is how many requests were.
+	// accepted counts accepted requests.
 	accepted atomic.Int64
 }
 
 func newSender(b *bridge) *sender {
 	return &sender{
-		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
+		client: &http.Client{Timeout: maxWait, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
 		url:    "http://" + b.OTLPEndpoint + "/v1/logs",
 	}
 }
 
-// againAfter is how long a sender waits before it sends again: about as long as a local connection takes to be refused
-// would use up the machine.
-const againAfter = 5 * time.Millisecond
+// retryInterval is how long a sender waits before it sends again. Retrying as fast as local connections are refused would
+// use up the machine.
+const retryInterval = 5 * time.Millisecond
 
-// send returns when a batch was accepted. The error is that of the context.
+// send sends a batch until it is accepted. It returns an error if the context is canceled.
 func (s *sender) send(ctx context.Context, logs plog.Logs) error {
 	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
 	if err != nil {
@@ -41,7 +42,7 @@ func (s *sender) send(ctx context.Context, logs plog.Logs) error {
 	}
 	for !s.isAccepted(ctx, body) {
 		select {
-		case <-time.After(againAfter):
+		case <-time.After(retryInterval):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -64,7 +65,7 @@ func (s *sender) isAccepted(ctx context.Context, body []byte) bool {
 	return response.Body.Close() == nil && err == nil && response.StatusCode == http.StatusOK
 }
 
-// sendInTurn sends so many records of people in turn, so many in a batch, each with so many bytes of padding.
+// sendInTurn sends records of people in turn, perBatch records per batch, each with this many bytes of padding.
 func (s *sender) sendInTurn(ctx context.Context, people []*person, records, perBatch, padding int) error {
 	for sent := 0; sent < records; sent += perBatch {
 		first := sent % len(people)
@@ -75,7 +76,7 @@ func (s *sender) sendInTurn(ctx context.Context, people []*person, records, perB
 	return nil
 }
 
-// sendAtRate sends batches of people in turn, so many records a second for so long.
+// sendAtRate sends records of people in turn at a rate of records per second.
 func (s *sender) sendAtRate(ctx context.Context, people []*person, rate int, length time.Duration) error {
 	const perBatch = 100
 	began := time.Now()
@@ -86,7 +87,7 @@ func (s *sender) sendAtRate(ctx context.Context, people []*person, rate int, len
 		if err := s.send(ctx, batch(people[first:first+perBatch], 0)); err != nil {
 			return err
 		}
-		// One that falls behind catches up.
+		// If the sender is behind schedule, it sends the next batch at once.
 		if time.Since(began) > time.Duration(sent+perBatch)*time.Second/time.Duration(rate) {
 			continue
 		}

@@ -10,15 +10,15 @@ import (
 
 var long = flag.Bool("soak.long", false, "run the long form")
 
-// size is how much a scenario does; each reads what it has a use for.
+// size is the size of a scenario. Each scenario uses only some of the fields.
 type size struct {
 	// kills is how often the collector is killed.
 	kills int
 	// records is how many records each sender sends.
 	records int
-	// ratio is the least factor that is good enough.
-	ratio float64
-	// rate is how many records are sent a second, for so long.
+	// minRatio is the lowest acceptable speed-up.
+	minRatio float64
+	// rate is how many records are sent per second, length for how long.
 	rate   int
 	length time.Duration
 }
@@ -30,7 +30,7 @@ const (
 	waits    kind = true
 )
 
-// TestSoak runs one after the other the scenarios that measure, then side by side those that mostly wait.
+// TestSoak runs the scenarios that measure something one after the other, and then, in parallel, those that mostly wait.
 func TestSoak(t *testing.T) {
 	for _, scenario := range []struct {
 		name        string
@@ -40,7 +40,7 @@ func TestSoak(t *testing.T) {
 	}{
 		{"kill", waits, killScenario, size{kills: 100}, size{kills: 3000}},
 		{"order", waits, orderScenario, size{records: 1000}, size{records: 20_000}},
-		{"lanes", measures, lanesScenario, size{records: 2000, ratio: 2}, size{records: 20_000, ratio: 4}},
+		{"lanes", measures, lanesScenario, size{records: 2000, minRatio: 2}, size{records: 20_000, minRatio: 4}},
 		{"stop", waits, stopScenario, size{records: 500}, size{records: 500}},
 		{"errors", measures, errorsScenario, size{rate: 1000, length: 3 * time.Second}, size{rate: 10_000, length: 5 * time.Second}},
 		{"too-large", waits, tooLargeScenario, size{records: 10_000}, size{records: 10_000}},

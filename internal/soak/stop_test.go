@@ -11,7 +11,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// stopScenario stops the collector as an orchestrator does, while Amplitude is away and events wait, and starts it again.
+// stopScenario stops the collector as an orchestrator does, during an outage and with events in its queue, and starts it
+// again.
 func stopScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
@@ -25,12 +26,12 @@ func stopScenario(t *testing.T, size size) {
 
 	server.AnswerUsually()
 	require.NoError(t, b.Restart(t.Context()))
-	settled := b.settle(t, people, patience)
-	tell(t, "stopped in an outage: %s", settled)
-	settled.assertPerfect(t)
+	result := b.waitForAll(t, people, maxWait)
+	reportf(t, "stopped during an outage: %s", result)
+	result.assertPerfect(t)
 }
 
-// keyScenario has Amplitude refuse the key for a while.
+// keyScenario has Amplitude refuse the API key for a while.
 func keyScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
@@ -41,9 +42,9 @@ func keyScenario(t *testing.T, size size) {
 	b.waitForHealth(t, "StatusRecoverableError")
 	refused := server.Counts().Requests
 	server.RefuseKey(false)
-	settled := b.settle(t, people, patience)
+	result := b.waitForAll(t, people, maxWait)
 	b.waitForHealth(t, "StatusOK")
-	tell(t, "key refused in %d requests: %s", refused, settled)
-	settled.assertPerfect(t)
+	reportf(t, "API key refused in %d requests: %s", refused, result)
+	result.assertPerfect(t)
 	assert.Equal(t, map[int]int{200: server.Counts().Answers[200], 400: refused}, server.Counts().Answers)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// throttledScenario has somebody send far more than Amplitude takes of a user, among others, who must not wait for that,
-// and kills the collector meanwhile.
+// throttledScenario has one user exceed Amplitude's rate limit by far. Other users must not wait because of that. It also
+// kills the collector while the user is throttled.
 func throttledScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
@@ -23,25 +23,25 @@ func throttledScenario(t *testing.T, size size) {
 	busy, quiet := newPeople("busy", 1), newPeople("quiet", 99)
 	s := newSender(b)
 	began := time.Now()
-	// In each batch as many of the one as of all others.
+	// Half of each batch is from the busy user.
 	for sent := 0; sent < size.records; sent += len(quiet) {
 		logs := batch(quiet, 0)
 		batch(slices.Repeat(busy, len(quiet)), 0).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 		require.NoError(t, s.send(t.Context(), logs))
 	}
-	others := b.settle(t, quiet, patience)
+	others := b.waitForAll(t, quiet, maxWait)
 	took := time.Since(began)
 	others.assertPerfect(t)
-	ofBusy := newAccount(busy, server)
-	assert.Positive(t, ofBusy.lost, "somebody was throttled")
+	ofBusy := summaryOf(busy, server)
+	assert.Positive(t, ofBusy.lost, "the busy user must be throttled")
 
 	require.NoError(t, b.Kill())
 	require.NoError(t, b.Restart(t.Context()))
-	settled := b.settle(t, busy, time.Duration(size.records/400+1)*time.Minute)
-	tell(t, "one user sends more than is taken: all %d events of others there after %.1f s, when %d of %d are left of the user; after a kill %s; all there after %.1f s",
-		others.sent, took.Seconds(), ofBusy.lost, ofBusy.sent, settled, time.Since(began).Seconds())
-	settled.assertPerfect(t)
+	result := b.waitForAll(t, busy, time.Duration(size.records/400+1)*time.Minute)
+	reportf(t, "one user over the rate limit: all %d events of others delivered after %.1f s, when %d of the user's %d were still waiting; after a kill %s; complete after %.1f s",
+		others.accepted, took.Seconds(), ofBusy.lost, ofBusy.accepted, result, time.Since(began).Seconds())
+	result.assertPerfect(t)
 	if !raceEnabled {
-		assert.Less(t, took, 10*time.Second, "others wait")
+		assert.Less(t, took, 10*time.Second, "time until the others were delivered")
 	}
 }
