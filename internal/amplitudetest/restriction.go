@@ -22,7 +22,7 @@ const (
 	restrictionCount = iota
 )
 
-// UntilLifted, as a number of requests, makes a restriction last until Lift or LiftAll.
+// UntilLifted is the number of requests for a restriction that lasts until Lift or LiftAll.
 const UntilLifted = -1
 
 // dailyQuota is how many events per day Amplitude accepts of a user or device that it considers spam.
