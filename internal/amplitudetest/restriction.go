@@ -22,7 +22,7 @@ const (
 	restrictionCount = iota
 )
 
-// UntilLifted is the number of requests for a restriction that lasts until Lift or LiftAll.
+// UntilLifted is the number of requests for a restriction that lasts until it is lifted.
 const UntilLifted = -1
 
 // dailyQuota is how many events per day Amplitude accepts of a user or device that it considers spam.
@@ -40,8 +40,8 @@ type restrictedEvents struct {
 	indexes []int
 }
 
-// Restrict makes the server refuse, for each of the ids, the next requests that contain it, or all of them UntilLifted. 0
-// ends the restriction.
+// Restrict makes the server refuse, for each of the ids, the next requests that contain it, or all of them UntilLifted.
+// With 0 requests, it lifts the restriction of these ids.
 func (s *Server) Restrict(restriction Restriction, requests int, ids ...string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -63,15 +63,6 @@ func (s *Server) ThrottleEvents(requests int, indexes ...int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.restrictions.events = append(s.restrictions.events, restrictedEvents{left: requests, indexes: indexes})
-}
-
-// Lift ends the restriction of the ids.
-func (s *Server) Lift(restriction Restriction, ids ...string) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	for _, id := range ids {
-		delete(s.restrictions.requests[restriction], id)
-	}
 }
 
 // LiftAll ends all restrictions.

@@ -45,7 +45,7 @@ func TestRestrictions(t *testing.T) {
 			status, _ := post(t, s, amplitude.HTTPV2, body(robert))
 			assert.Equal(t, http.StatusOK, status)
 
-			s.Lift(c.restriction, c.id)
+			s.Restrict(c.restriction, 0, c.id)
 			status, _ = post(t, s, amplitude.HTTPV2, body(alice))
 			assert.Equal(t, http.StatusOK, status)
 

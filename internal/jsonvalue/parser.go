@@ -36,7 +36,7 @@ type Limits struct {
 }
 
 const (
-	// maxDepth is the greatest nesting that jsontext supports. Beyond it, its error can't be told from other syntax errors.
+	// maxDepth is the greatest nesting that jsontext supports. Deeper nesting is an error like any other syntax error there.
 	maxDepth = 9_999
 	// maxKept is the size up to which a Parser keeps its buffers for the next text.
 	maxKept = 1 << 20
