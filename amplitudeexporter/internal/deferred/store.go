@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package deferred keeps log records that must wait in a storage, while later ones are sent.
+// Package deferred stores the log records of events that wait while later events are sent, so that a crash doesn't lose them.
 package deferred // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
 
 import (
@@ -14,26 +14,26 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// Store keeps records in chunks, each until none of its events is left. It is not safe for concurrent use.
+// Store keeps records in chunks. A chunk is deleted when all of its events are done. A Store is not safe for concurrent use.
 type Store struct {
 	client storage.Client
-	// numbers are those of the chunks, in the order in which they came.
+	// numbers identify the chunks, in the order in which they were added.
 	numbers []uint64
 	chunks  map[uint64]*chunk
 }
 
-// Place is where an event is stored: the number of a chunk, and that of the event among those that the chunk was added or
-// loaded with.
+// Place is where an event is stored: the number of its chunk, and its index among the events of the chunk when that was
+// added or loaded.
 type Place struct {
 	Chunk uint64
 	Event int
 }
 
-// chunk is what is known of stored records.
+// chunk describes stored records.
 type chunk struct {
-	// stored are the numbers of the events of each record, in order, nil where a record is not an event each.
+	// stored has the index of each stored record's event. It is nil if not every record is one event.
 	stored []int
-	// isDone says of each event, by its number, that there is nothing left to do with it. Left counts the others.
+	// isDone reports whether an event, by its index, is done. left counts the others.
 	isDone []bool
 	left   int
 }
@@ -52,19 +52,19 @@ func (c *chunk) isPartlyDone() bool {
 	return c.left > 0 && c.left < len(c.stored)
 }
 
-// isMostlyDone says whether it is worth while to store the rest anew: then each record is written twice at most.
+// isMostlyDone reports whether the chunk should be rewritten. Each record is then written about twice at most.
 func (c *chunk) isMostlyDone() bool {
 	return c.isPartlyDone() && c.left <= len(c.stored)/2
 }
 
-// numbersKey is where the numbers of all chunks are kept, 8 bytes each.
+// numbersKey is the key of the chunk index: the number of each chunk, 8 bytes each.
 const numbersKey = "chunks"
 
 func chunkKey(number uint64) string {
 	return "chunk-" + strconv.FormatUint(number, 10)
 }
 
-// Open reads which chunks the storage holds. The store owns the client from then on.
+// Open reads the chunk index. The store owns the client if Open succeeds.
 func Open(ctx context.Context, client storage.Client) (*Store, error) {
 	stored, err := client.Get(ctx, numbersKey)
 	if err != nil {
@@ -77,9 +77,9 @@ func Open(ctx context.Context, client storage.Client) (*Store, error) {
 	return s, nil
 }
 
-// Load hands over the records of each chunk, in order, and wants to know how many events they hold: a chunk without any is
-// forgotten with the next write. What is no log records stays in the storage, and is told of as unreadable.
-func (s *Store) Load(ctx context.Context, events func(chunk uint64, records plog.Logs) int) (unreadable, err error) {
+// Load calls read with the records of each chunk, in order. read returns how many events they have. A chunk without events
+// is deleted by the next write. A chunk that can't be parsed stays in the storage, and unreadable says why.
+func (s *Store) Load(ctx context.Context, read func(chunk uint64, records plog.Logs) (events int)) (unreadable, err error) {
 	var unmarshaler plog.ProtoUnmarshaler
 	for _, number := range s.numbers {
 		content, err := s.client.Get(ctx, chunkKey(number))
@@ -93,12 +93,12 @@ func (s *Store) Load(ctx context.Context, events func(chunk uint64, records plog
 			continue
 		}
 		stored := records.LogRecordCount()
-		s.chunks[number] = newChunk(events(number, records), stored)
+		s.chunks[number] = newChunk(read(number, records), stored)
 	}
 	return unreadable, nil
 }
 
-// Next is the number that the next chunk gets.
+// Next returns the number of the next chunk.
 func (s *Store) Next() uint64 {
 	if len(s.numbers) == 0 {
 		return 0
@@ -106,8 +106,8 @@ func (s *Store) Next() uint64 {
 	return s.numbers[len(s.numbers)-1] + 1
 }
 
-// Add adds records, each of them an event, as a chunk, and forgets the events that are done, in one write. Where that
-// fails, nothing is added.
+// Add adds a chunk of records, each of them one event, and forgets the events that are done, in one write. If that fails,
+// nothing is added.
 func (s *Store) Add(ctx context.Context, records plog.Logs, done []Place) error {
 	var marshaler plog.ProtoMarshaler
 	content, err := marshaler.MarshalLogs(records)
@@ -126,7 +126,7 @@ func (s *Store) Forget(ctx context.Context, done []Place) error {
 	return s.write(ctx, s.numbers, (*chunk).isMostlyDone)
 }
 
-// Close leaves nothing in the storage but events that are left, and closes its client.
+// Close removes the events that are done from the storage, and closes the client.
 func (s *Store) Close(ctx context.Context) error {
 	return errors.Join(s.write(ctx, s.numbers, (*chunk).isPartlyDone), s.client.Close(ctx))
 }
@@ -135,7 +135,7 @@ func (s *Store) note(done []Place) {
 	for _, place := range done {
 		c := s.chunks[place.Chunk]
 		if c.isDone[place.Event] {
-			// Told of before, in vain.
+			// An earlier write failed.
 			continue
 		}
 		c.isDone[place.Event] = true
@@ -143,9 +143,8 @@ func (s *Store) note(done []Place) {
 	}
 }
 
-// write writes that there are chunks of these numbers, but for those of which no event is left, and stores the rest of
-// others anew.
-func (s *Store) write(ctx context.Context, numbers []uint64, anew func(*chunk) bool, operations ...*storage.Operation) error {
+// write saves the chunk index, deletes finished chunks, and rewrites some partly finished ones.
+func (s *Store) write(ctx context.Context, numbers []uint64, rewrite func(*chunk) bool, operations ...*storage.Operation) error {
 	var kept []uint64
 	rest := map[uint64][]int{}
 	for _, number := range numbers {
@@ -155,7 +154,7 @@ func (s *Store) write(ctx context.Context, numbers []uint64, anew func(*chunk) b
 			continue
 		}
 		kept = append(kept, number)
-		if anew(c) {
+		if rewrite(c) {
 			content, stored, err := s.rest(ctx, number)
 			if err != nil {
 				return err
@@ -182,7 +181,7 @@ func (s *Store) write(ctx context.Context, numbers []uint64, anew func(*chunk) b
 	return nil
 }
 
-// rest returns a chunk's content without the events that are done, and the numbers of those that are left.
+// rest returns a chunk's content without the events that are done, and the indexes of the others.
 func (s *Store) rest(ctx context.Context, number uint64) (content []byte, left []int, err error) {
 	if content, err = s.client.Get(ctx, chunkKey(number)); err != nil {
 		return nil, nil, err

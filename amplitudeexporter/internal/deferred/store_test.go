@@ -23,7 +23,7 @@ func open(t *testing.T, d *storagetest.Disk) *Store {
 	return s
 }
 
-// loaded are the EventNames that a new store finds, by chunk, each record taken for an event.
+// loaded returns a new store and the EventNames that it loads, by chunk. Each record is one event.
 func loaded(t *testing.T, d *storagetest.Disk) (*Store, []string) {
 	t.Helper()
 	s := open(t, d)
@@ -46,7 +46,7 @@ func namesOf(records plog.Logs) []string {
 	return names
 }
 
-// add adds a chunk of records with these EventNames, and returns where their events are.
+// add adds a chunk of records with these EventNames, and returns the places of their events.
 func add(t *testing.T, s *Store, names ...string) []Place {
 	t.Helper()
 	logs := plog.NewLogs()
@@ -65,11 +65,11 @@ func TestChunksComeBackInOrderUntilTheirEventsAreDone(t *testing.T) {
 	a, b := add(t, s, "a1", "a2", "a3"), add(t, s, "b")
 	require.NoError(t, s.Forget(t.Context(), a[:1]))
 	_, chunks := loaded(t, d)
-	assert.Equal(t, []string{"a1 a2 a3", "b"}, chunks, "not worth while")
+	assert.Equal(t, []string{"a1 a2 a3", "b"}, chunks, "a chunk that is mostly left is not rewritten")
 
 	require.NoError(t, s.Forget(t.Context(), a[1:2]))
 	_, chunks = loaded(t, d)
-	assert.Equal(t, []string{"a3", "b"}, chunks, "what is done is not kept for long")
+	assert.Equal(t, []string{"a3", "b"}, chunks, "a chunk that is mostly done is rewritten")
 
 	require.NoError(t, s.Add(t.Context(), plog.NewLogs(), append(a[2:], b...)))
 	_, chunks = loaded(t, d)
@@ -78,8 +78,8 @@ func TestChunksComeBackInOrderUntilTheirEventsAreDone(t *testing.T) {
 	assert.Equal(t, []string{"x/" + numbersKey}, slices.Collect(maps.Keys(d.State())), "nothing is left behind")
 }
 
-// TestAStopLeavesWhatIsLeft: what was sent does not come again after a stop, as it may after a crash.
-func TestAStopLeavesWhatIsLeft(t *testing.T) {
+// TestCloseKeepsOnlyWhatIsLeft: unlike after a crash, no event that was sent comes again after a shutdown.
+func TestCloseKeepsOnlyWhatIsLeft(t *testing.T) {
 	d := storagetest.NewDisk(nil)
 	s := open(t, d)
 	a, b := add(t, s, "a1", "a2", "a3", "a4", "a5"), add(t, s, "b1", "b2")
@@ -93,7 +93,7 @@ func TestAStopLeavesWhatIsLeft(t *testing.T) {
 	assert.Equal(t, []string{"a3", "b2"}, chunks)
 }
 
-// TestChunksOfOtherRecordsStayWhole: where the configuration has changed, a record may be several events or none.
+// TestChunksOfOtherRecordsStayWhole: after a change of the configuration, a record may be several events or none.
 func TestChunksOfOtherRecordsStayWhole(t *testing.T) {
 	d := storagetest.NewDisk(nil)
 	add(t, open(t, d), "several", "none")
@@ -106,7 +106,7 @@ func TestChunksOfOtherRecordsStayWhole(t *testing.T) {
 	assert.Equal(t, []string{"several none"}, chunks)
 }
 
-func TestAChunkWithoutEventsIsForgotten(t *testing.T) {
+func TestAChunkWithoutEventsIsDeleted(t *testing.T) {
 	d := storagetest.NewDisk(nil)
 	add(t, open(t, d), "no event any more")
 	s := open(t, d)
@@ -117,7 +117,7 @@ func TestAChunkWithoutEventsIsForgotten(t *testing.T) {
 	assert.Empty(t, chunks)
 }
 
-func TestABrokenStorageAddsNothingAndIsTriedAgain(t *testing.T) {
+func TestAFailedWriteAddsNothingAndIsRepeated(t *testing.T) {
 	d := storagetest.NewDisk(nil)
 	s := open(t, d)
 	a, b := add(t, s, "a"), add(t, s, "b1", "b2", "b3")
@@ -127,14 +127,14 @@ func TestABrokenStorageAddsNothingAndIsTriedAgain(t *testing.T) {
 	require.ErrorIs(t, s.Add(t.Context(), plog.NewLogs(), done), storagetest.ErrFails)
 	require.ErrorIs(t, s.Forget(t.Context(), done), storagetest.ErrFails)
 	_, err := other.Load(t.Context(), nil)
-	require.ErrorIs(t, err, storagetest.ErrFails, "what is not read is not overtaken")
+	require.ErrorIs(t, err, storagetest.ErrFails, "events that aren't read must not be overtaken")
 	_, err = Open(t.Context(), d.Client("x"))
 	require.ErrorIs(t, err, storagetest.ErrFails)
 
 	d.Fail(false)
 	require.NoError(t, s.Forget(t.Context(), nil))
 	_, chunks := loaded(t, d)
-	assert.Equal(t, []string{"b3"}, chunks, "what is told of twice is done once")
+	assert.Equal(t, []string{"b3"}, chunks, "an event may be forgotten twice")
 }
 
 func TestAnUnreadableChunkStays(t *testing.T) {

@@ -9,44 +9,44 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// metadata is what the queue writes: of its sizes, of its indexes, and of what is under way.
-func metadata(read, write uint64, underWay ...uint64) []byte {
+// metadata returns what the queue writes: its sizes, its indexes, and the dispatched items.
+func metadata(read, write uint64, items ...uint64) []byte {
 	var text []byte
 	for i, value := range []uint64{70, 7000, read, write} {
 		text = protowire.AppendTag(text, protowire.Number(i+1), protowire.Fixed64Type)
 		text = protowire.AppendFixed64(text, value)
 	}
-	if len(underWay) == 0 {
+	if len(items) == 0 {
 		return text
 	}
 	text = protowire.AppendTag(text, dispatched, protowire.BytesType)
 	var packed []byte
-	for _, index := range underWay {
+	for _, index := range items {
 		packed = protowire.AppendFixed64(packed, index)
 	}
 	return protowire.AppendBytes(text, packed)
 }
 
-func TestTheFirstUnderWayIsNext(t *testing.T) {
+func TestTheFirstDispatchedItemIsReadNext(t *testing.T) {
 	resumed, changed := resume(metadata(9, 20, 7, 4, 8, 5))
 	assert.True(t, changed)
-	p, understood := parse(resumed)
-	assert.True(t, understood)
+	p, valid := parse(resumed)
+	assert.True(t, valid)
 	assert.Equal(t, uint64(4), p.read)
-	assert.False(t, p.isUnderWay)
+	assert.False(t, p.hasDispatched)
 	whole, _ := parse(metadata(4, 20))
 	assert.Equal(t, whole.others, p.others, "sizes and the write index stay")
 }
 
-func TestWhatIsNotUnderstoodIsLeft(t *testing.T) {
+func TestOtherMetadataIsNotChanged(t *testing.T) {
 	for name, stored := range map[string][]byte{
 		"nothing stored":         nil,
-		"nothing under way":      metadata(9, 20),
-		"under way is unread":    metadata(9, 20, 9),
+		"nothing dispatched":     metadata(9, 20),
+		"dispatched but unread":  metadata(9, 20, 9),
 		"cut short":              metadata(9, 20, 4)[:40],
-		"a list that is no list": append(protowire.AppendTag(nil, dispatched, protowire.BytesType), 3, 1, 2, 3),
+		"a list cut short":       append(protowire.AppendTag(nil, dispatched, protowire.BytesType), 3, 1, 2, 3),
 		"an index as a varint":   append(protowire.AppendTag(nil, readIndex, protowire.VarintType), 9),
-		"under way as a varint":  append(protowire.AppendTag(nil, dispatched, protowire.VarintType), 9),
+		"dispatched as a varint": append(protowire.AppendTag(nil, dispatched, protowire.VarintType), 9),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, changed := resume(stored)
@@ -63,8 +63,8 @@ func FuzzResume(f *testing.F) {
 			return
 		}
 		before, _ := parse(stored)
-		after, understood := parse(resumed)
-		assert.True(t, understood)
+		after, valid := parse(resumed)
+		assert.True(t, valid)
 		assert.Equal(t, before.first, after.read)
 		_, again := resume(resumed)
 		assert.False(t, again)
