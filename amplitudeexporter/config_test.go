@@ -31,7 +31,7 @@ func TestConfigStruct(t *testing.T) {
 	require.NoError(t, componenttest.CheckConfigStruct(createDefaultConfig()))
 }
 
-// load reads a configuration of the exporter over the defaults.
+// load decodes a configuration over the defaults, and validates it.
 func load(t *testing.T, text string) (*Config, error) {
 	t.Helper()
 	var raw map[string]any
@@ -77,7 +77,7 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, DryRunConfig{Enabled: true, Path: "requests.ndjson"}, everything.DryRun)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
 	assert.Equal(t, int64(2000), everything.QueueConfig.Get().Batch.Get().MinSize)
-	assert.Equal(t, 200*time.Millisecond, everything.QueueConfig.Get().Batch.Get().FlushTimeout, "beside a given key, others keep their default")
+	assert.Equal(t, 200*time.Millisecond, everything.QueueConfig.Get().Batch.Get().FlushTimeout, "the keys beside a given key keep their defaults")
 	assert.Equal(t, 1, everything.QueueConfig.Get().NumConsumers)
 	assert.Equal(t, time.Minute, everything.RetryConfig.MaxInterval)
 }
@@ -100,7 +100,7 @@ func TestURL(t *testing.T) {
 	}
 }
 
-// badConfigs are configurations with what the message about each must say: the key, the value, what is allowed.
+// badConfigs are configurations and what their errors must say: the key, the value, and what is allowed.
 var badConfigs = map[string]struct{ yaml, says string }{
 	"no key":           {`{}`, "api_key: missing"},
 	"empty key":        {`{api_key: ""}`, "api_key: missing"},
@@ -122,7 +122,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"json depth":       {`{api_key: k, json_body: {max_depth: -1}}`, "json_body.max_depth: -1; allowed: 1 to"},
 	"json values":      {`{api_key: k, json_body: {max_values: 0}}`, "json_body.max_values: 0; allowed: 1 to"},
 	"no timeout":       {`{api_key: k, timeout: 0s}`, "timeout: 0s"},
-	"no URL":           {`{api_key: k, endpoint: "api2.amplitude.com"}`, `endpoint: "api2.amplitude.com" isn't a URL; give the whole URL, such as https://`},
+	"not a URL":        {`{api_key: k, endpoint: "api2.amplitude.com"}`, `endpoint: "api2.amplitude.com" isn't a URL; give the whole URL, such as https://`},
 	"not parsed":       {`{api_key: k, endpoint: "http://[::1"}`, `endpoint: "http://[::1" isn't a URL`},
 	"another scheme":   {`{api_key: k, endpoint: "ftp://host/x"}`, `endpoint: "ftp://host/x" isn't a URL`},
 	"query":            {`{api_key: k, endpoint: "https://proxy/x?y=z"}`, "endpoint: a user, password, query or fragment in a URL would be logged"},
@@ -149,15 +149,15 @@ func TestBadConfigs(t *testing.T) {
 	}
 }
 
-func TestAllFaultsAtOnce(t *testing.T) {
+func TestAllErrorsAtOnce(t *testing.T) {
 	_, err := load(t, `{unknown: 1, region: asia, api: x, lanes: 0, endpoint: "http://proxy/x", layouts: [{preset: otle}], sending_queue: {num_consumers: 10}, retry_on_failure: {enabled: false}}`)
 	for _, part := range []string{"unknown", "api_key:", "region:", "api:", "lanes:", "endpoint:", "layouts[0].preset:", "sending_queue.num_consumers:", "retry_on_failure.enabled:"} {
 		require.ErrorContains(t, err, part)
 	}
 }
 
-// TestAllFaultsAtOnceBesidesWhatDoesNotDecode: what does not decode must hide no other fault, nor what was given.
-func TestAllFaultsAtOnceBesidesWhatDoesNotDecode(t *testing.T) {
+// TestAllErrorsAtOnceIfAKeyDoesNotDecode: such a key must not hide other errors, nor make other keys look missing.
+func TestAllErrorsAtOnceIfAKeyDoesNotDecode(t *testing.T) {
 	for text, parts := range map[string][]string{
 		`{api_key: k, region: asia, lanes: many}`:                                 {"'lanes'", "region:"},
 		`{api_key: k, region: asia, sending_queue: {consumers: 1}}`:               {"sending_queue.consumers: 1: no such key", "region:"},
@@ -173,8 +173,8 @@ func TestAllFaultsAtOnceBesidesWhatDoesNotDecode(t *testing.T) {
 	}
 }
 
-// TestAKeyOfDigitsIsAText also beside a fault: the environment has nothing but texts.
-func TestAKeyOfDigitsIsAText(t *testing.T) {
+// TestAnAPIKeyOfDigitsIsText even if another key has an error: environment variables are text.
+func TestAnAPIKeyOfDigitsIsText(t *testing.T) {
 	t.Setenv("CANARY", "0123456789")
 	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
 		URIs:              []string{"yaml:{api_key: '${env:CANARY}', region: asia, lanes: many}"},
@@ -188,7 +188,7 @@ func TestAKeyOfDigitsIsAText(t *testing.T) {
 	assert.NotContains(t, err.Error(), "api_key")
 }
 
-// TestSecretsInTheEndpointAreNotRepeated: the URL is part of each error of the HTTP client, which is logged.
+// TestSecretsInTheEndpointAreNotRepeated: errors of the HTTP client contain the URL, and are logged.
 func TestSecretsInTheEndpointAreNotRepeated(t *testing.T) {
 	for _, endpoint := range []string{
 		"https://user:canary@proxy/x", "https://canary@proxy/x", "https://proxy/x?token=canary", "https://proxy/x#canary",
@@ -227,7 +227,7 @@ func TestWarningsNameTheirKeys(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsNotPrinted(t *testing.T) {
+func TestTheAPIKeyIsNotPrinted(t *testing.T) {
 	config, err := load(t, `{api_key: canary}`)
 	require.NoError(t, err)
 	conf := confmap.New()
@@ -237,7 +237,7 @@ func TestTheKeyIsNotPrinted(t *testing.T) {
 	}
 }
 
-func TestWithoutQueueNothingOfItIsChecked(t *testing.T) {
+func TestADisabledQueueIsNotValidated(t *testing.T) {
 	config := createDefaultConfig().(*Config)
 	config.APIKey = "key"
 	config.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()

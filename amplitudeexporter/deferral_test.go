@@ -24,7 +24,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// handled is a transport to a server that does not listen, so that both live in the test's own time.
+// handled is a transport that calls a server directly, so that both run in the fake time of synctest.
 type handled struct {
 	*amplitudetest.Server
 }
@@ -35,7 +35,7 @@ func (h handled) RoundTrip(request *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// onDisk has an exporter without queue of its own defer events to a disk.
+// onDisk makes an exporter defer events to a disk, although it has no queue in these tests.
 func onDisk(c *Config) {
 	c.QueueConfig.Get().StorageID = &storagetest.ID
 }
@@ -49,7 +49,7 @@ func startDeferring(t *testing.T, d *storagetest.Disk, server *amplitudetest.Ser
 	return startHandled(t, hostOf(d), server, onDisk)
 }
 
-// startThrottled is startDeferring with a server that throttles a user once, after that user's first event.
+// startThrottled is startDeferring with a server that throttles a user once, and a deferred event of that user.
 func startThrottled(t *testing.T, d *storagetest.Disk) *pushed {
 	t.Helper()
 	server := amplitudetest.New()
@@ -59,7 +59,7 @@ func startThrottled(t *testing.T, d *storagetest.Disk) *pushed {
 	return p
 }
 
-// startHandled is start in the test's own time. It wants to be stopped.
+// startHandled is start in the fake time of synctest. The caller must call stop.
 func startHandled(t *testing.T, host component.Host, server *amplitudetest.Server, change func(*Config)) *pushed {
 	t.Helper()
 	p := newPushed(t, server, change)
@@ -82,12 +82,12 @@ func (p *pushed) assertDeferred(t *testing.T, events int64) {
 		[]metricdata.DataPoint[int64]{point(events)}, metricdatatest.IgnoreTimestamp())
 }
 
-// eventOf is the event of this number of a user.
+// eventOf returns an event of a user, with this number.
 func eventOf(user string, number int) string {
 	return fmt.Sprintf(`{"event":"%d","userId":%q,"messageId":"%s-%d","timestamp":"2026-11-23T10:00:00Z"}`, number, user, user, number)
 }
 
-// numbersOf are those of the events that the server has of a user, in the order in which they arrived.
+// numbersOf returns the numbers of a user's events on the server, in the order in which they arrived.
 func numbersOf(server *amplitudetest.Server, user string) string {
 	var numbers []string
 	for _, event := range server.User(user).Events {
@@ -96,7 +96,7 @@ func numbersOf(server *amplitudetest.Server, user string) string {
 	return strings.Join(numbers, " ")
 }
 
-// stored are how many values a disk holds of deferred events.
+// stored returns how many values of deferred events a disk has.
 func stored(d *storagetest.Disk) int {
 	chunks := 0
 	for key, value := range d.State() {
@@ -125,16 +125,15 @@ func TestOthersDoNotWaitForAThrottledUser(t *testing.T) {
 
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		assert.Equal(t, "0 1 2", numbersOf(server, "busy-1"), "no batch needs to come")
+		assert.Equal(t, "0 1 2", numbersOf(server, "busy-1"), "without another batch")
 		p.assertDeferred(t, 0)
 		p.assertEvents(t, point(6, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "not_an_event"))
-		assert.Zero(t, stored(d), "what is delivered is not kept")
+		assert.Zero(t, stored(d), "delivered events are removed")
 		p.stop(t)
 	})
 }
 
-// TestDeferredEventsAreNotOvertaken: what shares a user or a device with a deferred event waits too, in whatever batch it
-// comes.
+// TestDeferredEventsAreNotOvertaken: an event that shares a user or a device with a deferred one waits too, in any batch.
 func TestDeferredEventsAreNotOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New()
@@ -157,7 +156,7 @@ func TestDeferredEventsAreNotOvertaken(t *testing.T) {
 	})
 }
 
-// TestABusyUserIsSentAtAmplitudesRate for as long as it takes, while others come and go.
+// TestABusyUserIsSentAtAmplitudesRate, however long that takes, and others don't wait.
 func TestABusyUserIsSentAtAmplitudesRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New(amplitudetest.WithRateLimit(amplitudetest.RateLimit{Window: 30 * time.Second}))
@@ -185,12 +184,12 @@ func TestABusyUserIsSentAtAmplitudesRate(t *testing.T) {
 	})
 }
 
-func TestDeferredEventsAreTriedAgainAfterAFailure(t *testing.T) {
+func TestDeferredEventsAreRetriedAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startThrottled(t, storagetest.NewDisk(nil))
 		p.server.AnswerAll(unavailable)
 		time.Sleep(time.Minute)
-		require.Error(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))), "what fails is not deferred")
+		require.Error(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))), "a failure isn't a throttle")
 		p.server.AnswerUsually()
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -199,7 +198,7 @@ func TestDeferredEventsAreTriedAgainAfterAFailure(t *testing.T) {
 	})
 }
 
-func TestDeferredEventsComeAgainAfterAStop(t *testing.T) {
+func TestDeferredEventsSurviveAShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New()
 		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
@@ -216,7 +215,7 @@ func TestDeferredEventsComeAgainAfterAStop(t *testing.T) {
 	})
 }
 
-// TestACrashKeepsDeferredEvents takes each state of the disk for that in which a crash left it, queue and all, once all
+// TestACrashKeepsDeferredEvents starts an exporter on each state that the disk, including the queue, was in since all
 // events were accepted.
 func TestACrashKeepsDeferredEvents(t *testing.T) {
 	server := amplitudetest.Start(t)
@@ -237,7 +236,7 @@ func TestACrashKeepsDeferredEvents(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeDeferredWaitsInTheQueue(t *testing.T) {
+func TestEventsThatCannotBeDeferredWaitInTheQueue(t *testing.T) {
 	for name, fails := range map[string]func(string) bool{
 		"full disk":     func(key string) bool { return strings.HasPrefix(key, storageName) },
 		"much too many": nil,
@@ -264,7 +263,7 @@ func TestWhatCannotBeDeferredWaitsInTheQueue(t *testing.T) {
 				server.LiftAll()
 				d.Fail(false)
 				time.Sleep(30 * time.Second)
-				require.NoError(t, p.push(t.Context(), logs), "of what is left there is room")
+				require.NoError(t, p.push(t.Context(), logs), "there is room for what is left")
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				assert.Equal(t, len(texts), server.Counts().Ingested)
@@ -274,12 +273,12 @@ func TestWhatCannotBeDeferredWaitsInTheQueue(t *testing.T) {
 	}
 }
 
-func TestADeferredUpdateIsNewerThanALaterOneThatIsOlder(t *testing.T) {
+func TestADeferredUpdateMakesALaterOlderOneStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New()
 		server.Restrict(amplitudetest.ThrottledUser, 1, "user-1")
 		p := startDeferring(t, storagetest.NewDisk(nil), server)
-		// The test's own time begins before that of its events.
+		// The fake time starts before the time of the events.
 		time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
 		require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "first", 10), update("user-1", "a", "second", 20))))
 		require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "older", 15))))
@@ -295,8 +294,8 @@ func TestADeferredUpdateIsNewerThanALaterOneThatIsOlder(t *testing.T) {
 	})
 }
 
-// TestOthersDoNotHasten: batches of others, or of no event, must not have deferred events sent before their time.
-func TestOthersDoNotHasten(t *testing.T) {
+// TestOtherBatchesDoNotSendDeferredEventsEarly, whether they have other users' events or none.
+func TestOtherBatchesDoNotSendDeferredEventsEarly(t *testing.T) {
 	for name, answer := range map[string]amplitudetest.Answer{
 		"Retry-After": {Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "600"}},
 		"refused key": {Status: http.StatusUnauthorized},
@@ -320,8 +319,8 @@ func TestOthersDoNotHasten(t *testing.T) {
 	}
 }
 
-// TestAStopLeavesOnlyWhatIsLeft: what was stored with an event that waits for long does not come again with it.
-func TestAStopLeavesOnlyWhatIsLeft(t *testing.T) {
+// TestAShutdownRemovesDeliveredEvents: those that were stored with a waiting event aren't sent again with it.
+func TestAShutdownRemovesDeliveredEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := amplitudetest.New()
 		server.Restrict(amplitudetest.ThrottledUser, 1, "busy-1")
@@ -344,8 +343,8 @@ func TestAStopLeavesOnlyWhatIsLeft(t *testing.T) {
 	})
 }
 
-// TestTheTimerComesBack where it found a batch under way that had scheduled already.
-func TestTheTimerComesBack(t *testing.T) {
+// TestTheTimerIsSetAgain if it fires during a batch that has already set it.
+func TestTheTimerIsSetAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startThrottled(t, storagetest.NewDisk(nil))
 		require.True(t, p.semaphore.TryAcquire(1))
@@ -358,8 +357,8 @@ func TestTheTimerComesBack(t *testing.T) {
 	})
 }
 
-// TestAStartFailsWithoutTheStorage: later events would overtake those that were not read.
-func TestAStartFailsWithoutTheStorage(t *testing.T) {
+// TestStartFailsIfTheStorageFails: later events would overtake those that can't be read.
+func TestStartFailsIfTheStorageFails(t *testing.T) {
 	for _, key := range []string{"deferred/chunks", "deferred/chunk-0"} {
 		synctest.Test(t, func(t *testing.T) {
 			d := storagetest.NewDisk(nil)
@@ -373,7 +372,7 @@ func TestAStartFailsWithoutTheStorage(t *testing.T) {
 	}
 }
 
-// TestUnreadableDeferredEventsStay: what cannot be read is told of, and not removed.
+// TestUnreadableDeferredEventsStay in the storage, and are logged.
 func TestUnreadableDeferredEventsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := storagetest.NewDisk(nil)

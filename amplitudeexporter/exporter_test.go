@@ -42,7 +42,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
-// pushed is an exporter without queue and retry of exporterhelper, with a fake Amplitude behind it.
+// pushed is an exporter without exporterhelper's queue and retries, and a fake Amplitude behind it.
 type pushed struct {
 	*amplitudeExporter
 	server    *amplitudetest.Server
@@ -50,7 +50,7 @@ type pushed struct {
 	logs      *observer.ObservedLogs
 }
 
-// statusHost keeps what components report of themselves.
+// statusHost keeps the statuses that components report.
 type statusHost struct {
 	component.Host
 	statuses []componentstatus.Status
@@ -77,7 +77,7 @@ func start(tb testing.TB, host component.Host, change func(*Config), options ...
 	return p
 }
 
-// newPushed makes an exporter that is not started yet.
+// newPushed returns an exporter that isn't started.
 func newPushed(tb testing.TB, server *amplitudetest.Server, change func(*Config)) *pushed {
 	tb.Helper()
 	config := createDefaultConfig().(*Config)
@@ -97,7 +97,7 @@ func newPushed(tb testing.TB, server *amplitudetest.Server, change func(*Config)
 	return &pushed{amplitudeExporter: e, server: server, telemetry: telemetry, logs: logs}
 }
 
-// logsOf makes a batch of records, each with a body that is a JSON text.
+// logsOf returns records whose bodies are these JSON texts.
 func logsOf(texts ...string) plog.Logs {
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
@@ -107,7 +107,7 @@ func logsOf(texts ...string) plog.Logs {
 	return logs
 }
 
-// point is a data point of a series of the exporter.
+// point returns a data point of one of the exporter's series.
 func point(value int64, attributes ...string) metricdata.DataPoint[int64] {
 	set := []attribute.KeyValue{attribute.String("exporter", "amplitude")}
 	for i := 0; i < len(attributes); i += 2 {
@@ -146,7 +146,7 @@ func TestEvents(t *testing.T) {
 			`{"event_type":"purchase","user_id":"user-17","device_id":"device-1","time":1795428000123,"insert_id":"i-1","session_id":-1,
 			"event_properties":{"a":1},"user_properties":{"$set":{"plan":"pro"}},"groups":{"org":"acme"},"ip":"10.0.0.1","price":9.5,"country":"Germany"}`,
 		},
-		"fields that stand among the properties are not repeated": {
+		"fields among the properties are not sent twice": {
 			`{"tealium_event":"purchase","tealium_visitor_id":"visitor-1","customer_id":"user-17","tealium_timestamp_epoch_milliseconds":1795428000123,"total":3}`,
 			`{"event_type":"purchase","user_id":"user-17","device_id":"visitor-1","time":1795428000123,"event_properties":{"total":3},"insert_id":"<hash>"}`,
 		},
@@ -156,7 +156,7 @@ func TestEvents(t *testing.T) {
 			`{"event_type":"[Experiment] Impression","user_id":"user-17","time":1795428000123,"insert_id":"m-1",
 			"event_properties":{"[Experiment] Flag Key":"checkout","time":1795428000123},"user_properties":{"$unset":{"[Experiment] checkout":"-"}}}`,
 		},
-		"time among the properties is not that of any event": {
+		"time among the properties is only an impression's": {
 			`{"type":"track","event":"Order","userId":"user-17","messageId":"m-1","timestamp":"2026-11-23T10:00:00Z","properties":{"time":1795428000999}}`,
 			`{"event_type":"Order","user_id":"user-17","time":1795428000000,"insert_id":"m-1","event_properties":{"time":1795428000999}}`,
 		},
@@ -186,7 +186,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestOTelEvents: OpenTelemetry's events have their fields among the attributes and in the resource.
+// TestOTelEvents: the fields of OpenTelemetry's events are in the attributes and the resource.
 func TestOTelEvents(t *testing.T) {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
@@ -197,7 +197,7 @@ func TestOTelEvents(t *testing.T) {
 	record.Attributes().PutStr("user.id", "user-17")
 	record.Attributes().PutStr("log.record.uid", "uid-1")
 	record.Attributes().PutInt("total", 3)
-	// What the processor emits has the fields of Amplitude, whatever the layouts.
+	// The processor's updates have Amplitude's fields, whatever the layouts are.
 	update := resource.ScopeLogs().At(0).LogRecords().AppendEmpty()
 	update.SetEventName("$identify")
 	require.NoError(t, update.Attributes().FromRaw(map[string]any{
@@ -216,7 +216,7 @@ func TestOTelEvents(t *testing.T) {
 	assert.Equal(t, map[string]any{"[Experiment] checkout": "on"}, user.Properties)
 }
 
-func TestARecordsOwnTimesStandIn(t *testing.T) {
+func TestTheRecordsTimesAreTheFallback(t *testing.T) {
 	logs := logsOf(`{"event":"a","userId":"user-17"}`, `{"event":"b","userId":"user-17"}`)
 	records := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
 	records.At(0).SetTimestamp(1795428000123000000)
@@ -240,7 +240,7 @@ func TestEnvelopesAreUnrolled(t *testing.T) {
 	assert.Equal(t, []string{"before", "a", "b", "c", "after"}, names)
 }
 
-func TestWhatIsNoEventIsDroppedAndCounted(t *testing.T) {
+func TestOtherRecordsAreDroppedAndCounted(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.JSONBody = jsonvalue.Limits{MaxDepth: 5, MaxBytes: 1000, MaxValues: 20} })
 	require.NoError(t, p.push(t.Context(), logsOf(
 		event("good"),
@@ -265,15 +265,15 @@ func TestWhatIsNoEventIsDroppedAndCounted(t *testing.T) {
 		dropped(1, "mixed_events"), dropped(1, "missing_id"), dropped(1, "refused_id"), dropped(1, "id_too_short"))
 }
 
-func TestShortIDsAsConfigured(t *testing.T) {
+func TestMinIDLength(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.MinIDLength = 1 })
 	require.NoError(t, p.push(t.Context(), logsOf(`{"event":"short","userId":"1"}`)))
 	assert.Equal(t, 1, p.server.Requests()[0].MinIDLength)
 	assert.Len(t, p.server.User("1").Events, 1)
 }
 
-// TestNoNeighbourSuffers: whatever Amplitude would refuse in an event is left out or cut before.
-func TestNoNeighbourSuffers(t *testing.T) {
+// TestBadValuesAreChanged, so that Amplitude doesn't refuse the events beside them.
+func TestBadValuesAreChanged(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, 60) + `1` + strings.Repeat(`}`, 60)
 	logs := logsOf(
 		`{"event":"deep","userId":"user-17","messageId":"m-1","properties":`+deep+`}`,
@@ -309,7 +309,7 @@ func TestSendImpressions(t *testing.T) {
 	p.assertEvents(t, point(3, "outcome", "delivered", "reason", "none"), point(2, "outcome", "filtered", "reason", "not_an_impression"))
 }
 
-func TestWhatFailsIsGivenBackInOrder(t *testing.T) {
+func TestFailedEventsAreReturnedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startHandled(t, componenttest.NewNopHost(), amplitudetest.New(), nil)
 		p.server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
@@ -336,7 +336,7 @@ func TestWhatFailsIsGivenBackInOrder(t *testing.T) {
 	})
 }
 
-// TestAnswersNameIDsAsTheyAreSent: cut and repaired, not as they came.
+// TestAnswersNameIDsAsTheyAreSent: cut and repaired.
 func TestAnswersNameIDsAsTheyAreSent(t *testing.T) {
 	for name, test := range map[string]struct{ id, sent string }{
 		"cut":      {strings.Repeat("ü", 2000), strings.Repeat("ü", amplitude.MaxStringLength)},
@@ -355,7 +355,7 @@ func TestAnswersNameIDsAsTheyAreSent(t *testing.T) {
 	}
 }
 
-func TestARefusedKeyIsToldAndTakenBack(t *testing.T) {
+func TestARefusedKeyIsReportedUntilItIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := &statusHost{Host: componenttest.NewNopHost()}
 		p := startHandled(t, host, amplitudetest.New(), nil)
@@ -376,7 +376,7 @@ func TestARefusedKeyIsToldAndTakenBack(t *testing.T) {
 	})
 }
 
-func TestRefusedEventsAreLoggedWithoutThem(t *testing.T) {
+func TestRefusedEventsAreLoggedWithoutTheirContent(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), nil)
 	p.server.AnswerAll(amplitudetest.Answer{Status: http.StatusBadRequest, Body: `{"error":"canary","silenced_events":[0]}`})
 	for range 3 {
@@ -386,7 +386,7 @@ func TestRefusedEventsAreLoggedWithoutThem(t *testing.T) {
 	require.Len(t, lines(), 1)
 	assert.Equal(t, map[string]any{"silenced": int64(1)}, lines()[0].ContextMap())
 	require.NoError(t, p.shutdown(t.Context()))
-	require.Len(t, lines(), 2, "the end is told of too")
+	require.Len(t, lines(), 2, "the rest is logged at shutdown")
 	assert.Equal(t, map[string]any{"silenced": int64(2)}, lines()[1].ContextMap())
 	p.assertEvents(t, point(3, "outcome", "dropped", "reason", "silenced"))
 	for _, line := range p.logs.All() {
@@ -416,7 +416,7 @@ func TestDryRunWithoutFile(t *testing.T) {
 	p.assertEvents(t, point(1, "outcome", "dry_run", "reason", "none"))
 }
 
-func TestDryRunIntoNoFile(t *testing.T) {
+func TestDryRunFailsIfTheFileCannotBeOpened(t *testing.T) {
 	config := createDefaultConfig().(*Config)
 	config.DryRun = DryRunConfig{Enabled: true, Path: t.TempDir()}
 	e, err := newExporter(exportertest.NewNopSettings(metadata.Type), config)
@@ -466,7 +466,7 @@ func TestLaneQueueAge(t *testing.T) {
 		p.server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "user-17")
 		for range 2 {
 			require.Error(t, p.push(t.Context(), logs))
-			assert.InDelta(t, 3600, age(), 600, "what is held back waits")
+			assert.InDelta(t, 3600, age(), 600, "blocked events wait")
 		}
 		p.stop(t)
 	})
@@ -482,7 +482,7 @@ func startWhole(t *testing.T, config *Config) exporter.Logs {
 	return e
 }
 
-func TestTheQueueMergesAndRetries(t *testing.T) {
+func TestTheQueueBatchesAndRetries(t *testing.T) {
 	server := amplitudetest.Start(t)
 	server.AnswerShare(0.3, amplitudetest.Answer{Status: http.StatusServiceUnavailable})
 	config := createDefaultConfig().(*Config)

@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 )
 
-// FuzzNeighboursAreDelivered: whatever a record holds, its neighbours are delivered, once and in order, to a fake that
-// validates as Amplitude documents; and nothing of it is given back.
-func FuzzNeighboursAreDelivered(f *testing.F) {
+// FuzzNeighborsAreDelivered: whatever a record contains, its neighbors are delivered once and in order, to a fake that
+// validates events as Amplitude documents, and nothing is returned.
+func FuzzNeighborsAreDelivered(f *testing.F) {
 	for _, text := range []string{
 		event("a"), update("user-1", "a", "on", 1),
 		`{"type":"track","event":"x","userId":"user-1","properties":{"a":[1,2.5,null,true,{"b":"c"}]},"context":{"sessionId":12}}`,
@@ -28,12 +28,12 @@ func FuzzNeighboursAreDelivered(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		p.server.Reset()
 		require.NoError(t, p.push(t.Context(), logsOf(event("before"), text, event("after"))))
-		var neighbours []string
+		var neighbors []string
 		for _, event := range p.server.Events() {
 			if event.InsertID == "before" || event.InsertID == "after" {
-				neighbours = append(neighbours, event.InsertID)
+				neighbors = append(neighbors, event.InsertID)
 			}
 		}
-		assert.Equal(t, []string{"before", "after"}, neighbours, "%q", text)
+		assert.Equal(t, []string{"before", "after"}, neighbors, "%q", text)
 	})
 }

@@ -37,7 +37,7 @@ func startOnDisk(t *testing.T, server *amplitudetest.Server, d *storagetest.Disk
 	})
 	require.NoError(t, config.Validate())
 	set := exportertest.NewNopSettings(metadata.Type)
-	// Else each exporter would look for a queue of its own.
+	// With the default, each exporter would have a queue of its own.
 	set.ID = component.NewID(metadata.Type)
 	e, err := NewFactory().CreateLogs(t.Context(), set, config)
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func startOnDisk(t *testing.T, server *amplitudetest.Server, d *storagetest.Disk
 
 const queued = 12
 
-// fill has the exporter accept events of one user, each in a request of its own.
+// fill pushes events of one user to the exporter, one by one.
 func fill(t *testing.T, e exporter.Logs) {
 	t.Helper()
 	for n := range queued {
@@ -55,7 +55,7 @@ func fill(t *testing.T, e exporter.Logs) {
 	}
 }
 
-// assertAllInOrder waits until the server has all events, and asserts that none overtook another.
+// assertAllInOrder waits until the server has all events, and asserts that they are in order.
 func assertAllInOrder(t *testing.T, server *amplitudetest.Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -69,7 +69,7 @@ func assertAllInOrder(t *testing.T, server *amplitudetest.Server) {
 
 var unavailable = amplitudetest.Answer{Status: http.StatusServiceUnavailable}
 
-// outage fills the queue of an exporter that has sent what it could not deliver, and returns the exporter.
+// outage returns an exporter whose queue is full of events that it can't deliver, and that has tried.
 func outage(t *testing.T, server *amplitudetest.Server, d *storagetest.Disk) exporter.Logs {
 	t.Helper()
 	server.AnswerAll(unavailable)
@@ -79,8 +79,8 @@ func outage(t *testing.T, server *amplitudetest.Server, d *storagetest.Disk) exp
 	return e
 }
 
-// TestACrashKeepsAllInOrder takes each state of the disk for that in which a crash left it: while events are sent in vain,
-// and while the exporter starts after such a crash.
+// TestACrashKeepsAllInOrder starts an exporter on each state that a disk was in: during an outage, and while an exporter
+// started after a crash in the outage.
 func TestACrashKeepsAllInOrder(t *testing.T) {
 	server := amplitudetest.Start(t)
 	first := storagetest.NewDisk(nil)
@@ -100,8 +100,8 @@ func TestACrashKeepsAllInOrder(t *testing.T) {
 	}
 }
 
-// TestAStopKeepsAllInOrder stops the exporter when Amplitude takes all but the first event: what follows must wait for it.
-func TestAStopKeepsAllInOrder(t *testing.T) {
+// TestAShutdownKeepsAllInOrder while Amplitude accepts all but the first event: the others must wait for it.
+func TestAShutdownKeepsAllInOrder(t *testing.T) {
 	server := amplitudetest.Start(t)
 	d := storagetest.NewDisk(nil)
 	e := outage(t, server, d)

@@ -17,7 +17,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
-// noon is when the updates of the tests are from, in seconds after which they are told apart.
+// noon is the time of the tests' updates, in seconds since the epoch. Each adds a number of seconds.
 const noon = 1795428000
 
 func update(user, flag, variant string, second int) string {
@@ -25,7 +25,7 @@ func update(user, flag, variant string, second int) string {
 		user, user, flag, second, (noon+second)*1000, flag, variant)
 }
 
-func TestAnOlderUpdateIsLeftOut(t *testing.T) {
+func TestAStaleUpdateIsLeftOut(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), nil)
 	require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "new", 10), update("user-2", "a", "own", 1))))
 	require.NoError(t, p.push(t.Context(), logsOf(
@@ -38,7 +38,7 @@ func TestAnOlderUpdateIsLeftOut(t *testing.T) {
 	p.assertEvents(t, point(4, "outcome", "delivered", "reason", "none"), point(2, "outcome", "dropped", "reason", "older_update"))
 }
 
-func TestTheSameUpdateAgainIsNotOlder(t *testing.T) {
+func TestARepeatedUpdateIsNotStale(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), nil)
 	for range 2 {
 		require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "on", 10))))
@@ -47,11 +47,11 @@ func TestTheSameUpdateAgainIsNotOlder(t *testing.T) {
 	assert.Len(t, p.server.User("user-1").Events, 1)
 }
 
-// TestWhatFailedIsNotOlderThanItself: a batch comes again as it was, with updates that follow each other.
-func TestWhatFailedIsNotOlderThanItself(t *testing.T) {
+// TestARetryIsNotStale: the updates of a failed batch don't make its retry stale.
+func TestARetryIsNotStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startHandled(t, componenttest.NewNopHost(), amplitudetest.New(), nil)
-		// The test's own time begins before that of its events.
+		// The fake time starts before the time of the events.
 		time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
 		p.server.AnswerNext(1, amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}})
 		err := p.push(t.Context(), logsOf(update("user-1", "a", "first", 1), update("user-1", "a", "second", 2)))
@@ -65,7 +65,7 @@ func TestWhatFailedIsNotOlderThanItself(t *testing.T) {
 	})
 }
 
-func TestAnImpressionIsSentWithoutItsOlderInlineUpdate(t *testing.T) {
+func TestAnImpressionIsSentWithoutItsStaleUpdate(t *testing.T) {
 	impression := func(variant string, second int) string {
 		return fmt.Sprintf(`{"event":"[Experiment] Impression","userId":"user-1","messageId":"m-%d","properties":{"time":%d},
 			"user_properties":{"$set":{"[Experiment] a":%q}}}`, second, (noon+second)*1000, variant)
@@ -78,16 +78,15 @@ func TestAnImpressionIsSentWithoutItsOlderInlineUpdate(t *testing.T) {
 	assert.Empty(t, user.Events[1].UserProperties)
 }
 
-// TestARepeatIsRecognisedWithoutItsOlderUpdate: without an id of its own, an impression is recognised by what it is, whether
-// or not its update is sent with it.
-func TestARepeatIsRecognisedWithoutItsOlderUpdate(t *testing.T) {
+// TestAnImpressionKeepsItsInsertIDWithoutItsStaleUpdate, although the id is a hash of the whole event.
+func TestAnImpressionKeepsItsInsertIDWithoutItsStaleUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		impression := func(variant string, second int) string {
 			return fmt.Sprintf(`{"event":"[Experiment] Impression","userId":"user-1","properties":{"time":%d},
 				"user_properties":{"$set":{"[Experiment] a":%q}}}`, (noon+second)*1000, variant)
 		}
 		p := startHandled(t, componenttest.NewNopHost(), amplitudetest.New(), nil)
-		// The test's own time begins before that of its events.
+		// The fake time starts before the time of the events.
 		time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
 		require.NoError(t, p.push(t.Context(), logsOf(impression("old", 5))))
 		require.NoError(t, p.push(t.Context(), logsOf(impression("new", 10))))
@@ -114,8 +113,8 @@ func TestOtherUserPropertiesAreLeftAlone(t *testing.T) {
 	assert.Equal(t, map[string]any{"plan": "5"}, p.server.User("user-1").Properties)
 }
 
-// TestAWrongClockShutsNothingOut: a device that lives in the future must not keep others from updating.
-func TestAWrongClockShutsNothingOut(t *testing.T) {
+// TestAnUpdateFromTheFutureMakesNothingStale: a device's wrong clock must not stop later updates.
+func TestAnUpdateFromTheFutureMakesNothingStale(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), nil)
 	soon := int(time.Now().Add(24*time.Hour).Unix() - noon)
 	require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "future", soon), update("user-1", "a", "now", 5))))

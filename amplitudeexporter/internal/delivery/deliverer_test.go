@@ -23,7 +23,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 )
 
-// sent is a request as the server reads it.
+// sent is a request that the server received.
 type sent struct {
 	at     time.Time
 	body   []byte
@@ -50,10 +50,10 @@ func (s *sent) has(n int) bool {
 	return slices.Contains(s.numbers(), n)
 }
 
-// server answers requests in the test's own time.
+// server is a transport that answers requests, for tests in the fake time of synctest.
 type server struct {
 	t *testing.T
-	// answer returns the status and body of the answer; an error is the transport's.
+	// answer returns the status and body of the answer, or an error of the transport.
 	answer func(*sent) (int, string, error)
 	header http.Header
 	// took is how long each answer takes.
@@ -108,12 +108,12 @@ func newDeliverer(t *testing.T, s *server, lanes int) *Deliverer {
 	return d
 }
 
-// events are a batch that grows.
+// events is a batch.
 type events struct {
 	items []*Item
 }
 
-// batchOf makes events of these users and devices, each "user/device", numbered from first.
+// batchOf returns events of these users and devices, each given as "user/device", numbered from first.
 func batchOf(first int, ids ...string) *events {
 	batch := &events{}
 	for i, id := range ids {
@@ -150,7 +150,7 @@ func states(batch *events) string {
 	return strings.Join(all, " ")
 }
 
-func TestDeliversInOneRequestALane(t *testing.T) {
+func TestEachLaneSendsOneRequest(t *testing.T) {
 	s := &server{answer: accept}
 	batch := batchOf(0, "u1/d1", "u2/d2", "u1/d1")
 	result := newDeliverer(t, s, 1).Deliver(t.Context(), batch.items)
@@ -163,13 +163,13 @@ func TestDeliversInOneRequestALane(t *testing.T) {
 	assert.Equal(t, []int{0, 1, 2}, s.accepted)
 }
 
-func TestSendsTheShortestID(t *testing.T) {
+func TestSendsMinIDLength(t *testing.T) {
 	f, err := newFrame("key", 1)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"api_key":"key","events":[],"options":{"min_id_length":1}}`, string(f.before)+string(f.after))
 }
 
-func TestRefusesAKeyThatIsNoText(t *testing.T) {
+func TestRefusesAKeyThatIsNotText(t *testing.T) {
 	_, err := New(Settings{Key: "\xff"})
 	assert.Error(t, err)
 }
@@ -180,7 +180,7 @@ func TestDeliversNothing(t *testing.T) {
 	assert.Empty(t, s.requests)
 }
 
-// TestOneUsersEventsShareALane: whatever ids tie events together, they are sent one after the other.
+// TestOneUsersEventsShareALane, whichever ids they share.
 func TestOneUsersEventsShareALane(t *testing.T) {
 	for name, ids := range map[string][]string{
 		"user":                        {"u1/", "u1/", "u1/"},
@@ -188,7 +188,7 @@ func TestOneUsersEventsShareALane(t *testing.T) {
 		"device now and then":         {"u1/d1", "u1/", "/d1", "u1/d1"},
 		"two devices":                 {"u1/d1", "u1/d2", "/d2", "/d1"},
 		"two users of a device":       {"u1/d1", "u2/d1", "u2/", "u1/"},
-		"tied by what comes later":    {"u1/", "/d1", "u2/", "/d2", "u1/d1", "u2/d2", "u1/d2"},
+		"connected by later events":   {"u1/", "/d1", "u2/", "/d2", "u1/d1", "u2/d2", "u1/d2"},
 		"a user named as a device is": {"u1/x", "x/u1", "x/x"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestUsersSpreadOverLanes(t *testing.T) {
 	}
 }
 
-func TestLanesSendSideBySide(t *testing.T) {
+func TestLanesSendConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: accept, took: time.Second}
 		var ids []string
@@ -235,7 +235,7 @@ func TestLanesSendSideBySide(t *testing.T) {
 	})
 }
 
-func TestRequestsKeepToTheLimits(t *testing.T) {
+func TestRequestsRespectTheLimits(t *testing.T) {
 	s := &server{answer: accept}
 	batch := &events{}
 	for n := range 5000 {
@@ -252,7 +252,7 @@ func TestRequestsKeepToTheLimits(t *testing.T) {
 	assert.Len(t, s.requests, 3)
 }
 
-func TestAnEventTooLargeIsDroppedAlone(t *testing.T) {
+func TestOnlyAnEventThatIsTooLargeIsDropped(t *testing.T) {
 	s := &server{answer: accept}
 	batch := batchOf(0, "user1/", "user2/")
 	batch.add(`{"n":2,"text":"`+strings.Repeat("x", 1_000_000)+`"}`, "user1", "")
@@ -290,7 +290,7 @@ func TestRetriesAFailedRequestBeforeTheNext(t *testing.T) {
 	}
 }
 
-func TestLeavesWhatFails(t *testing.T) {
+func TestFailedEventsAreLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: func(r *sent) (int, string, error) {
 			if r.has(0) {
@@ -318,12 +318,12 @@ func TestObeysRetryAfter(t *testing.T) {
 		s := &server{answer: always(http.StatusServiceUnavailable, ""), header: http.Header{"Retry-After": {"17"}}}
 		result := newDeliverer(t, s, 8).Deliver(t.Context(), batchOf(0, "user1/", "user2/").items)
 		assert.Equal(t, 17*time.Second, result.Wait)
-		assert.LessOrEqual(t, len(s.requests), 2, "none is tried again before that")
+		assert.LessOrEqual(t, len(s.requests), 2, "no lane retries before that")
 	})
 }
 
-// TestALaneWaitsAlthoughABatchHadNothingForIt: an empty batch doesn't make it forget why it waits.
-func TestALaneWaitsAlthoughABatchHadNothingForIt(t *testing.T) {
+// TestALaneStillWaitsAfterABatchWithoutEventsForIt, and knows why.
+func TestALaneStillWaitsAfterABatchWithoutEventsForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: always(http.StatusServiceUnavailable, ""), header: http.Header{"Retry-After": {"17"}}}
 		d := newDeliverer(t, s, 1)
@@ -356,7 +356,7 @@ func TestARefusedKeyDropsNothing(t *testing.T) {
 	})
 }
 
-func TestDropsWhatIsRefusedAndSendsTheRest(t *testing.T) {
+func TestDropsRefusedEventsAndSendsTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: func(r *sent) (int, string, error) {
 			if index := slices.Index(r.numbers(), 3); index >= 0 {
@@ -371,7 +371,7 @@ func TestDropsWhatIsRefusedAndSendsTheRest(t *testing.T) {
 	})
 }
 
-// TestFindsTheBadEvent: a 400 that names none drops the one that is to blame, not its neighbours.
+// TestFindsTheBadEvent: after a 400 that names none, only the bad events are dropped.
 func TestFindsTheBadEvent(t *testing.T) {
 	for name, isBad := range map[string]func(n int) bool{
 		"two":                   func(n int) bool { return n == 700 || n == 1999 },
@@ -402,7 +402,7 @@ func TestFindsTheBadEvent(t *testing.T) {
 	}
 }
 
-func TestGivesUpOnRequestsThatAreAllRefused(t *testing.T) {
+func TestDropsInGroupsIfEverythingIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: always(http.StatusBadRequest, `{"error":"Invalid request path"}`)}
 		batch := &events{}
@@ -419,7 +419,7 @@ func TestGivesUpOnRequestsThatAreAllRefused(t *testing.T) {
 	})
 }
 
-func TestHalvesARequestThatIsTooLarge(t *testing.T) {
+func TestHalvesRequestsThatAreTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 20_000
 		s := &server{answer: func(r *sent) (int, string, error) {
@@ -442,14 +442,14 @@ func TestHalvesARequestThatIsTooLarge(t *testing.T) {
 			batch.add(text, "user", "")
 		}
 		took := deliverAll(t, newDeliverer(t, s, 1), batch)
-		assert.LessOrEqual(t, took, time.Second, "only the first search is slowed down")
+		assert.LessOrEqual(t, took, time.Second, "only the first search takes time")
 		assert.Len(t, s.accepted, 2997)
 		assert.True(t, slices.IsSorted(s.accepted))
 		assert.LessOrEqual(t, len(s.requests), 2*(total/limit+3)+6)
 	})
 }
 
-// fill sends requests as large as the limit allows to a server with a limit of its own, and returns how many it refused.
+// fill sends requests of the maximum size to a server with this limit, and returns how many were refused.
 func fill(l *sizeLimit, limit, requests int) int {
 	refused := 0
 	for range requests {
@@ -469,7 +469,7 @@ func TestFindsTheLimitOfAProxy(t *testing.T) {
 		fill(l, limit, 50)
 		assert.LessOrEqual(t, l.bytes(), limit)
 		assert.GreaterOrEqual(t, l.bytes(), limit-limit/8)
-		assert.LessOrEqual(t, fill(l, limit, 10_000), 20, "it is asked again now and then only")
+		assert.LessOrEqual(t, fill(l, limit, 10_000), 20, "a larger request is rarely tried")
 	}
 }
 
@@ -481,9 +481,8 @@ func TestALimitMayChange(t *testing.T) {
 	}
 }
 
-// TestASmallRequestSaysLittle: one that is refused though it is small, as by a proxy that fails, is not the end of large
-// ones.
-func TestASmallRequestSaysLittle(t *testing.T) {
+// TestASmallRefusedRequestDoesNotLimitForever: a proxy that fails may refuse a small request with a 413.
+func TestASmallRefusedRequestDoesNotLimitForever(t *testing.T) {
 	l := newSizeLimit(1000)
 	l.refuse(100)
 	l.accept(10)
@@ -492,8 +491,8 @@ func TestASmallRequestSaysLittle(t *testing.T) {
 	assert.Equal(t, 1000, l.bytes())
 }
 
-// TestNoAnswerCausesAHotLoop: whatever the answer is, and though it be repeated, and though the caller comes again at
-// once, one lane sends at most three requests in the first second.
+// TestNoAnswerCausesAHotLoop: a lane sends at most three requests in the first second, even if each has the same answer and
+// the caller retries at once.
 func TestNoAnswerCausesAHotLoop(t *testing.T) {
 	bodies := []string{
 		``, `{}`, `null`, `[`, `{"error":"Invalid API key"}`, `{"events_with_invalid_fields":{"time":[0]}}`,
@@ -507,13 +506,13 @@ func TestNoAnswerCausesAHotLoop(t *testing.T) {
 		}
 		for _, body := range bodies {
 			if status != 400 && status != 429 && body != "" {
-				// Only these bodies are read.
+				// Bodies of other statuses aren't read.
 				continue
 			}
 			synctest.Test(t, func(t *testing.T) {
 				s := &server{answer: always(status, body)}
 				d := newDeliverer(t, s, 1)
-				// Few, so that the many cases are quick.
+				// Small batches make the many cases fast.
 				d.workers[0].limits.Events, d.workers[0].maxEvents = 10, 10
 				began := time.Now()
 				batch := &events{}
@@ -524,7 +523,7 @@ func TestNoAnswerCausesAHotLoop(t *testing.T) {
 					result := d.Deliver(t.Context(), batch.items)
 					batch = left(batch)
 					if result.Err != nil {
-						// The least that exporterhelper waits: half of the initial interval.
+						// exporterhelper waits at least half of the initial interval.
 						time.Sleep(max(result.Wait, 500*time.Millisecond))
 					}
 				}
@@ -557,7 +556,7 @@ func TestStopsWhenInterrupted(t *testing.T) {
 	})
 }
 
-func TestTellsSinceWhenALaneWaits(t *testing.T) {
+func TestSince(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: always(http.StatusForbidden, "")}
 		d := newDeliverer(t, s, 1)
@@ -568,14 +567,14 @@ func TestTellsSinceWhenALaneWaits(t *testing.T) {
 			assert.Equal(t, int64(1), d.Since(0))
 			time.Sleep(5 * time.Second)
 		}
-		assert.Len(t, s.requests, 1, "not before the time is over")
+		assert.Len(t, s.requests, 1, "no request before the wait is over")
 		s.answer = accept
 		require.NoError(t, d.Deliver(t.Context(), batch.items).Err)
 		assert.Zero(t, d.Since(0))
 	})
 }
 
-// TestABodyIsNotReadAfterTheAnswer: the buffer is used again by then.
+// TestABodyIsNotReadAfterTheAnswer, because the items' memory is then used again.
 func TestABodyIsNotReadAfterTheAnswer(t *testing.T) {
 	batch := batchOf(0, "user/")
 	f, err := newFrame("key", 5)

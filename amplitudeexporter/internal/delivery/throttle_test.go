@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deliverAll brings what is left of a batch again, as exporterhelper does, and returns how long all took.
+// deliverAll delivers a batch until nothing is left, as exporterhelper does, and returns how long that took.
 func deliverAll(t *testing.T, d *Deliverer, batch *events) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -29,7 +29,7 @@ func deliverAll(t *testing.T, d *Deliverer, batch *events) time.Duration {
 	return time.Since(began)
 }
 
-// throttled answers 429 to requests with events of a user until a time.
+// throttled answers 429 to requests with events of a user, until a time.
 func throttled(user string, until time.Time) func(*sent) (int, string, error) {
 	return func(r *sent) (int, string, error) {
 		for _, event := range r.Events {
@@ -51,9 +51,9 @@ func TestAThrottledUserWaitsAlone(t *testing.T) {
 		require.ErrorContains(t, result.Err, "users or devices are throttled; 2 of their events wait")
 		assert.Equal(t, 30*time.Second, result.Wait)
 		assert.Equal(t, "delivered left delivered left delivered", states(batch))
-		assert.Zero(t, time.Since(began), "the others do not wait")
+		assert.Zero(t, time.Since(began), "the others don't wait")
 
-		// What comes later of the user stays behind.
+		// The user's later events wait behind them.
 		next := batchOf(5, "busy/", "quiet/")
 		d.Deliver(t.Context(), next.items)
 		assert.Equal(t, "left delivered", states(next))
@@ -66,8 +66,8 @@ func TestAThrottledUserWaitsAlone(t *testing.T) {
 	})
 }
 
-// TestOtherUsersWaitNoLongerThanThePause: batches come one after the other, so that those behind one with a throttled
-// user wait, but not for longer than Amplitude's pause.
+// TestOtherUsersWaitNoLongerThanThePause: batches follow each other, so those behind a batch with a throttled user wait, but
+// only for Amplitude's pause.
 func TestOtherUsersWaitNoLongerThanThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: throttled("busy", time.Now().Add(10*time.Second))}
@@ -77,7 +77,7 @@ func TestOtherUsersWaitNoLongerThanThePause(t *testing.T) {
 	})
 }
 
-func TestAnEventNamedAloneHoldsItsUserAndDevice(t *testing.T) {
+func TestAThrottledEventBlocksItsUserAndDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := true
 		s := &server{answer: func(r *sent) (int, string, error) {
@@ -90,7 +90,7 @@ func TestAnEventNamedAloneHoldsItsUserAndDevice(t *testing.T) {
 		d := newDeliverer(t, s, 1)
 		batch := batchOf(0, "u1/d1", "u2/d1", "u1/d2", "u3/d2", "u4/d4", "u4/d3", "u3/d3")
 		d.Deliver(t.Context(), batch.items)
-		// What is tied to what waits, waits too: nothing of a user or device overtakes.
+		// Events that share a user or a device with a waiting one wait too, so that they don't overtake it.
 		assert.Equal(t, "left left left left delivered delivered left", states(batch))
 		time.Sleep(30 * time.Second)
 		require.NoError(t, d.Deliver(t.Context(), left(batch).items).Err)
@@ -98,8 +98,8 @@ func TestAnEventNamedAloneHoldsItsUserAndDevice(t *testing.T) {
 	})
 }
 
-// TestABusyUserGetsThroughAtAmplitudesRate: Amplitude takes so many events of a user in 30 seconds; sent all at once
-// again and again they would never pass.
+// TestABusyUserGetsThroughAtAmplitudesRate: Amplitude accepts a number of a user's events in 30 seconds. A request with more
+// of them would be refused forever.
 func TestABusyUserGetsThroughAtAmplitudesRate(t *testing.T) {
 	for name, most := range map[string]int{"30 a second": 900, "much less": 50} {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestABusyUserGetsThroughAtAmplitudesRate(t *testing.T) {
 	}
 }
 
-func TestDailyQuotaDropsOnlyTheirs(t *testing.T) {
+func TestDailyQuotaDropsOnlyTheDevicesEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: func(r *sent) (int, string, error) {
 			for _, event := range r.Events {
@@ -143,8 +143,8 @@ func TestDailyQuotaDropsOnlyTheirs(t *testing.T) {
 	})
 }
 
-// TestAUserTiedToAThrottledDeviceWaitsAsLong: the user's own pause is over, and to come again at once would be in vain.
-func TestAUserTiedToAThrottledDeviceWaitsAsLong(t *testing.T) {
+// TestAUserOfAThrottledDeviceWaitsForTheDevice: although the user's own pause is over, an immediate retry would fail.
+func TestAUserOfAThrottledDeviceWaitsForTheDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body := `{"throttled_users":{"u1":31}}`
 		s := &server{answer: func(r *sent) (int, string, error) {
