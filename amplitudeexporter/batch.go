@@ -45,36 +45,31 @@ type batch struct {
 	records int
 	// skipped counts the records that have no item, by reason.
 	skipped [reasonCount]int64
-	// buffer is where the next event is encoded. Items refer to it and to those that it replaced.
-	buffer []byte
-	sent   []*delivery.Item
+	// buffer is where the next event is encoded. Items refer to it, and to the buffers that it replaced.
+	buffer    []byte
+	toDeliver []*delivery.Item
 }
 
-const (
-	// minFree is how much of the buffer must be free before an event is encoded, so that few events make it grow.
-	minFree = 4 << 10
-	// minBuffer and maxBuffer bound the size of a buffer. Larger ones are for a single event.
-	minBuffer = 64 << 10
-	maxBuffer = 64 << 20
-)
+// maxBuffer is the size of the largest buffer that is used again.
+const maxBuffer = 64 << 20
 
-// encode encodes an event into the buffer. A full buffer is replaced, not grown, because items refer to it.
+// encode encodes an event into the buffer. A buffer with little free space is replaced, because items refer to it.
 func (b *batch) encode(encoder *amplitude.Encoder, event *amplitude.Event) []byte {
-	if cap(b.buffer)-len(b.buffer) < minFree {
-		b.buffer = make([]byte, 0, min(max(2*cap(b.buffer), minBuffer), maxBuffer))
+	if cap(b.buffer)-len(b.buffer) < 4<<10 {
+		b.buffer = make([]byte, 0, min(max(2*cap(b.buffer), 64<<10), maxBuffer))
 	}
 	start := len(b.buffer)
 	b.buffer = encoder.Append(b.buffer, event)
 	return slices.Clip(b.buffer[start:])
 }
 
-// toDeliver returns the items as the deliverer wants them.
-func (b *batch) toDeliver() []*delivery.Item {
-	b.sent = b.sent[:0]
+// itemsToDeliver returns the parts of the items that delivery needs.
+func (b *batch) itemsToDeliver() []*delivery.Item {
+	b.toDeliver = b.toDeliver[:0]
 	for i := range b.items {
-		b.sent = append(b.sent, &b.items[i].Item)
+		b.toDeliver = append(b.toDeliver, &b.items[i].Item)
 	}
-	return b.sent
+	return b.toDeliver
 }
 
 // fresh returns the events of the logs.
@@ -108,7 +103,7 @@ func (b *batch) removeDone(logs plog.Logs) int {
 	return logs.LogRecordCount()
 }
 
-// deferFresh makes the events of the logs that are left deferred ones, stored in this chunk.
+// deferFresh turns the events of the logs that are left into deferred ones, which are stored in this chunk.
 func (b *batch) deferFresh(chunk uint64) {
 	fresh, events := b.fresh(), 0
 	for i := range fresh {
@@ -135,11 +130,11 @@ func (b *batch) donePlaces() []deferred.Place {
 	return done
 }
 
-// keepDeferred keeps the deferred events that are left, and forgets everything else.
+// keepDeferred forgets everything but the deferred events that are left.
 func (b *batch) keepDeferred() {
 	b.items = slices.DeleteFunc(b.items, func(it item) bool { return !it.staysDeferred() })
 	b.records, b.skipped = 0, [reasonCount]int64{}
-	clear(b.sent)
+	clear(b.toDeliver)
 	if b.buffer = b.buffer[:0]; cap(b.buffer) > maxBuffer {
 		b.buffer = nil
 	}

@@ -5,6 +5,7 @@ package amplitudeexporter
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,7 +19,7 @@ import (
 func addEvents(b *batch, first, count int) {
 	var encoder amplitude.Encoder
 	for n := range count {
-		json := b.encode(&encoder, &amplitude.Event{Type: fmt.Sprint(first + n), UserID: "user-17"})
+		json := b.encode(&encoder, &amplitude.Event{Type: strconv.Itoa(first + n), UserID: "user-17"})
 		b.items = append(b.items, item{Item: delivery.Item{JSON: json}, record: n})
 	}
 }

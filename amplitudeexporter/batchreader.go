@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
@@ -72,14 +71,10 @@ func (r *batchReader) readScope(b *batch, resource pcommon.Resource, records plo
 			unrolled = true
 			reader, found = r.find(resource, records.At(i))
 		}
-		var skipped reason
-		if found >= 0 {
-			skipped = r.readEvent(b, reader, records.At(i), now)
-		} else {
-			skipped = r.notAnEvent()
-		}
-		if skipped != reasonNone {
-			b.skipped[skipped]++
+		if found < 0 {
+			b.skipped[r.notAnEvent()]++
+		} else if why := r.readEvent(b, reader, records.At(i), now); why != reasonNone {
+			b.skipped[why]++
 		}
 		b.records++
 	}
@@ -135,12 +130,8 @@ func (r *batchReader) readEvent(b *batch, reader *source, record plog.LogRecord,
 		since = now
 	}
 	it := item{record: b.records, updates: updates}
-	it.Item = delivery.Item{
-		JSON:     b.encode(&r.encoder, &event),
-		UserID:   amplitude.SentText(event.UserID),
-		DeviceID: amplitude.SentText(event.DeviceID),
-		Since:    since.UnixNano(),
-	}
+	it.JSON, it.Since = b.encode(&r.encoder, &event), since.UnixNano()
+	it.UserID, it.DeviceID = amplitude.SentText(event.UserID), amplitude.SentText(event.DeviceID)
 	it.changed = r.takeChanged(fault)
 	b.items = append(b.items, it)
 	return reasonNone
@@ -199,8 +190,9 @@ func (r *batchReader) takeChanged(ids amplitude.IDFault) []changedValues {
 	return changed
 }
 
-// reset lets go of the records that were read.
-func (r *batchReader) reset() {
+// endBatch lets go of the records that were read.
+func (r *batchReader) endBatch(items []item) {
+	r.staleUpdates.endBatch(items)
 	r.events.Reset()
 	r.updates.Reset()
 }

@@ -27,10 +27,9 @@ type Config struct {
 	// ClientConfig has the settings of every HTTP client in the collector. Its endpoint is a whole URL that replaces the one
 	// of region and api, and its timeout applies to one request.
 	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
-	// QueueConfig has the queue's settings, as in every exporter.
+	// QueueConfig and RetryConfig have the settings of every exporter.
 	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
-	// RetryConfig has the settings for retries, as in every exporter.
-	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
+	RetryConfig configretry.BackOffConfig                                `mapstructure:"retry_on_failure"`
 
 	// APIKey is the key of the Amplitude project.
 	APIKey configopaque.String `mapstructure:"api_key"`

@@ -16,13 +16,12 @@ import (
 )
 
 // deferral takes the events of throttled users and devices out of the queue, so that others don't wait behind them. It
-// stores their records, for the case of a crash, and makes their items the first ones of the next batch. Without a storage
+// stores their records, because of crashes, and makes their items the first ones of the next batch. Without a storage,
 // it does nothing, and the events wait in the queue.
 type deferral struct {
 	logger *zap.Logger
-	// store is nil without a storage, as timer is.
+	// store and timer are nil without a storage. The timer fires when the deferred events are due but no batch came.
 	store *deferred.Store
-	// timer fires when the deferred events are due but no batch came.
 	timer *time.Timer
 	// waiting is how many events are deferred.
 	waiting atomic.Int64
@@ -40,8 +39,8 @@ const (
 	storageName = "deferred"
 )
 
-// open adds the events that were deferred before a stop or a crash to the batch, and calls due when deferred events are
-// due. It owns the client if it succeeds.
+// open uses read to add the events that were deferred before a shutdown or a crash to the batch. From then on, it calls due
+// when deferred events are due. It owns the client if it succeeds.
 func (d *deferral) open(ctx context.Context, client storage.Client, b *batch, read func(plog.Logs), due func()) error {
 	store, err := deferred.Open(ctx, client)
 	if err != nil {
@@ -102,7 +101,7 @@ func (d *deferral) forget(ctx context.Context, b *batch) {
 	}
 }
 
-// schedule makes the deferred events due after this time, or after deferredRetry if it is 0.
+// schedule notes how many events are deferred, and makes them due after wait, or after deferredRetry if wait is 0.
 func (d *deferral) schedule(events int, wait time.Duration) {
 	d.waiting.Store(int64(events))
 	switch {
@@ -110,11 +109,13 @@ func (d *deferral) schedule(events int, wait time.Duration) {
 	case events == 0:
 		d.timer.Stop()
 	case wait == 0:
-		d.timer.Reset(deferredRetry)
+		d.dueIn(deferredRetry)
 	default:
-		d.timer.Reset(max(wait, deferredPeriod))
+		d.dueIn(max(wait, deferredPeriod))
 	}
 }
+
+func (d *deferral) dueIn(wait time.Duration) { d.timer.Reset(wait) }
 
 // close leaves the deferred events to the next start.
 func (d *deferral) close(ctx context.Context) error {

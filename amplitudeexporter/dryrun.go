@@ -14,7 +14,7 @@ import (
 // redacted replaces the API key in the requests of a dry run.
 const redacted = "[REDACTED]"
 
-// dryRun is a transport that sends nothing. It accepts each request, and appends it to a file if there is one.
+// dryRun is a transport that sends nothing. It accepts each request, and appends it to a file.
 type dryRun struct {
 	mutex sync.Mutex
 	file  *os.File
@@ -22,16 +22,23 @@ type dryRun struct {
 
 func newDryRun(path string) (*dryRun, error) {
 	if path == "" {
-		return &dryRun{}, nil
+		path = os.DevNull
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	return &dryRun{file: file}, err
+	if err != nil {
+		return nil, err
+	}
+	return &dryRun{file: file}, nil
 }
 
 // RoundTrip implements http.RoundTripper.
 func (d *dryRun) RoundTrip(request *http.Request) (*http.Response, error) {
 	body, readErr := io.ReadAll(request.Body)
-	if err := errors.Join(readErr, request.Body.Close(), d.write(append(body, '\n'))); err != nil {
+	// Lanes send concurrently.
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	_, writeErr := d.file.Write(append(body, '\n'))
+	if err := errors.Join(readErr, request.Body.Close(), writeErr); err != nil {
 		return nil, err
 	}
 	return &http.Response{
@@ -40,22 +47,4 @@ func (d *dryRun) RoundTrip(request *http.Request) (*http.Response, error) {
 		Body:       io.NopCloser(strings.NewReader(`{"code":200}`)),
 		Request:    request,
 	}, nil
-}
-
-// write locks, because lanes write concurrently.
-func (d *dryRun) write(line []byte) error {
-	if d.file == nil {
-		return nil
-	}
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	_, err := d.file.Write(line)
-	return err
-}
-
-func (d *dryRun) close() error {
-	if d.file == nil {
-		return nil
-	}
-	return d.file.Close()
 }

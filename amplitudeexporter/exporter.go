@@ -20,8 +20,8 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 )
 
-// amplitudeExporter delivers one batch at a time. It returns what it can't deliver yet, and exporterhelper pushes that again
-// before any other logs.
+// amplitudeExporter delivers one batch at a time. It returns the logs that it can't deliver yet, and exporterhelper pushes
+// them again before any others.
 type amplitudeExporter struct {
 	id        component.ID
 	config    *Config
@@ -42,7 +42,7 @@ type amplitudeExporter struct {
 	reader    *batchReader
 	batch     batch
 	deferral  deferral
-	// returned is what push returned last, the zero value if that was nothing.
+	// returned has the logs that push returned last, the zero value if there were none.
 	returned plog.Logs
 	// unhealthy reports whether the key was refused last.
 	unhealthy bool
@@ -119,7 +119,7 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 	}
 	e.telemetry.recordBatch(ctx, &e.batch)
 	e.endBatch(0)
-	e.deferral.timer.Reset(0)
+	e.deferral.dueIn(0)
 	return nil
 }
 
@@ -164,7 +164,7 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 	}
 	if !e.semaphore.TryAcquire(1) {
 		// A batch is under way, and includes them unless it is about to end.
-		e.deferral.timer.Reset(deferredRetry)
+		e.deferral.dueIn(deferredRetry)
 		return
 	}
 	defer e.semaphore.Release(1)
@@ -178,17 +178,16 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 
 // deliver sends the batch and reports what became of it.
 func (e *amplitudeExporter) deliver(ctx context.Context) delivery.Result {
-	result := e.deliverer.Deliver(ctx, e.batch.toDeliver())
+	result := e.deliverer.Deliver(ctx, e.batch.itemsToDeliver())
 	e.telemetry.recordBatch(ctx, &e.batch)
 	e.dropLog.add(e.batch.items, time.Now())
 	e.reportHealth(result)
 	return result
 }
 
-// endBatch keeps the deferred events that are left, which are due after this time, and forgets everything else.
+// endBatch forgets everything but the deferred events that are left. They are due after wait.
 func (e *amplitudeExporter) endBatch(wait time.Duration) {
-	e.reader.staleUpdates.endBatch(e.batch.items)
-	e.reader.reset()
+	e.reader.endBatch(e.batch.items)
 	e.batch.keepDeferred()
 	e.deferral.schedule(len(e.batch.items), wait)
 }
@@ -207,7 +206,7 @@ func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 	switch {
 	case result.KeyRefused && !e.unhealthy:
 		e.unhealthy = true
-		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New("Amplitude refuses the API key; check api_key and region")))
+		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New("the API key is refused by Amplitude; check api_key and region")))
 	case result.Answered && !result.KeyRefused && e.unhealthy:
 		e.unhealthy = false
 		componentstatus.ReportStatus(e.host, componentstatus.NewEvent(componentstatus.StatusOK))
@@ -222,12 +221,12 @@ func (e *amplitudeExporter) shutdown(ctx context.Context) error {
 	defer e.semaphore.Release(1)
 	err := e.deferral.close(ctx)
 	e.dropLog.flush()
-	e.telemetry.shutdown()
+	e.telemetry.builder.Shutdown()
 	if e.client != nil {
 		e.client.CloseIdleConnections()
 	}
 	if e.dryRun != nil {
-		err = errors.Join(err, e.dryRun.close())
+		err = errors.Join(err, e.dryRun.file.Close())
 	}
 	return err
 }

@@ -27,7 +27,11 @@ type resumingQueue struct {
 
 // Start implements component.Component.
 func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
-	if err := q.resume(ctx, host); err != nil {
+	client, err := openStorage(ctx, host, q.storageID, q.id, pipeline.SignalLogs.String())
+	if client != nil && err == nil {
+		err = errors.Join(persistentqueue.Resume(ctx, client), client.Close(ctx))
+	}
+	if err != nil {
 		return fmt.Errorf("sending_queue.storage: %w", err)
 	}
 	return q.Logs.Start(ctx, host)
@@ -37,14 +41,6 @@ func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
 func (q *resumingQueue) Shutdown(ctx context.Context) error {
 	q.interrupt()
 	return q.Logs.Shutdown(ctx)
-}
-
-func (q *resumingQueue) resume(ctx context.Context, host component.Host) error {
-	client, err := openStorage(ctx, host, q.storageID, q.id, pipeline.SignalLogs.String())
-	if client == nil || err != nil {
-		return err
-	}
-	return errors.Join(persistentqueue.Resume(ctx, client), client.Close(ctx))
 }
 
 // openStorage returns the exporter's storage client of this name, nil if there is no such storage.

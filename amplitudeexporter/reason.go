@@ -55,11 +55,3 @@ func (r reason) String() string { return reasonTexts[r] }
 func reasonOf(text string) reason {
 	return reason(max(0, slices.Index(reasonTexts[:], text)))
 }
-
-// outcomeOf returns the outcome of a record that was not delivered for this reason.
-func outcomeOf(r reason) outcome {
-	if r == reasonNotAnImpression {
-		return outcomeFiltered
-	}
-	return outcomeDropped
-}

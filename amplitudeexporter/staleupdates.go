@@ -27,8 +27,6 @@ type staleUpdates struct {
 	// newest has the times of the newest updates in this batch. Only those of deferred events outlive the batch: the others
 	// were delivered, or are delivered again and must not be stale because they were seen before.
 	newest map[uint64]pcommon.Timestamp
-	// stale are the stale properties of one event. The memory is used again.
-	stale []string
 }
 
 // experimentUpdate is an update of an experiment's user property.
@@ -60,22 +58,22 @@ func (s *staleUpdates) remove(event *amplitude.Event, now time.Time) (userProper
 	if event.Time == 0 {
 		return event.UserProperties, nil
 	}
-	s.stale = s.stale[:0]
+	var stale []string
 	for property := range experimentsOf(event.UserProperties) {
 		u := experimentUpdate{key: s.key(event, property), at: event.Time}
 		delivered, _ := s.delivered.Get(u.key)
 		switch {
 		case u.at < max(delivered, s.newest[u.key]):
-			s.stale = append(s.stale, property)
+			stale = append(stale, property)
 		case u.at.AsTime().Sub(now) <= maxAhead:
 			s.newest[u.key] = u.at
 			left = append(left, u)
 		}
 	}
-	if len(s.stale) == 0 {
+	if len(stale) == 0 {
 		return event.UserProperties, left
 	}
-	return without(event.UserProperties, s.stale), left
+	return without(event.UserProperties, stale), left
 }
 
 // without copies user properties, except for these properties and for operations that are then empty.

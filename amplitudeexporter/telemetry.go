@@ -63,7 +63,11 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 	}
 	t.addEvents(ctx, t.accepted, reasonNone, accepted)
 	for r, count := range notDelivered {
-		t.addEvents(ctx, outcomeOf(reason(r)), reason(r), count)
+		o := outcomeDropped
+		if reason(r) == reasonNotAnImpression {
+			o = outcomeFiltered
+		}
+		t.addEvents(ctx, o, reason(r), count)
 	}
 	for r, count := range changed {
 		t.addChangedValues(ctx, reason(r), count)
@@ -119,10 +123,6 @@ func (t *telemetry) observe(deliverer *delivery.Deliverer, lanes int, deferred *
 		}
 		return nil
 	})
-}
-
-func (t *telemetry) shutdown() {
-	t.builder.Shutdown()
 }
 
 // dropLog logs how many events Amplitude refused, by reason.

@@ -28,7 +28,6 @@ func (c *Config) Validate() error {
 		layoutsErr,
 		c.validateIdentities(),
 		c.validateDelivery(),
-		c.validateQueue(),
 	)
 }
 
@@ -51,12 +50,9 @@ func (c *Config) validateEndpoint() error {
 	case err != nil || at.Host == "" || at.Scheme != "https" && at.Scheme != "http":
 		return fmt.Errorf("endpoint: %q isn't a URL; give the whole URL, such as %s", given, amplitude.HTTPV2.URL(amplitude.RegionUS))
 	}
-	return errorIf(at.Scheme == "http" && !isLoopback(at.Hostname()) && !c.ClientConfig.TLS.Insecure,
+	isLoopback := at.Hostname() == "localhost" || net.ParseIP(at.Hostname()).IsLoopback()
+	return errorIf(at.Scheme == "http" && !isLoopback && !c.ClientConfig.TLS.Insecure,
 		"endpoint: %q would send the API key and the events as plain text; allowed: https, http to loopback, or tls.insecure: true", given)
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func (c *Config) validateChoices() error {
@@ -97,35 +93,30 @@ func (c *Config) validateIdentities() error {
 	return errors.Join(errs...)
 }
 
-// validateDelivery and validateQueue refuse the settings that are certain to lose or reorder events sooner or later.
+// validateDelivery refuses the settings that are certain to lose or reorder events sooner or later.
 func (c *Config) validateDelivery() error {
 	compression := c.ClientConfig.Compression
-	return errors.Join(
+	errs := []error{
 		errorIf(!c.RetryConfig.Enabled,
 			"retry_on_failure.enabled: false loses events that Amplitude doesn't accept at once and, with storage, those queued at a shutdown; allowed: true"),
 		errorIf(compression.IsCompressed() && compression != configcompression.TypeGzip,
 			"compression: %q makes requests that Amplitude cannot read, so their events would be refused and dropped; allowed: none, gzip", compression),
-	)
-}
-
-func (c *Config) validateQueue() error {
+	}
 	if !c.QueueConfig.HasValue() {
-		return nil
+		return errors.Join(errs...)
 	}
 	queue := c.QueueConfig.Get()
-	consumersErr := errorIf(queue.NumConsumers != 1,
-		"sending_queue.num_consumers: %d reorders a user's events; allowed: 1; use lanes to send more requests at once", queue.NumConsumers)
-	if !queue.Batch.HasValue() {
-		return consumersErr
+	errs = append(errs, errorIf(queue.NumConsumers != 1,
+		"sending_queue.num_consumers: %d reorders a user's events; allowed: 1; use lanes to send more requests at once", queue.NumConsumers))
+	if queue.Batch.HasValue() {
+		batch := queue.Batch.Get()
+		errs = append(errs,
+			errorIf(batch.MaxSize > 0,
+				"sending_queue.batch.max_size: %d drops valid records behind a larger one; allowed: 0, because requests never exceed Amplitude's limits anyway", batch.MaxSize),
+			errorIf(len(batch.Partition.MetadataKeys) > 0,
+				"sending_queue.batch.partition.metadata_keys: %v reorders a user's events that come with different metadata; allowed: none", batch.Partition.MetadataKeys))
 	}
-	batch := queue.Batch.Get()
-	return errors.Join(
-		consumersErr,
-		errorIf(batch.MaxSize > 0,
-			"sending_queue.batch.max_size: %d drops valid records behind a larger one; allowed: 0, because the exporter splits requests at Amplitude's limits anyway", batch.MaxSize),
-		errorIf(len(batch.Partition.MetadataKeys) > 0,
-			"sending_queue.batch.partition.metadata_keys: %v reorders a user's events that come with different metadata; allowed: none", batch.Partition.MetadataKeys),
-	)
+	return errors.Join(errs...)
 }
 
 // warnings describe the settings that lose or reorder events only in some circumstances. They are logged at start.

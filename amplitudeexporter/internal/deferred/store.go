@@ -166,7 +166,11 @@ func (s *Store) write(ctx context.Context, numbers []uint64, rewrite func(*chunk
 	if len(operations) == 0 {
 		return nil
 	}
-	if err := s.client.Batch(ctx, append(operations, storage.SetOperation(numbersKey, encode(kept)))...); err != nil {
+	var index []byte
+	for _, number := range kept {
+		index = binary.LittleEndian.AppendUint64(index, number)
+	}
+	if err := s.client.Batch(ctx, append(operations, storage.SetOperation(numbersKey, index))...); err != nil {
 		return err
 	}
 	for _, number := range s.numbers {
@@ -208,12 +212,4 @@ func (s *Store) rest(ctx context.Context, number uint64) (content []byte, left [
 	var marshaler plog.ProtoMarshaler
 	content, err = marshaler.MarshalLogs(records)
 	return content, left, err
-}
-
-func encode(numbers []uint64) []byte {
-	var encoded []byte
-	for _, number := range numbers {
-		encoded = binary.LittleEndian.AppendUint64(encoded, number)
-	}
-	return encoded
 }

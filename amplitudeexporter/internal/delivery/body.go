@@ -30,9 +30,8 @@ func newFrame(key string, minIDLength int) (frame, error) {
 	return f, nil
 }
 
-// size returns how many bytes a request with so many bytes of items has.
-func (f *frame) size(items, itemBytes int) int {
-	return len(f.before) + itemBytes + max(0, items-1)*len(comma) + len(f.after)
+func (f *frame) size() int {
+	return len(f.before) + len(f.after)
 }
 
 var comma = []byte{','}

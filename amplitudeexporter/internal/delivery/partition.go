@@ -28,10 +28,6 @@ func (p *partitioner) partition(items []*Item) [][]*Item {
 	for i := range p.shares {
 		p.shares[i] = p.shares[i][:0]
 	}
-	if len(p.shares) == 1 {
-		p.shares[0] = append(p.shares[0], items...)
-		return p.shares
-	}
 	p.group(items)
 	for i, item := range items {
 		first := items[p.root(int32(i))]

@@ -31,9 +31,9 @@ type throttle struct {
 }
 
 func newThrottles(limits amplitude.Limits) *throttles {
-	return &throttles{
-		pause: limits.ThrottlePause, rate: limits.EventsPerSecond, users: map[string]*throttle{}, devices: map[string]*throttle{},
-	}
+	t := &throttles{pause: limits.ThrottlePause, rate: limits.EventsPerSecond}
+	t.users, t.devices = map[string]*throttle{}, map[string]*throttle{}
+	return t
 }
 
 func (t *throttles) beginBatch() {
@@ -156,13 +156,13 @@ func (t *throttles) filter(items []*Item, blocked *blockedIDs, passes func(user,
 	kept := items[:0]
 	for _, item := range items {
 		user, device := t.users[item.UserID], t.devices[item.DeviceID]
-		if blocked.has(item) || !passes(user, device) {
-			user.noteBlocked()
-			device.noteBlocked()
-			blocked.add(item)
+		if !blocked.has(item) && passes(user, device) {
+			kept = append(kept, item)
 			continue
 		}
-		kept = append(kept, item)
+		user.noteBlocked()
+		device.noteBlocked()
+		blocked.add(item)
 	}
 	return kept
 }

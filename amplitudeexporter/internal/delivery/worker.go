@@ -4,6 +4,7 @@ package delivery // import "github.com/impression-collector/impression-bridge/am
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -120,13 +121,13 @@ func (w *worker) sendNext(ctx context.Context) bool {
 // nextRequest returns the next items that fit into a request, at least one, and the size of the request in bytes.
 func (w *worker) nextRequest() (items []*Item, size int) {
 	limit := w.size.bytes()
-	itemBytes := 0
+	// Every item but the last has a comma.
+	size = w.client.frame.size() - len(comma)
 	for i, item := range w.items {
-		with := w.client.frame.size(i+1, itemBytes+len(item.JSON))
+		with := size + len(item.JSON) + len(comma)
 		if i > 0 && (i == w.maxEvents || with > limit) {
 			return w.items[:i], size
 		}
-		itemBytes += len(item.JSON)
 		size = with
 	}
 	return w.items, size
@@ -227,16 +228,7 @@ func (w *worker) applyVerdicts(answer amplitude.Answer, items []*Item) bool {
 	if !applied {
 		return false
 	}
-	w.items = w.throttles.block(w.withoutDropped(), &w.blocked, now)
+	w.items = slices.DeleteFunc(w.items, func(item *Item) bool { return item.State == Dropped })
+	w.items = w.throttles.block(w.items, &w.blocked, now)
 	return true
-}
-
-func (w *worker) withoutDropped() []*Item {
-	left := w.items[:0]
-	for _, item := range w.items {
-		if item.State == Left {
-			left = append(left, item)
-		}
-	}
-	return left
 }
