@@ -48,8 +48,7 @@ func allPresetsConfig() *impressionprocessor.Config {
 
 // newBareParse returns a contender that only parses the texts in the bodies, with the parser and the limits of ours.
 func newBareParse() consume {
-	limits := defaultConfig().JSONBody
-	parser := jsonvalue.NewParser(jsonvalue.Limits{MaxDepth: limits.MaxDepth, MaxBytes: limits.MaxBytes})
+	parser := jsonvalue.NewParser(defaultConfig().JSONBody)
 	return func(_ context.Context, logs plog.Logs) error {
 		for record := range records(logs) {
 			if err := parser.Parse(record.Body().Str(), record.Body()); err != nil {
