@@ -14,25 +14,27 @@ import (
 	"time"
 )
 
-// Outcome is what became of a request.
+// Outcome is the result of a request.
 type Outcome uint8
 
-// The outcomes. The zero value loses nothing.
+// The outcomes. The zero value loses no event.
 const (
-	// OutcomeRetry is a fault of the server, or of whatever stands in its place: all is sent again after a backoff.
+	// OutcomeRetry means that the server, or whatever answered in its place, failed: send everything again after a
+	// backoff.
 	OutcomeRetry Outcome = iota
-	// OutcomeAccepted is a request of which nothing is left to do.
+	// OutcomeAccepted means that the request is done.
 	OutcomeAccepted
-	// OutcomeSomeRefused is a request of which the named events are dropped and the rest is sent again at once.
+	// OutcomeSomeRefused means that Amplitude refuses the events that it names: drop those, and send the rest again at
+	// once.
 	OutcomeSomeRefused
-	// OutcomeRefused is a bad request that blames no event of its own: all are dropped.
+	// OutcomeRefused means that Amplitude refuses the request without naming events: drop all of them.
 	OutcomeRefused
-	// OutcomeKeyRefused is an API key that is not taken, or not now: all is sent again, slowly.
+	// OutcomeKeyRefused means that the API key is refused, for good or for now: send everything again, slowly.
 	OutcomeKeyRefused
-	// OutcomeTooLarge is a request to be sent again in halves.
+	// OutcomeTooLarge means that the request is too large: send it again in halves.
 	OutcomeTooLarge
-	// OutcomeThrottled is a request some of whose users or devices send too much: theirs wait or are dropped, the rest
-	// is sent again at once.
+	// OutcomeThrottled means that some users or devices send too much: their events wait or are dropped, and the rest is
+	// sent again at once.
 	OutcomeThrottled
 )
 
@@ -61,17 +63,17 @@ func (o Outcome) String() string {
 // Verdict is what to do with one event of a request.
 type Verdict uint8
 
-// The verdicts. The zero value loses nothing.
+// The verdicts. The zero value loses no event.
 const (
-	// SendAgain is an event of which Amplitude said nothing in a request that it did not take. How soon, and whether
-	// in a smaller request, follows from the outcome.
+	// SendAgain is for an event that Amplitude didn't name in a request that it didn't accept. The outcome determines how
+	// soon to send it, and whether in a smaller request.
 	SendAgain Verdict = iota
-	// Delivered is an event that Amplitude has.
+	// Delivered is for an event that Amplitude has.
 	Delivered
-	// Drop is an event that Amplitude will not take; the reason says why.
+	// Drop is for an event that Amplitude refuses for good. The reason says why.
 	Drop
-	// Wait is an event whose user or device is throttled: it is sent again after the API's ThrottlePause. Events behind
-	// it with the same user or device need not be named, yet must not overtake it.
+	// Wait is for an event whose user or device is throttled. It is sent again after the API's ThrottlePause. Later events
+	// of the same user or device must not overtake it, even if the answer doesn't name them.
 	Wait
 )
 
@@ -94,20 +96,21 @@ func (v Verdict) String() string {
 // Reason is why an event is dropped.
 type Reason uint8
 
-// The reasons. Of several for one event the first of this list counts.
+// The reasons. If there are several for one event, the first in this list counts.
 const (
-	// ReasonNone is that of an event that is not dropped.
+	// ReasonNone is for an event that isn't dropped.
 	ReasonNone Reason = iota
 	ReasonInvalidField
 	ReasonMissingField
 	ReasonInvalidIDLength
-	// ReasonSilenced is a device that Amplitude has silenced.
+	// ReasonSilenced is for an event of a device that Amplitude has silenced.
 	ReasonSilenced
-	// ReasonDailyQuota is a user or device that sent 500,000 events within a day after Amplitude took it for spam.
+	// ReasonDailyQuota is for an event of a user or device that Amplitude considers spam and that exceeded the daily quota
+	// of 500,000 events.
 	ReasonDailyQuota
-	// ReasonBadRequest is a request refused as a whole.
+	// ReasonBadRequest is for an event of a request that was refused as a whole.
 	ReasonBadRequest
-	// ReasonTooLarge is an event that is too large for a request of its own.
+	// ReasonTooLarge is for an event that is too large even for a request of its own.
 	ReasonTooLarge
 
 	Reasons = iota
@@ -137,18 +140,18 @@ func (r Reason) String() string {
 	}
 }
 
-// Answer is what an HTTP response to a request says about it and each of its events.
+// Answer is what an HTTP response says about a request and each of its events.
 type Answer struct {
 	Outcome Outcome
-	// RetryAfter is how long the response asks to wait, at most an hour, and 0 where it does not.
+	// RetryAfter is how long the response asks to wait, at most an hour. It is 0 if the response doesn't ask.
 	RetryAfter time.Duration
 
 	names names
 }
 
-// ReadAnswer tells what the response to a request of so many events means. It reads the body for the statuses 400 and
-// 429 alone. The body may be anything, also cut short: what it says before a fault counts. A Retry-After that is a date
-// is relative to now.
+// ReadAnswer interprets the response to a request with this number of events. It only reads the body if the status is 400
+// or 429. The body may be anything. If it is malformed or cut short, everything before that place counts. now is the time to
+// which a date in Retry-After is relative.
 func ReadAnswer(status int, retryAfter string, body []byte, events int, now time.Time) Answer {
 	answer := Answer{RetryAfter: parseRetryAfter(retryAfter, now)}
 	switch {
@@ -163,7 +166,8 @@ func ReadAnswer(status int, retryAfter string, body []byte, events int, now time
 	case status == http.StatusTooManyRequests:
 		answer.readTooManyRequests(body, events)
 	default:
-		// Also what Amplitude never sends, as 404: a wrong endpoint or a proxy must not lose data.
+		// This includes statuses that Amplitude never sends, such as 404, because a wrong endpoint or a proxy must not cause
+		// loss.
 		answer.Outcome = OutcomeRetry
 	}
 	return answer
@@ -173,7 +177,7 @@ func (a *Answer) readBadRequest(body []byte, events int) {
 	said := readBody(body, events)
 	switch {
 	case said.refusesKey():
-		// Even where it names events, as the documentation's example does: they may be good with a good key.
+		// Even if it also names events, as the documentation's example does: with a valid key they may be valid.
 		a.Outcome = OutcomeKeyRefused
 	case said.names.refuse():
 		a.Outcome, a.names = OutcomeSomeRefused, said.names
@@ -186,7 +190,7 @@ func (a *Answer) readBadRequest(body []byte, events int) {
 
 func (a *Answer) readTooManyRequests(body []byte, events int) {
 	said := readBody(body, events)
-	// No 429 is documented to find fault with an event itself.
+	// By the documentation, a 429 doesn't refuse events for their content.
 	maps.DeleteFunc(said.names.refused, func(_ int, reason Reason) bool { return reason != ReasonSilenced })
 	if !said.names.refuse() && !said.names.throttle() {
 		a.Outcome = OutcomeRetry
@@ -195,11 +199,11 @@ func (a *Answer) readTooManyRequests(body []byte, events int) {
 	a.Outcome, a.names = OutcomeThrottled, said.names
 }
 
-// Of returns what to do with an event, given its index in the request and its ids as they were sent, "" for none, and
-// for Drop the reason.
+// Of returns what to do with an event, and the reason if that is Drop. The event is given by its index in the request and
+// by its ids as they were sent, "" if it has none.
 //
-// An answer may name ids of which the request has none. If of a request that is OutcomeSomeRefused or OutcomeThrottled
-// every event is to be sent again, the answer makes no sense, and is to be treated like OutcomeRetry.
+// An answer may name ids that the request doesn't contain. If every event of an OutcomeSomeRefused or OutcomeThrottled
+// request is to be sent again, the answer makes no sense. Treat it like OutcomeRetry.
 func (a Answer) Of(index int, userID, deviceID string) (Verdict, Reason) {
 	switch a.Outcome {
 	case OutcomeAccepted:
@@ -213,28 +217,28 @@ func (a Answer) Of(index int, userID, deviceID string) (Verdict, Reason) {
 	}
 }
 
-// ThrottlesUser tells whether the answer names a user_id as throttled. That of a waiting event may be neither that, nor
-// its device: Amplitude may have named the event alone.
+// ThrottlesUser reports whether the answer names a user_id as throttled. An event may have to wait although neither its user
+// nor its device is named, because Amplitude can also name the event itself.
 func (a Answer) ThrottlesUser(userID string) bool {
 	return a.names.throttledUsers.has(userID)
 }
 
-// ThrottlesDevice tells whether the answer names a device_id as throttled.
+// ThrottlesDevice reports whether the answer names a device_id as throttled.
 func (a Answer) ThrottlesDevice(deviceID string) bool {
 	return a.names.throttledDevices.has(deviceID)
 }
 
-// String returns the outcome. Without it, a log of an answer would show people's ids.
+// String returns the outcome. It keeps the ids of people out of logs.
 func (a Answer) String() string {
 	return a.Outcome.String()
 }
 
-// GoString is String, for %#v.
+// GoString is like String, for %#v.
 func (a Answer) GoString() string {
 	return a.Outcome.String()
 }
 
-// names are the events and ids that a body names.
+// names holds the events and ids that a body names.
 type names struct {
 	// refused and throttled hold events by index in the request.
 	refused   map[int]Reason
@@ -245,7 +249,7 @@ type names struct {
 	throttledUsers, throttledDevices ids
 }
 
-// ids never hold "": that is what an event without the id has.
+// ids is a set of ids. It never contains "", which stands for an event without an id.
 type ids map[string]struct{}
 
 func (s ids) has(id string) bool {
@@ -253,18 +257,18 @@ func (s ids) has(id string) bool {
 	return found
 }
 
-// refuse tells whether the names are reason to drop an event.
+// refuse reports whether any name is a reason to drop an event.
 func (n *names) refuse() bool {
 	return len(n.refused)+len(n.silencedDevices)+len(n.exceededUsers)+len(n.exceededDevices) > 0
 }
 
-// throttle tells whether the names are reason to let an event wait.
+// throttle reports whether any name is a reason to let an event wait.
 func (n *names) throttle() bool {
 	return len(n.throttled)+len(n.throttledUsers)+len(n.throttledDevices) > 0
 }
 
-// verdict is that of an event in a request of which the rest is sent again. What is refused does not get better by
-// waiting.
+// verdict returns the verdict for an event of a request of which some events are sent again. A refusal goes before
+// throttling, because waiting doesn't help a refused event.
 func (n *names) verdict(index int, userID, deviceID string) (Verdict, Reason) {
 	if reason, refused := n.refused[index]; refused {
 		return Drop, reason
@@ -281,7 +285,7 @@ func (n *names) verdict(index int, userID, deviceID string) (Verdict, Reason) {
 	return SendAgain, ReasonNone
 }
 
-// bodyReader reads the fields that Amplitude documents for a 400 or a 429.
+// bodyReader reads the fields that Amplitude documents for the statuses 400 and 429.
 type bodyReader struct {
 	events       int
 	errorText    string
@@ -292,10 +296,10 @@ type bodyReader struct {
 func readBody(body []byte, events int) bodyReader {
 	said := bodyReader{events: events}
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	// As a double, a number out of range would be a fault, and what follows it lost.
+	// As a float64, a number out of range would be an error that ends reading.
 	decoder.UseNumber()
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
-		// A text without fields is the error itself.
+		// A body that isn't an object is an error text.
 		said.errorText = string(body)
 		return said
 	}
@@ -315,7 +319,7 @@ func readBody(body []byte, events int) bodyReader {
 	return said
 }
 
-// readField reads a field if its value is of the documented kind. A field that comes twice counts twice.
+// readField reads a field if its value has the documented type. If a field occurs twice, both add up.
 func (b *bodyReader) readField(name string, value any) {
 	switch name {
 	case "error":
@@ -345,14 +349,14 @@ func (b *bodyReader) readField(name string, value any) {
 	}
 }
 
-// refusesKey tells whether the request was refused for its API key. "Invalid API key" is a documented error; Amplitude's
-// own libraries, too, look for it anywhere in the text and in any case.
+// refusesKey reports whether the request was refused because of its API key. "Invalid API key" is a documented error.
+// Like Amplitude's own libraries, refusesKey looks for it anywhere in the text, in upper or lower case.
 func (b *bodyReader) refusesKey() bool {
 	return b.missingField == "api_key" || strings.Contains(strings.ToLower(b.errorText), "invalid api key")
 }
 
-// refuseByField reads {field: [index, …]}. HTTP V2 is documented both to give a list and to give "the index of the
-// first event", so that a bare index counts too.
+// refuseByField reads {field: [index, …]}. For HTTP V2 the documentation shows a list, but also says "the index of the first
+// event", so a number in place of a list counts too.
 func (b *bodyReader) refuseByField(value any, reason Reason) {
 	byField, isObject := value.(map[string]any)
 	if !isObject {
@@ -388,7 +392,7 @@ func (b *bodyReader) throttle(value any) {
 	}
 }
 
-// indexes returns those numbers of a list that are indexes of events of the request. They may repeat.
+// indexes returns the numbers in a list that are indexes of events of the request. They may repeat.
 func (b *bodyReader) indexes(value any) []int {
 	list, _ := value.([]any)
 	var indexes []int
@@ -405,7 +409,7 @@ func (b *bodyReader) indexes(value any) []int {
 	return indexes
 }
 
-// addIDs adds those of a list, or of an object that tells something of each.
+// addIDs adds the ids in a list, or the keys of an object that has details for each id.
 func addIDs(to ids, value any) ids {
 	if to == nil {
 		to = make(ids)
@@ -426,16 +430,16 @@ func addIDs(to ids, value any) ids {
 	return to
 }
 
-// maxRetryAfter bounds what a server, or a clock that is wrong, can make the caller wait.
+// maxRetryAfter limits how long a server, or a wrong clock, can make the caller wait.
 const maxRetryAfter = time.Hour
 
-// parseRetryAfter returns the delay that a Retry-After header of RFC 9110 asks for, from 0 to maxRetryAfter; 0 for what
-// is no such header.
+// parseRetryAfter returns the delay that a Retry-After header (RFC 9110) asks for, from 0 to maxRetryAfter. It returns 0 if
+// the header is malformed.
 func parseRetryAfter(header string, now time.Time) time.Duration {
 	header = strings.TrimSpace(header)
 	seconds, err := strconv.ParseInt(header, 10, 64)
 	if err == nil || errors.Is(err, strconv.ErrRange) {
-		// Out of range, seconds is the nearest that is not.
+		// If it is out of range, ParseInt returns the nearest value in range.
 		seconds = min(max(seconds, 0), int64(maxRetryAfter/time.Second))
 		return time.Duration(seconds) * time.Second
 	}

@@ -4,7 +4,7 @@ package amplitude // import "github.com/impression-collector/impression-bridge/i
 
 import "time"
 
-// API is one of Amplitude's ingestion APIs, as the configuration names it. They take the same body and give the same
+// API is one of Amplitude's ingestion APIs, by its name in the configuration. Both accept the same body and give the same
 // answers.
 type API string
 
@@ -12,48 +12,47 @@ type API string
 const (
 	// HTTPV2 keeps the order of one device's events.
 	HTTPV2 API = "http_v2"
-	// Batch takes more of one user at once.
+	// Batch accepts more events of one user at once.
 	Batch API = "batch"
 )
 
-// The regions in which a project's data reside. A key of one is unknown in the other.
+// The regions in which a project's data can reside. A region doesn't know the API keys of the other.
 const (
 	RegionUS = "us"
 	RegionEU = "eu"
 )
 
-// What both APIs hold of an event.
+// Limits that both APIs have for an event.
 const (
-	// MaxStringLength is the number of characters at which Amplitude cuts a string, be it an id or a property.
+	// MaxStringLength is the number of characters after which Amplitude cuts a string, whether an id or a property.
 	MaxStringLength = 1024
-	// MaxDepth is how deep event properties and user properties may be nested.
+	// MaxDepth is how deeply event properties and user properties may be nested.
 	MaxDepth = 40
-	// DefaultMinIDLength is the number of characters that an id needs where a request's options do not say otherwise.
+	// DefaultMinIDLength is the number of characters that an id needs unless a request's options say otherwise.
 	DefaultMinIDLength = 5
 )
 
-// Limits are what an API takes in one request, and how long it wants to rest.
+// Limits are the limits of an API for requests and users.
 type Limits struct {
-	// Events and Bytes are the most that a request may hold, the bytes counted before compression.
+	// Events and Bytes are the maximum size of a request. Bytes are counted before compression.
 	Events, Bytes int
-	// EventsPerSecond is what one user or device may send.
+	// EventsPerSecond is the maximum rate of one user or device.
 	EventsPerSecond int
-	// ThrottlePause is how long nothing should be sent of an id that was throttled.
+	// ThrottlePause is how long to send nothing of a throttled user or device.
 	ThrottlePause time.Duration
 }
 
-// Limits returns the API's limits; for an unknown API those of HTTPV2, which are the narrower but for the pause, which
-// is the longer.
+// Limits returns the API's limits. For an unknown API it returns those of HTTPV2, which are the stricter ones.
 func (a API) Limits() Limits {
 	if a == Batch {
 		return Limits{Events: 2_000, Bytes: 20_000_000, EventsPerSecond: 1_000, ThrottlePause: 15 * time.Second}
 	}
-	// Documented as "under 1 MB with fewer than 2000 events": less than the smaller of the two megabytes.
+	// Documented as "under 1 MB with fewer than 2000 events". Of the two meanings of MB, this stays below the smaller one.
 	return Limits{Events: 1_999, Bytes: 999_999, EventsPerSecond: 30, ThrottlePause: 30 * time.Second}
 }
 
-// URL returns where the API takes requests for projects of a region, and "" for an unknown API or region: no guess may
-// send data to the wrong side of the Atlantic.
+// URL returns the URL to which requests for projects of a region are sent. For an unknown API or region it returns "",
+// because a wrong guess could send data to another continent.
 func (a API) URL(region string) string {
 	var host, path string
 	switch region {

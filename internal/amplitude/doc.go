@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package amplitude holds the facts of Amplitude's two ingestion APIs, HTTP V2 and Batch: what a request may hold, which
-// ids are refused, how an event is written, and what an answer means for each event that was sent. It does no I/O and
-// reads no clock.
+// Package amplitude knows Amplitude's two ingestion APIs, HTTP V2 and Batch: the limits of a request, the ids that are
+// refused, the encoding of an event, and what an answer means for each event of a request. It does no I/O and reads no
+// clock.
 //
-// The facts are those of Amplitude's documentation:
+// It follows Amplitude's documentation:
 //
 //   - https://amplitude.com/docs/apis/analytics/http-v2
 //   - https://amplitude.com/docs/apis/analytics/batch-event-upload

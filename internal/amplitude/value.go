@@ -10,10 +10,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// maxBytes is how many bytes have a base64 text of MaxStringLength.
+// maxBytes is the number of bytes whose base64 text has MaxStringLength characters.
 const maxBytes = MaxStringLength / 4 * 3
 
-// value writes a value; depth is that of a map or list in its place.
+// value writes a value. If it is a map or list, depth is its depth.
 func (e *Encoder) value(to []byte, v pcommon.Value, depth int) []byte {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -48,7 +48,7 @@ func (e *Encoder) list(to []byte, s pcommon.Slice, depth int) []byte {
 	return closed(to, ']')
 }
 
-// mapping writes a map but for the keys that it is to be without, nil: none.
+// mapping writes a map, except for the keys for which without, unless it is nil, returns true.
 func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, without func(string) bool) []byte {
 	switch {
 	case depth > MaxDepth:
@@ -77,7 +77,7 @@ func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, without func(stri
 	return closed(to, '}')
 }
 
-// largeMapping is mapping for a map whose keys are too many to be compared with each other.
+// largeMapping is like mapping, for a map with too many keys to compare each with all others.
 func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, without func(string) bool) []byte {
 	outer := len(e.repeats)
 	e.findRepeats(m)
@@ -106,8 +106,8 @@ func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, without func
 	return closed(to, '}')
 }
 
-// double writes a number as encoding/json does: the shortest text that means it, with an exponent only where it is very
-// small or large.
+// double writes a number as encoding/json does: as the shortest text that represents it, with an exponent only if it is very
+// small or very large.
 func (e *Encoder) double(to []byte, f float64) []byte {
 	size := math.Abs(f)
 	switch {
@@ -118,7 +118,7 @@ func (e *Encoder) double(to []byte, f float64) []byte {
 		return strconv.AppendFloat(to, f, 'f', -1, 64)
 	}
 	to = strconv.AppendFloat(to, f, 'e', -1, 64)
-	// strconv writes at least two digits of exponent.
+	// strconv writes an exponent of at least two digits.
 	if last := len(to) - 1; to[last-1] == '0' && to[last-2] == '-' {
 		to[last-1] = to[last]
 		to = to[:last]
@@ -132,7 +132,7 @@ func (e *Encoder) bytes(to []byte, b pcommon.ByteSlice) []byte {
 		e.Changed[TooLong]++
 		n = maxBytes
 	}
-	// ByteSlice hands out copies only.
+	// ByteSlice has no way to access its bytes without copying all of them.
 	for i := range n {
 		e.block[i] = b.At(i)
 	}
