@@ -37,8 +37,8 @@ func (it *item) staysDeferred() bool {
 	return it.place != nil && it.State == delivery.Left
 }
 
-// batch is what is delivered at once: first the deferred events, then those of the logs. Its memory is used again for the
-// next batch.
+// batch has the events of one delivery: first the deferred ones, then those of the logs. Its memory is reused for the next
+// batch.
 type batch struct {
 	items []item
 	// records is how many records were read.
@@ -50,7 +50,7 @@ type batch struct {
 	toDeliver []*delivery.Item
 }
 
-// maxBuffer is the size of the largest buffer that is used again.
+// maxBuffer is the size of the largest buffer that is reused.
 const maxBuffer = 64 << 20
 
 // encode encodes an event into the buffer. A buffer with little free space is replaced, because items refer to it.

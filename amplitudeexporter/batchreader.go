@@ -19,7 +19,7 @@ import (
 // batchReader reads log records and encodes their events.
 type batchReader struct {
 	config *Config
-	// events reads by the configured layouts. updates reads what the impression processor emits, by a layout of its own.
+	// events reads by the configured layouts, updates by the layout of the impression processor's update records.
 	events, updates source
 	encoder         amplitude.Encoder
 	staleUpdates    *staleUpdates
@@ -89,7 +89,7 @@ func (r *batchReader) find(resource pcommon.Resource, record plog.LogRecord) (*s
 	return &r.events, r.events.Find(resource, record)
 }
 
-// notAnEvent returns why the last record isn't an event: it may be one that couldn't be read.
+// notAnEvent returns why the last record isn't an event. It may be one that couldn't be read.
 func (r *batchReader) notAnEvent() reason {
 	seen := &r.events.Seen
 	why := reasonNotAnEvent
@@ -170,7 +170,7 @@ func (r *batchReader) timeOf(reader *source, record plog.LogRecord, event *ampli
 	return record.ObservedTimestamp()
 }
 
-// takeChanged returns what was changed in the event that was encoded last.
+// takeChanged returns which values of the last event were changed: ids that were left out, and changes by the encoder.
 func (r *batchReader) takeChanged(ids amplitude.IDFault) []changedValues {
 	if r.encoder.Changed == [amplitude.Changes]int64{} && ids == amplitude.NoIDFault {
 		return nil

@@ -49,7 +49,7 @@ type Config struct {
 	Send Send `mapstructure:"send"`
 	// EventTypes are the event types of impressions.
 	EventTypes []string `mapstructure:"event_types"`
-	// DryRun builds and counts requests without sending them.
+	// DryRun shows the requests that would be sent.
 	DryRun DryRunConfig `mapstructure:"dry_run"`
 }
 
@@ -63,7 +63,7 @@ const (
 	SendImpressions Send = "impressions"
 )
 
-// DryRunConfig shows what would be sent.
+// DryRunConfig configures dry runs, which build and count requests without sending them.
 type DryRunConfig struct {
 	Enabled bool `mapstructure:"enabled"`
 	// Path is a file to which each request is appended as a line of JSON, without the key. If it is "", none is written.
@@ -74,7 +74,7 @@ func createDefaultConfig() component.Config {
 	client := confighttp.NewDefaultClientConfig()
 	client.Timeout = 30 * time.Second
 	keepalive := confighttp.NewDefaultKeepaliveClientConfig()
-	// The default of two would make all other lanes connect anew for each request.
+	// With the default of two, all other lanes would open a connection for each request.
 	keepalive.MaxIdleConnsPerHost = keepalive.MaxIdleConns
 	client.Keepalive = configoptional.Some(keepalive)
 	// Without pings, requests on a dead connection would time out until the kernel closes it, a quarter of an hour later.
@@ -140,7 +140,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	return errors.Join(unknown, c.decodeByKey(conf), c.Validate())
 }
 
-// decodeByKey decodes each key by itself, because the decoder sets no key beside a squashed struct if one doesn't decode.
+// decodeByKey decodes each key by itself, because if one key beside a squashed struct doesn't decode, none is set.
 func (c *Config) decodeByKey(conf *confmap.Conf) error {
 	// A type without Unmarshal, which would recurse.
 	type fields Config

@@ -63,8 +63,8 @@ func (d *deferral) open(ctx context.Context, client storage.Client, b *batch, re
 	return nil
 }
 
-// add defers the events of the logs that are left, if there is room, and forgets those that are done. It reports whether
-// it did.
+// add defers the events of the logs that are left, if there is room, and forgets the deferred ones that are done. It reports
+// whether it did.
 func (d *deferral) add(ctx context.Context, b *batch, logs plog.Logs) bool {
 	if d.store == nil || !hasRoom(b.items) {
 		return false

@@ -176,7 +176,7 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 	e.endBatch(result.Wait)
 }
 
-// deliver sends the batch and reports what became of it.
+// deliver sends the batch, and records the result in metrics, logs and the component's status.
 func (e *amplitudeExporter) deliver(ctx context.Context) delivery.Result {
 	result := e.deliverer.Deliver(ctx, e.batch.itemsToDeliver())
 	e.telemetry.recordBatch(ctx, &e.batch)
@@ -194,8 +194,9 @@ func (e *amplitudeExporter) endBatch(wait time.Duration) {
 
 var errStopping = errors.New("the exporter is stopping and earlier events are not delivered yet")
 
-// wouldOvertake reports whether other logs come instead of those that were returned. A queue on disk that retries without
-// end does that only when it stops: it tries each batch that it has read once, and keeps on disk what fails.
+// wouldOvertake reports whether these aren't the logs that were returned, and so would overtake them. A queue on disk that
+// retries without end pushes other logs only when it stops: it tries each batch that it has read once more, and failed
+// batches stay on disk.
 func (e *amplitudeExporter) wouldOvertake(logs plog.Logs) bool {
 	retriesWithoutEnd := e.config.storageID() != nil && e.config.RetryConfig.MaxElapsedTime == 0
 	return retriesWithoutEnd && e.returned != plog.Logs{} && e.returned != logs

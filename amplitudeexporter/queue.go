@@ -15,7 +15,7 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/persistentqueue"
 )
 
-// resumingQueue is exporterhelper's queue and what sends from it. After a stop or a crash it continues where it was.
+// resumingQueue wraps exporterhelper's exporter. After a shutdown or a crash, its queue continues where it was.
 type resumingQueue struct {
 	exporter.Logs
 	id component.ID

@@ -105,7 +105,7 @@ func (s *staleUpdates) endBatch(items []item) {
 	}
 }
 
-// key hashes the user, as Amplitude identifies users, and the property.
+// key hashes the property and its user: the user_id, or the device_id of a user without one.
 func (s *staleUpdates) key(event *amplitude.Event, property string) uint64 {
 	var hash maphash.Hash
 	hash.SetSeed(s.seed)

@@ -36,7 +36,7 @@ func (f *frame) size() int {
 
 var comma = []byte{','}
 
-// request is what the bodies of one attempt have in common. They read the items' JSON without copying it.
+// request is shared by the bodies of one attempt. They read the items' JSON without copying it.
 type request struct {
 	frame *frame
 	items []*Item
@@ -45,8 +45,8 @@ type request struct {
 	released bool
 }
 
-// release ends all reading of the items, whose memory is used again. A transport may read from a body after it returned
-// the response, and need not close it before.
+// release ends all reading of the items, because their memory is reused. A transport may still read a body after it has
+// returned the response.
 func (r *request) release() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -56,8 +56,8 @@ func (r *request) release() {
 // body reads a request once.
 type body struct {
 	*request
-	// part is what is left to read of the current part, next the number of the part after it: items at even numbers with
-	// commas between them, then the end of the frame.
+	// part is the unread rest of the current part, and next is the number of the next part: even numbers are items, odd ones
+	// are commas, and the last is the end of the frame.
 	part []byte
 	next int
 }

@@ -7,7 +7,7 @@
 // same worker. Workers send concurrently, each one request at a time, so that an event that fails isn't overtaken by a
 // later one. Events that can't be delivered yet are left: the caller must deliver them again before any later event.
 //
-// A worker is what the configuration and the metrics call a lane.
+// The configuration and the metrics call a worker a lane.
 package delivery // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 
 import (
@@ -85,7 +85,7 @@ func (d *Deliverer) Deliver(ctx context.Context, items []*Item) Result {
 	return d.result(items, d.throttles.endBatch(time.Now()))
 }
 
-// result sums up what the workers did.
+// result summarizes the batch.
 func (d *Deliverer) result(items []*Item, throttledUntil time.Time) Result {
 	var result Result
 	left := 0

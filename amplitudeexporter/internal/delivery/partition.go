@@ -6,7 +6,7 @@ import "github.com/cespare/xxhash/v2"
 
 // partitioner splits batches among workers.
 type partitioner struct {
-	// shares are the items of each worker. The memory is used again for the next batch, as that of the fields below.
+	// shares has the items of each worker. The memory of all fields is reused for the next batch.
 	shares [][]*Item
 	// users and devices map an id to the index of the first item that has it.
 	users, devices map[string]int32

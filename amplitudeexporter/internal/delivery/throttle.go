@@ -44,8 +44,8 @@ func (t *throttles) beginBatch() {
 	}
 }
 
-// endBatch forgets the ids whose pause is over, except those of blocked events: they pause again, in proportion to what
-// they sent of their burst. It returns when the first pause ends, the zero time if there is none.
+// endBatch forgets the ids whose pause is over, except for those of blocked events: they pause again, in proportion to how
+// much of their burst was sent. It returns when the first pause ends, the zero time if there is none.
 func (t *throttles) endBatch(now time.Time) time.Time {
 	var first time.Time
 	for _, ids := range []map[string]*throttle{t.users, t.devices} {

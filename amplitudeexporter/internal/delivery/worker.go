@@ -151,14 +151,14 @@ func (w *worker) drop(items []*Item, reason amplitude.Reason) {
 	w.items = w.items[len(items):]
 }
 
-// stop ends the batch for this worker. It returns false, as sendNext then does.
+// stop ends the batch for this worker. It returns false, so that sendNext can return it.
 func (w *worker) stop(failure *requestError, retryAfter time.Duration) bool {
 	w.failure, w.retryAfter = failure, retryAfter
 	w.lastFailure, w.notBefore = failure, time.Now().Add(retryAfter)
 	return false
 }
 
-// wait waits for at least so long, until the worker may send again. It reports whether it wasn't interrupted.
+// wait waits for atLeast, and until the worker may send again. It reports whether it wasn't interrupted.
 func (w *worker) wait(ctx context.Context, atLeast time.Duration) bool {
 	timer := time.NewTimer(max(atLeast, w.pace.wait(time.Now())))
 	defer timer.Stop()
@@ -170,8 +170,8 @@ func (w *worker) wait(ctx context.Context, atLeast time.Duration) bool {
 	}
 }
 
-// handleRejection does what an answer says about single events or about the request's size. It reports whether that is
-// progress: whether the next request differs from this one.
+// handleRejection acts on an answer that is about single events or about the request's size. It reports whether that is
+// progress: whether the next request will differ from this one.
 func (w *worker) handleRejection(answer amplitude.Answer, items []*Item, size int) bool {
 	switch answer.Outcome {
 	case amplitude.OutcomeRefused:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package storagetest has a storage extension for tests, in memory. It keeps each state as a crash would leave it, and
+// Package storagetest provides an in-memory storage extension for tests. It keeps each state that a crash would leave, and
 // fails on demand.
 package storagetest // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
 
@@ -17,7 +17,7 @@ import (
 // ID is the id of the disk of a host that HostWith returns.
 var ID = component.MustNewID("disk")
 
-// ErrFails is what a failing disk returns.
+// ErrFails is the error of a failing disk.
 var ErrFails = errors.New("the disk fails")
 
 // Disk is a storage extension for one component.
