@@ -18,7 +18,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
-// rules is what Append should write, built the slow and obvious way.
+// rules computes what Append should write, in the slow and obvious way.
 type rules struct {
 	changed [Changes]int64
 }
@@ -40,7 +40,7 @@ func (r *rules) text(s string) string {
 	return string(characters)
 }
 
-// of is the value as encoding/json decodes it with numbers as texts.
+// of returns the value as encoding/json decodes it with UseNumber.
 func (r *rules) of(v pcommon.Value, depth int) any {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -88,7 +88,7 @@ func (r *rules) mapping(m pcommon.Map, depth int) map[string]any {
 	return written
 }
 
-// requireByRules wants of properties in their JSON what the rules want.
+// requireByRules compares the JSON of properties with the rules.
 func requireByRules(t *testing.T, properties pcommon.Map) {
 	t.Helper()
 	var encoder Encoder
@@ -133,13 +133,13 @@ func FuzzAppend(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		value := pcommon.NewValueEmpty()
 		if err := parser.Parse(text, value); err != nil {
-			// What is no JSON is still good for a string and a key.
+			// A text that isn't JSON still makes a string and a key.
 			value.SetStr(text)
 		}
 		properties := pcommon.NewMap()
 		value.CopyTo(properties.PutEmpty(text))
 		properties.PutStr("text", text)
-		// Deep enough for a little more to be too deep.
+		// Almost too deep, so that the value may exceed the limit.
 		inner := properties.PutEmpty("deep")
 		for range MaxDepth - 3 {
 			inner = inner.SetEmptySlice().AppendEmpty()

@@ -89,7 +89,7 @@ func (c Change) String() string {
 //
 // An insert_id from a hash takes 0.5 µs more.
 //
-// Of the time, looking for repeated keys costs 2 to 3 ns a key in maps of at most mostFiltered keys, and 12 to 30 ns a key in
+// Of the time, looking for repeated keys costs 2 to 3 ns a key in maps of at most maxFiltered keys, and 12 to 30 ns a key in
 // larger ones.
 type Encoder struct {
 	// Changed counts values by why they were not written as they came. The caller may set it back.

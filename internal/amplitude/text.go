@@ -2,18 +2,13 @@
 
 package amplitude // import "github.com/impression-collector/impression-bridge/internal/amplitude"
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
 
-// safe has the ASCII characters that stand in a JSON string as they are.
-var safe = func() (table [utf8.RuneSelf]bool) {
-	for c := byte(' '); c < utf8.RuneSelf; c++ {
-		table[c] = c != '"' && c != '\\'
-	}
-	return table
-}()
+	"github.com/go-json-experiment/json/jsontext"
+)
 
-// SentText returns a text as it reads where an Encoder wrote it: cut at MaxStringLength, and each byte that is not UTF-8 as
-// U+FFFD.
+// SentText returns a text as an Encoder sends it: cut at MaxStringLength, and with each invalid byte replaced by U+FFFD.
 func SentText(s string) string {
 	if len(s) > MaxStringLength {
 		s, _ = cut(s)
@@ -21,11 +16,11 @@ func SentText(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	// A conversion replaces each byte, strings.ToValidUTF8 a run of them.
+	// A conversion replaces each invalid byte. strings.ToValidUTF8 replaces each run of them.
 	return string([]rune(s))
 }
 
-// text writes a JSON string. Characters of HTML are not escaped: the text goes to a parser of JSON.
+// text writes a JSON string. It doesn't escape characters of HTML, because a JSON parser reads the text.
 func (e *Encoder) text(to []byte, s string) []byte {
 	if len(s) > MaxStringLength {
 		var isCut bool
@@ -33,17 +28,21 @@ func (e *Encoder) text(to []byte, s string) []byte {
 			e.Changed[TooLong]++
 		}
 	}
-	to = append(to, '"')
-	done := plain(s)
-	to = append(to, s[:done]...)
-	if done < len(s) {
-		to = e.escaped(to, s[done:])
+	if isPlain(s) {
+		to = append(to, '"')
+		to = append(to, s...)
+		return append(to, '"')
 	}
-	return append(to, '"')
+	to, err := jsontext.AppendQuote(to, s)
+	if err != nil {
+		// The only possible error. The bytes have been replaced.
+		e.Changed[InvalidUTF8]++
+	}
+	return to
 }
 
-// cut returns the first MaxStringLength characters, and whether there are more. An invalid byte is a character, as it will
-// be when it is replaced.
+// cut returns the first MaxStringLength characters, and whether there are more. An invalid byte counts as a character,
+// because it is replaced by one.
 func cut(s string) (first string, isCut bool) {
 	characters := 0
 	for at := range s {
@@ -55,79 +54,21 @@ func cut(s string) (first string, isCut bool) {
 	return s, false
 }
 
-// plain returns how many bytes at the beginning surely stand as they are. It looks at 8 at a time.
-func plain(s string) int {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x8080808080808080
-	)
-	at := 0
-	for ; at+8 <= len(s); at += 8 {
-		x := load(s[at : at+8])
-		// A subtraction sets the high bit of a byte that is less than what is taken from it, or has it set already. It may
-		// also borrow from the next byte, but then the byte before it was one of those.
-		special := x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)
-		if special&highs != 0 {
-			return at
+// isPlain reports whether a text is ASCII and needs no escapes, as most texts. Without this check, jsontext would make the
+// whole exporter 5% slower.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if !plain[s[i]] {
+			return false
 		}
 	}
-	for ; at < len(s); at++ {
-		if s[at] >= utf8.RuneSelf || !safe[s[at]] {
-			return at
-		}
-	}
-	return at
+	return true
 }
 
-// load returns 8 bytes as a number. The compiler makes one instruction of it.
-func load(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-// escaped writes what may hold anything.
-func (e *Encoder) escaped(to []byte, s string) []byte {
-	valid := true
-	start := 0
-	for at := 0; at < len(s); {
-		if c := s[at]; c < utf8.RuneSelf {
-			if !safe[c] {
-				to = append(to, s[start:at]...)
-				to = escape(to, c)
-				start = at + 1
-			}
-			at++
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[at:])
-		if r == utf8.RuneError && size == 1 {
-			valid = false
-			to = append(to, s[start:at]...)
-			to = append(to, "\uFFFD"...)
-			start = at + 1
-		}
-		at += size
+// plain has the ASCII characters that a JSON string can contain unescaped.
+var plain = func() (table [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
 	}
-	if !valid {
-		e.Changed[InvalidUTF8]++
-	}
-	return append(to, s[start:]...)
-}
-
-// escape writes a character that must not stand in a JSON string as it is.
-func escape(to []byte, c byte) []byte {
-	const digits = "0123456789abcdef"
-	switch c {
-	case '"', '\\':
-		return append(to, '\\', c)
-	case '\n':
-		return append(to, '\\', 'n')
-	case '\r':
-		return append(to, '\\', 'r')
-	case '\t':
-		return append(to, '\\', 't')
-	default:
-		return append(to, '\\', 'u', '0', '0', digits[c>>4], digits[c&0xF])
-	}
-}
+	return table
+}()

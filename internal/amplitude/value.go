@@ -54,7 +54,7 @@ func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, without func(stri
 	case depth > MaxDepth:
 		e.Changed[TooDeep]++
 		return append(to, "null"...)
-	case m.Len() > mostFiltered:
+	case m.Len() > maxFiltered:
 		return e.largeMapping(to, m, depth, without)
 	}
 	var seen keyFilter

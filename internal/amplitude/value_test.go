@@ -77,7 +77,7 @@ func TestAppendStrings(t *testing.T) {
 		{"", ``, changed()},
 		{"plain text, longer than 8", `plain text, longer than 8`, changed()},
 		{"<a href='x'>&</a>", `<a href='x'>&</a>`, changed()},
-		{"\"\\/\b\f\n\r\t\x00\x1f\x7f", `\"\\/\u0008\u000c\n\r\t\u0000\u001f` + "\x7f", changed()},
+		{"\"\\/\b\f\n\r\t\x00\x1f\x7f", `\"\\/\b\f\n\r\t\u0000\u001f` + "\x7f", changed()},
 		{"ключ 😀 \u2028", "ключ 😀 \u2028", changed()},
 		{"\uFFFD", "\uFFFD", changed()},
 		{"a\xffb\xfe\xfd", "a\uFFFDb\uFFFD\uFFFD", changed(InvalidUTF8)},
