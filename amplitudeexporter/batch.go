@@ -11,6 +11,7 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
 // item is one event, from when it is read until it is done.
@@ -54,12 +55,12 @@ type batch struct {
 const maxBuffer = 64 << 20
 
 // encode encodes an event into the buffer. A buffer with little free space is replaced, because items refer to it.
-func (b *batch) encode(encoder *amplitude.Encoder, event *amplitude.Event) []byte {
+func (b *batch) encode(encoder *amplitude.Encoder, e *event.Event) []byte {
 	if cap(b.buffer)-len(b.buffer) < 4<<10 {
 		b.buffer = make([]byte, 0, min(max(2*cap(b.buffer), 64<<10), maxBuffer))
 	}
 	start := len(b.buffer)
-	b.buffer = encoder.Append(b.buffer, event)
+	b.buffer = encoder.Append(b.buffer, e)
 	return slices.Clip(b.buffer[start:])
 }
 

@@ -13,13 +13,17 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
 // addEvents adds events that are numbered from first to a batch.
 func addEvents(b *batch, first, count int) {
 	var encoder amplitude.Encoder
 	for n := range count {
-		json := b.encode(&encoder, &amplitude.Event{Type: strconv.Itoa(first + n), UserID: "user-17"})
+		var e event.Event
+		e.SetText(event.Type, strconv.Itoa(first+n))
+		e.SetText(event.UserID, "user-17")
+		json := b.encode(&encoder, &e)
 		b.items = append(b.items, item{Item: delivery.Item{JSON: json}, record: n})
 	}
 }

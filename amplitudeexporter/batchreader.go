@@ -3,7 +3,7 @@
 package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
 import (
-	"errors"
+	"cmp"
 	"slices"
 	"time"
 
@@ -11,163 +11,121 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
-	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
+	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
 // batchReader reads log records and encodes their events.
 type batchReader struct {
-	config *Config
-	// events reads by the configured layouts, updates by the layout of the impression processor's update records.
-	events, updates source
-	encoder         amplitude.Encoder
-	staleUpdates    *staleUpdates
+	config       *Config
+	events       *reader.Reader
+	encoder      amplitude.Encoder
+	staleUpdates *staleUpdates
 }
-
-// source is a reader and its method IsField as a value, so that it isn't allocated for each event.
-type source struct {
-	*layout.Reader
-	isField func(key string) bool
-}
-
-func newSource(layouts []layout.Config, types []string, limits jsonvalue.Limits) (source, error) {
-	compiled, err := layout.Compile(layouts)
-	if err != nil {
-		return source{}, err
-	}
-	reader := layout.NewReader(compiled, types, limits)
-	return source{Reader: reader, isField: reader.IsField}, nil
-}
-
-// updateLayout is the layout of the update records that the impression processor emits.
-var updateLayout = []layout.Config{{Preset: "amplitude"}}
 
 func newBatchReader(config *Config) (*batchReader, error) {
-	events, eventsErr := newSource(config.Layouts, nil, config.JSONBody)
-	updates, updatesErr := newSource(updateLayout, []string{impression.IdentifyEventType}, config.JSONBody)
-	stale, staleErr := newStaleUpdates()
-	if err := errors.Join(eventsErr, updatesErr, staleErr); err != nil {
+	layouts, err := layout.Compile(config.Layouts)
+	if err != nil {
 		return nil, err
 	}
-	return &batchReader{config: config, events: events, updates: updates, staleUpdates: stale}, nil
+	stale, err := newStaleUpdates()
+	if err != nil {
+		return nil, err
+	}
+	events := reader.New(reader.Settings{
+		// The impression processor's updates have a form of their own, whatever the events' is.
+		Layouts: slices.Concat([]layout.Layout{layout.OfUpdates(impression.IdentifyEventType)}, layouts),
+		Fields:  event.Fields(),
+		Limits:  config.JSONBody,
+
+		TellProperties: true,
+	})
+	return &batchReader{config: config, events: events, staleUpdates: stale}, nil
 }
 
-// read adds all events of the logs to a batch. It unrolls envelopes and parses JSON texts in place.
+// read adds all events of the logs to a batch. It unrolls envelopes in place.
 func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time) {
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
-			r.readScope(b, resource.Resource(), scope.LogRecords(), now)
+			for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
+				if why := r.readEvent(b, e, now); why != reasonNone {
+					b.skipped[why]++
+				}
+				b.records++
+			}
 		}
 	}
-}
-
-func (r *batchReader) readScope(b *batch, resource pcommon.Resource, records plog.LogRecordSlice, now time.Time) {
-	unrolled := false
-	for i := 0; i < records.Len(); i++ {
-		reader, found := r.find(resource, records.At(i))
-		if found == layout.Envelope && !unrolled {
-			r.events.UnrollAll(resource, records, i)
-			unrolled = true
-			reader, found = r.find(resource, records.At(i))
-		}
-		if found < 0 {
-			b.skipped[r.notAnEvent()]++
-		} else if why := r.readEvent(b, reader, records.At(i), now); why != reasonNone {
-			b.skipped[why]++
-		}
-		b.records++
-	}
-}
-
-func (r *batchReader) find(resource pcommon.Resource, record plog.LogRecord) (*source, int) {
-	if record.EventName() == impression.IdentifyEventType {
-		if found := r.updates.Find(resource, record); found >= 0 {
-			return &r.updates, found
-		}
-	}
-	return &r.events, r.events.Find(resource, record)
-}
-
-// notAnEvent returns why the last record isn't an event. It may be one that couldn't be read.
-func (r *batchReader) notAnEvent() reason {
-	seen := &r.events.Seen
-	why := reasonNotAnEvent
-	for untouched, n := range seen.Untouched {
-		if n > 0 {
-			why = reasonOf(layout.Untouched(untouched).String())
-		}
-	}
-	clear(seen.Untouched[:])
-	return why
 }
 
 // readEvent adds an event to the batch, or returns why not.
-func (r *batchReader) readEvent(b *batch, reader *source, record plog.LogRecord, now time.Time) reason {
-	event := amplitude.Event{Type: reader.EventType(), InsertID: reader.InsertID(), SessionID: reader.SessionID()}
-	event.Properties, _ = reader.Properties()
-	event.UserProperties, _ = reader.UserProperties()
-	if r.config.Send == SendImpressions && !r.isImpression(&event) {
+func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason {
+	if e.Problem != reader.NoProblem {
+		return reasonOf(e.Problem.String())
+	}
+	if r.config.Send == SendImpressions && !r.isImpression(&e.Event) {
 		return reasonNotAnImpression
 	}
-	var fault amplitude.IDFault
-	event.UserID, event.DeviceID, fault = amplitude.CheckIDs(reader.UserID(), reader.DeviceID(), r.config.MinIDLength)
-	if event.UserID == "" && event.DeviceID == "" {
+	userID, deviceID, fault := amplitude.CheckIDs(e.Text(event.UserID), e.Text(event.DeviceID), r.config.MinIDLength)
+	if userID == "" && deviceID == "" {
 		return reasonOf(fault.DropReason())
 	}
-	event.Time = r.timeOf(reader, record, &event)
-	event.Groups, _ = reader.Groups()
-	event.IsField = reader.isField
-	event.IP, event.AppVersion, event.Platform = reader.IP(), reader.AppVersion(), reader.Platform()
-	event.OSName, event.Language, event.UserAgent = reader.OSName(), reader.Language(), reader.UserAgent()
-	event.Other, _ = reader.OtherFields()
-	updates, left := r.removeStaleUpdates(&event, now)
+	e.SetText(event.UserID, userID)
+	e.SetText(event.DeviceID, deviceID)
+	e.SetInteger(event.Time, int64(cmp.Or(r.ownTime(&e.Event), e.Time(event.Time), e.Record.ObservedTimestamp())))
+	updates, left := r.removeStaleUpdates(&e.Event, now)
 	if !left {
 		return reasonOlderUpdate
 	}
-	since := record.ObservedTimestamp().AsTime()
-	if record.ObservedTimestamp() == 0 {
+	since := e.Record.ObservedTimestamp().AsTime()
+	if e.Record.ObservedTimestamp() == 0 {
 		since = now
 	}
 	it := item{record: b.records, updates: updates}
-	it.JSON, it.Since = b.encode(&r.encoder, &event), since.UnixNano()
-	it.UserID, it.DeviceID = amplitude.SentText(event.UserID), amplitude.SentText(event.DeviceID)
+	it.JSON, it.Since = b.encode(&r.encoder, &e.Event), since.UnixNano()
+	it.UserID, it.DeviceID = amplitude.SentText(userID), amplitude.SentText(deviceID)
 	it.changed = r.takeChanged(fault)
 	b.items = append(b.items, it)
 	return reasonNone
 }
 
 // removeStaleUpdates returns the updates that are left, and whether anything is left of the event.
-func (r *batchReader) removeStaleUpdates(event *amplitude.Event, now time.Time) (updates []experimentUpdate, left bool) {
-	rest, updates := r.staleUpdates.remove(event, now)
-	if rest == event.UserProperties {
+func (r *batchReader) removeStaleUpdates(e *event.Event, now time.Time) (updates []experimentUpdate, left bool) {
+	all, _ := e.Map(event.UserProperties)
+	rest, updates := r.staleUpdates.remove(e, now)
+	if rest == all {
 		return updates, true
 	}
-	if event.InsertID == "" {
+	if e.Text(event.InsertID) == "" {
 		// The same event has the same id, whether or not its updates are stale by now.
-		event.InsertID = r.encoder.InsertHash(event)
+		e.SetText(event.InsertID, r.encoder.InsertHash(e))
 	}
-	event.UserProperties = rest
-	return updates, event.Type != impression.IdentifyEventType || rest.Len() > 0
+	e.SetMap(event.UserProperties, rest)
+	return updates, e.Text(event.Type) != impression.IdentifyEventType || rest.Len() > 0
 }
 
-func (r *batchReader) isImpression(event *amplitude.Event) bool {
-	return slices.Contains(r.config.EventTypes, event.Type) || event.Type == impression.IdentifyEventType && updatesExperiment(event.UserProperties)
+func (r *batchReader) isImpression(e *event.Event) bool {
+	if slices.Contains(r.config.EventTypes, e.Text(event.Type)) {
+		return true
+	}
+	userProperties, _ := e.Map(event.UserProperties)
+	return e.Text(event.Type) == impression.IdentifyEventType && updatesExperiment(userProperties)
 }
 
-// timeOf returns the event's time. Like the processor, it prefers the time among an impression's properties.
-func (r *batchReader) timeOf(reader *source, record plog.LogRecord, event *amplitude.Event) pcommon.Timestamp {
-	var own pcommon.Value
-	if event.Properties != (pcommon.Map{}) && slices.Contains(r.config.EventTypes, event.Type) {
-		// Get doesn't return the zero Value if the key is missing.
-		if value, present := event.Properties.Get("time"); present {
-			own = value
-		}
+// ownTime returns the time among an impression's properties, which the processor prefers, too.
+func (r *batchReader) ownTime(e *event.Event) pcommon.Timestamp {
+	properties, has := e.Map(event.Properties)
+	if !has || !slices.Contains(r.config.EventTypes, e.Text(event.Type)) {
+		return 0
 	}
-	if at := reader.Time(own); at != 0 {
-		return at
+	value, present := properties.Get("time")
+	if !present {
+		return 0
 	}
-	return record.ObservedTimestamp()
+	at, _ := pdatautil.Time(value)
+	return at
 }
 
 // takeChanged returns which values of the last event were changed: ids that were left out, and changes by the encoder.
@@ -194,5 +152,4 @@ func (r *batchReader) takeChanged(ids amplitude.IDFault) []changedValues {
 func (r *batchReader) endBatch(items []item) {
 	r.staleUpdates.endBatch(items)
 	r.events.Reset()
-	r.updates.Reset()
 }

@@ -72,7 +72,7 @@ func TestLoadConfig(t *testing.T) {
 	everything := read("everything")
 	assert.Equal(t, "http://proxy.internal/2/httpapi", everything.url())
 	assert.Equal(t, amplitude.Batch, everything.API)
-	assert.Equal(t, []layout.Config{{Preset: "segment", DeviceID: []string{`event["anon"]`}}}, everything.Layouts)
+	assert.Equal(t, []layout.Config{{Preset: "segment", Paths: map[string][]string{"device_id": {`event["anon"]`}}}}, everything.Layouts)
 	assert.Equal(t, jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10, MaxValues: 5000}, everything.JSONBody)
 	assert.Equal(t, DryRunConfig{Enabled: true, Path: "requests.ndjson"}, everything.DryRun)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)

@@ -82,7 +82,7 @@ func newPushed(tb testing.TB, server *amplitudetest.Server, change func(*Config)
 	tb.Helper()
 	config := createDefaultConfig().(*Config)
 	config.APIKey = "canary-key"
-	config.Layouts = append(config.Layouts, layout.Config{Preset: "tealium", UserID: []string{`event["customer_id"]`}})
+	config.Layouts = append(config.Layouts, layout.Config{Preset: "tealium", Paths: map[string][]string{"user_id": {`event["customer_id"]`}}})
 	if change != nil {
 		change(config)
 	}
@@ -121,7 +121,7 @@ func (p *pushed) assertEvents(t *testing.T, points ...metricdata.DataPoint[int64
 	metadatatest.AssertEqualExporterAmplitudeEvents(t, p.telemetry, points, metricdatatest.IgnoreTimestamp())
 }
 
-func event(name string) string {
+func newEvent(name string) string {
 	return `{"type":"track","event":"` + name + `","userId":"user-17","messageId":"` + name + `","timestamp":"2026-11-23T10:00:00Z"}`
 }
 
@@ -143,7 +143,7 @@ func TestEvents(t *testing.T) {
 			`{"event_type":"purchase","user_id":"user-17","device_id":"device-1","time":1795428000123,"insert_id":"i-1","session_id":-1,
 			"event_properties":{"a":1},"user_properties":{"$set":{"plan":"pro"}},"groups":{"org":"acme"},"ip":"10.0.0.1","price":9.5,"country":"Germany",
 			"api_key":"of-somebody","unknown_field":1}`,
-			`{"event_type":"purchase","user_id":"user-17","device_id":"device-1","time":1795428000123,"insert_id":"i-1","session_id":-1,
+			`{"event_type":"purchase","user_id":"user-17","device_id":"device-1","time":1795428000123,"insert_id":"i-1",
 			"event_properties":{"a":1},"user_properties":{"$set":{"plan":"pro"}},"groups":{"org":"acme"},"ip":"10.0.0.1","price":9.5,"country":"Germany"}`,
 		},
 		"fields among the properties are not sent twice": {
@@ -232,7 +232,7 @@ func TestTheRecordsTimesAreTheFallback(t *testing.T) {
 
 func TestEnvelopesAreUnrolled(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), nil)
-	require.NoError(t, p.push(t.Context(), logsOf(event("before"), `{"batch":[`+event("a")+`,`+event("b")+`]}`, `[`+event("c")+`]`, event("after"))))
+	require.NoError(t, p.push(t.Context(), logsOf(newEvent("before"), `{"batch":[`+newEvent("a")+`,`+newEvent("b")+`]}`, `[`+newEvent("c")+`]`, newEvent("after"))))
 	var names []string
 	for _, event := range p.server.Events() {
 		names = append(names, event.Type)
@@ -243,15 +243,15 @@ func TestEnvelopesAreUnrolled(t *testing.T) {
 func TestOtherRecordsAreDroppedAndCounted(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.JSONBody = jsonvalue.Limits{MaxDepth: 5, MaxBytes: 1000, MaxValues: 20} })
 	require.NoError(t, p.push(t.Context(), logsOf(
-		event("good"),
+		newEvent("good"),
 		`{"type":"identify","userId":"user-17","traits":{}}`,
 		`GET /index.html 200`,
 		`{"event": oops}`,
 		`{"event":"deep","a":[[[[[[[]]]]]]]}`,
 		`{"event":"large","a":"`+strings.Repeat("x", 1000)+`"}`,
 		`{"event":"many","a":[`+strings.Repeat("0,", 20)+`0]}`,
-		`[{"event":"mixed"},1]`,
-		`{"event":"nobody"}`,
+		`[{"type":"track","event":"mixed"},1]`,
+		`{"type":"track","event":"nobody"}`,
 		`{"event":"refused","userId":"null","anonymousId":"0"}`,
 		`{"event":"short","userId":"1234"}`,
 		`{"event":"too large","userId":"user-17"}`,
@@ -261,7 +261,8 @@ func TestOtherRecordsAreDroppedAndCounted(t *testing.T) {
 		return point(n, "outcome", "dropped", "reason", reason)
 	}
 	p.assertEvents(t, point(2, "outcome", "delivered", "reason", "none"),
-		dropped(2, "not_an_event"), dropped(1, "json_invalid"), dropped(1, "json_too_deep"), dropped(2, "json_too_large"),
+		dropped(2, "not_an_event"), dropped(1, "json_invalid"), dropped(1, "json_too_deep"), dropped(1, "json_too_large"),
+		dropped(1, "json_too_many_values"),
 		dropped(1, "mixed_events"), dropped(1, "missing_id"), dropped(1, "refused_id"), dropped(1, "id_too_short"))
 }
 
@@ -281,7 +282,7 @@ func TestBadValuesAreChanged(t *testing.T) {
 		`{"event":"session","userId":"user-17","messageId":"m-3","context":{"sessionId":"no-number"}}`,
 		`{"event":"id","userId":"user-17","anonymousId":"null","messageId":"m-4"}`,
 		`{"event":"id","userId":"user-17","anonymousId":"1","messageId":"m-5"}`,
-		event("good"),
+		newEvent("good"),
 	)
 	record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()
 	record.SetEventName("not finite")
@@ -301,7 +302,7 @@ func TestBadValuesAreChanged(t *testing.T) {
 
 func TestSendImpressions(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.Send = SendImpressions })
-	require.NoError(t, p.push(t.Context(), logsOf(event("order"), event("$impression"), event("[Experiment] Exposure"),
+	require.NoError(t, p.push(t.Context(), logsOf(newEvent("order"), newEvent("$impression"), newEvent("[Experiment] Exposure"),
 		`{"event_type":"$identify","user_id":"user-17","insert_id":"i-1","user_properties":{"$set":{"[Experiment] a":"on"}}}`,
 		`{"event_type":"$identify","user_id":"user-17","insert_id":"i-2","user_properties":{"$set":{"plan":"pro"}}}`,
 	)))
@@ -315,7 +316,7 @@ func TestFailedEventsAreReturnedInOrder(t *testing.T) {
 		p.server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
 			return amplitudetest.Answer{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "7"}}, r.Events[0].UserID == "user-1"
 		})
-		of := func(user, name string) string { return strings.Replace(event(name), "user-17", user, 1) }
+		of := func(user, name string) string { return strings.Replace(newEvent(name), "user-17", user, 1) }
 		err := p.push(t.Context(), logsOf(of("user-1", "a"), of("user-2", "b"), `no event`, of("user-1", "c")))
 		var failed consumererror.Logs
 		require.ErrorAs(t, err, &failed)
@@ -343,7 +344,7 @@ func TestAnswersNameIDsAsTheyAreSent(t *testing.T) {
 		"repaired": {"user-\xff\xfe", "user-\uFFFD\uFFFD"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			logs := logsOf(event("good"))
+			logs := logsOf(newEvent("good"))
 			record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()
 			record.SetEventName("spam")
 			record.Attributes().PutStr("user.id", test.id)
@@ -361,7 +362,7 @@ func TestARefusedKeyIsReportedUntilItIsAccepted(t *testing.T) {
 		p := startHandled(t, host, amplitudetest.New(), nil)
 		p.server.RefuseKey(true)
 		for range 2 {
-			err := p.push(t.Context(), logsOf(event("a")))
+			err := p.push(t.Context(), logsOf(newEvent("a")))
 			require.Error(t, err)
 			assert.NotContains(t, err.Error(), "canary", "the answer repeats the key")
 		}
@@ -369,7 +370,7 @@ func TestARefusedKeyIsReportedUntilItIsAccepted(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		p.server.RefuseKey(false)
 		for range 2 {
-			require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+			require.NoError(t, p.push(t.Context(), logsOf(newEvent("a"))))
 		}
 		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, host.statuses)
 		p.stop(t)
@@ -380,7 +381,7 @@ func TestRefusedEventsAreLoggedWithoutTheirContent(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), nil)
 	p.server.AnswerAll(amplitudetest.Answer{Status: http.StatusBadRequest, Body: `{"error":"canary","silenced_events":[0]}`})
 	for range 3 {
-		require.NoError(t, p.push(t.Context(), logsOf(event("canary"))))
+		require.NoError(t, p.push(t.Context(), logsOf(newEvent("canary"))))
 	}
 	lines := func() []observer.LoggedEntry { return p.logs.FilterMessageSnippet("refused").All() }
 	require.Len(t, lines(), 1)
@@ -399,8 +400,8 @@ func TestRefusedEventsAreLoggedWithoutTheirContent(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "requests.ndjson")
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.DryRun = DryRunConfig{Enabled: true, Path: path} })
-	require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
-	require.NoError(t, p.push(t.Context(), logsOf(event("b"))))
+	require.NoError(t, p.push(t.Context(), logsOf(newEvent("a"))))
+	require.NoError(t, p.push(t.Context(), logsOf(newEvent("b"))))
 	assert.Empty(t, p.server.Requests())
 	written, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -412,7 +413,7 @@ func TestDryRun(t *testing.T) {
 
 func TestDryRunWithoutFile(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.DryRun.Enabled = true })
-	require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+	require.NoError(t, p.push(t.Context(), logsOf(newEvent("a"))))
 	p.assertEvents(t, point(1, "outcome", "dry_run", "reason", "none"))
 }
 
@@ -427,7 +428,7 @@ func TestDryRunFailsIfTheFileCannotBeOpened(t *testing.T) {
 
 func TestCompressedRequests(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.ClientConfig.Compression = configcompression.TypeGzip })
-	require.NoError(t, p.push(t.Context(), logsOf(event(strings.Repeat("a", 500)))))
+	require.NoError(t, p.push(t.Context(), logsOf(newEvent(strings.Repeat("a", 500)))))
 	request := p.server.Requests()[0]
 	assert.Less(t, request.WireBytes, request.Bytes/2)
 	assert.Len(t, p.server.Events(), 1)
@@ -438,7 +439,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), nil)
 	for _, status := range []int{301, 302, 307, 308} {
 		p.server.AnswerNext(1, amplitudetest.Answer{Status: status, Header: map[string]string{"Location": elsewhere.URL(amplitude.HTTPV2), "Retry-After": "3"}})
-		require.Error(t, p.push(t.Context(), logsOf(event("a"))))
+		require.Error(t, p.push(t.Context(), logsOf(newEvent("a"))))
 	}
 	assert.Empty(t, elsewhere.Requests())
 }
@@ -447,7 +448,7 @@ func TestLaneQueueAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startHandled(t, componenttest.NewNopHost(), amplitudetest.New(), func(c *Config) { c.Lanes = 1 })
 		p.server.RefuseKey(true)
-		logs := logsOf(event("a"))
+		logs := logsOf(newEvent("a"))
 		logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).SetObservedTimestamp(pcommon.NewTimestampFromTime(time.Now().Add(-time.Hour)))
 		require.Error(t, p.push(t.Context(), logs))
 		age := func() float64 {
@@ -460,7 +461,7 @@ func TestLaneQueueAge(t *testing.T) {
 		assert.InDelta(t, 3600, age(), 600)
 		time.Sleep(10 * time.Second)
 		p.server.RefuseKey(false)
-		require.NoError(t, p.push(t.Context(), logsOf(event("a"))))
+		require.NoError(t, p.push(t.Context(), logsOf(newEvent("a"))))
 		assert.Zero(t, age())
 
 		p.server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "user-17")
@@ -491,7 +492,7 @@ func TestTheQueueBatchesAndRetries(t *testing.T) {
 	config.RetryConfig.InitialInterval = 10 * time.Millisecond
 	e := startWhole(t, config)
 	for range 100 {
-		require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(event("a"))))
+		require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(newEvent("a"))))
 	}
 	require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Received >= 100 && c.Ingested > 0 }))
 	require.NoError(t, e.Shutdown(t.Context()))
@@ -508,7 +509,7 @@ func TestWithoutQueue(t *testing.T) {
 	config.RetryConfig = configretry.NewDefaultBackOffConfig()
 	config.RetryConfig.InitialInterval = time.Millisecond
 	e := startWhole(t, config)
-	require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(event("a"))))
+	require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(newEvent("a"))))
 	assert.Len(t, server.Events(), 1)
 	require.NoError(t, e.Shutdown(t.Context()))
 }

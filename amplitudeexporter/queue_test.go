@@ -51,7 +51,7 @@ const queued = 12
 func fill(t *testing.T, e exporter.Logs) {
 	t.Helper()
 	for n := range queued {
-		require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(event(strconv.Itoa(n)))))
+		require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(newEvent(strconv.Itoa(n)))))
 	}
 }
 

@@ -27,7 +27,6 @@ type reason uint8
 
 const (
 	reasonNone reason = iota
-	reasonNotAnEvent
 	reasonNotAnImpression
 	reasonOlderUpdate
 	reasonRefusedID
@@ -38,11 +37,12 @@ const (
 const reasonCount = len(reasonTexts)
 
 var reasonTexts = [...]string{
-	"none", "not_an_event", "not_an_impression", "older_update",
+	"none", "not_an_impression", "older_update",
 	// amplitude.IDFault
 	"refused_id", "id_too_short", "missing_id",
-	// layout.Untouched
-	"json_too_large", "json_too_deep", "json_invalid", "mixed_events", "envelope_too_large",
+	// reader.Problem
+	"not_an_event", "json_too_large", "json_too_deep", "json_too_many_values", "json_invalid", "mixed_events",
+	"envelope_too_large", "envelope_too_deep",
 	// amplitude.Reason
 	"invalid_field", "missing_field", "invalid_id_length", "silenced", "daily_quota", "bad_request", "too_large",
 	// amplitude.Change

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
-	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
 // TestMetadataListsAllLabels compares metadata.yaml, from which the documentation is generated, with what can be emitted.
@@ -24,12 +24,12 @@ func TestMetadataListsAllLabels(t *testing.T) {
 	}
 	require.NoError(t, yaml.Unmarshal(text, &metadata))
 
-	reasons := []string{reasonNone.String(), reasonNotAnEvent.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String()}
+	reasons := []string{reasonNone.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String()}
 	for _, fault := range []amplitude.IDFault{{}, {Refused: 1}, {TooShort: 1}} {
 		reasons = append(reasons, fault.DropReason())
 	}
-	for u := range layout.UntouchedReasons {
-		reasons = append(reasons, layout.Untouched(u).String())
+	for p := reader.NotAnEvent; p < reader.NumProblems; p++ {
+		reasons = append(reasons, p.String())
 	}
 	for r := 1; r < amplitude.Reasons; r++ {
 		reasons = append(reasons, amplitude.Reason(r).String())

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
-	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 )
 
@@ -54,13 +54,14 @@ var operators = []string{"$set", "$unset"}
 
 // remove returns the event's user properties without stale updates, and the updates that are left. It copies the user
 // properties if it removes any, because a record that isn't delivered must stay as it was.
-func (s *staleUpdates) remove(event *amplitude.Event, now time.Time) (userProperties pcommon.Map, left []experimentUpdate) {
-	if event.Time == 0 {
-		return event.UserProperties, nil
+func (s *staleUpdates) remove(e *event.Event, now time.Time) (userProperties pcommon.Map, left []experimentUpdate) {
+	all, _ := e.Map(event.UserProperties)
+	if e.Time(event.Time) == 0 {
+		return all, nil
 	}
 	var stale []string
-	for property := range experimentsOf(event.UserProperties) {
-		u := experimentUpdate{key: s.key(event, property), at: event.Time}
+	for property := range experimentsOf(all) {
+		u := experimentUpdate{key: s.key(e, property), at: e.Time(event.Time)}
 		delivered, _ := s.delivered.Get(u.key)
 		switch {
 		case u.at < max(delivered, s.newest[u.key]):
@@ -71,9 +72,9 @@ func (s *staleUpdates) remove(event *amplitude.Event, now time.Time) (userProper
 		}
 	}
 	if len(stale) == 0 {
-		return event.UserProperties, left
+		return all, left
 	}
-	return without(event.UserProperties, stale), left
+	return without(all, stale), left
 }
 
 // without copies user properties, except for these properties and for operations that are then empty.
@@ -106,12 +107,12 @@ func (s *staleUpdates) endBatch(items []item) {
 }
 
 // key hashes the property and its user: the user_id, or the device_id of a user without one.
-func (s *staleUpdates) key(event *amplitude.Event, property string) uint64 {
+func (s *staleUpdates) key(e *event.Event, property string) uint64 {
 	var hash maphash.Hash
 	hash.SetSeed(s.seed)
-	kind, id := byte('u'), event.UserID
+	kind, id := byte('u'), e.Text(event.UserID)
 	if id == "" {
-		kind, id = 'd', event.DeviceID
+		kind, id = 'd', e.Text(event.DeviceID)
 	}
 	// Writes to a maphash.Hash never fail.
 	_ = hash.WriteByte(kind)

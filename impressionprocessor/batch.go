@@ -3,32 +3,38 @@
 package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"
 
 import (
+	"cmp"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
-	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
+	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
-// batch transforms the records of one batch, scope by scope: a first pass rewrites the impressions and notes their
-// updates, a second puts the updates among the records. It is used again for other batches, one at a time.
+// batch transforms the records of one batch, scope by scope: a first pass rewrites the impressions and notes their updates, a
+// second puts the updates among the records. Its memory is used again for other batches, one at a time.
 type batch struct {
-	config *compiled
-	reader *layout.Reader
-	rename *impression.Renamer
-	counts counts
+	config      *compiled
+	events      *reader.Reader
+	impressions *impression.Reader
+	rename      *impression.Renamer
+	properties  impression.PropertyNames
+	counts      counts
 
 	// pending are the updates of one scope that are emitted as records, in the order of their impressions.
 	pending []pendingUpdate
 	// insertIDs holds the insert ids of pending one after the other, so that they cost one allocation together.
 	insertIDs []byte
 	// gaps are where updates are to be inserted into one scope.
-	gaps []layout.Gap
+	gaps []pdatautil.Gap
 	// removed are the indexes in one scope of the dropped impressions that no update replaces, ascending.
 	removed []int
 }
 
-// pendingUpdate is an update whose record is not made yet.
+// pendingUpdate is an update whose record isn't written yet.
 type pendingUpdate struct {
 	impression.Update
 	// index is the impression's in its scope.
@@ -41,26 +47,28 @@ type pendingUpdate struct {
 
 func newBatch(config *compiled) *batch {
 	return &batch{
-		config: config,
-		reader: layout.NewReader(config.layouts, config.preForms(), config.limits),
-		rename: impression.NewRenamer(),
-		counts: newCounts(len(config.eventTypes)),
+		config:      config,
+		events:      config.events.Clone(),
+		impressions: impression.NewReader(config.limits),
+		rename:      impression.NewRenamer(),
+		properties:  impression.PropertyNames{},
+		counts:      newCounts(len(config.eventTypes)),
 	}
 }
 
-// mostKept is how many bytes of insert ids stay with a batch for the next.
-const mostKept = 1 << 20
+// maxKeptInsertIDs is how many bytes of insert ids a batch keeps for the next.
+const maxKeptInsertIDs = 1 << 20
 
 // reset lets go of the records that were processed.
 func (b *batch) reset() {
-	b.reader.Reset()
+	b.events.Reset()
 	b.counts.reset()
-	if cap(b.insertIDs) > mostKept {
+	if cap(b.insertIDs) > maxKeptInsertIDs {
 		b.insertIDs = nil
 	}
 }
 
-// process transforms all impressions of a batch, removes the scopes and resources that this leaves empty, and says whether
+// process transforms all impressions of a batch, removes the scopes and resources that this leaves empty, and reports whether
 // anything is left.
 func (b *batch) process(logs plog.Logs) bool {
 	resources := logs.ResourceLogs()
@@ -79,22 +87,13 @@ func (b *batch) process(logs plog.Logs) bool {
 }
 
 func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSlice) {
-	unrolled := false
-	for i := 0; i < records.Len(); i++ {
-		if b.reader.IsOther(records.At(i)) {
-			continue
-		}
-		eventType := b.reader.Find(resource, records.At(i))
-		if eventType == layout.Envelope && !unrolled {
-			b.reader.UnrollAll(resource, records, i)
-			unrolled = true
-			eventType = b.reader.Find(resource, records.At(i))
-		}
-		if eventType >= 0 {
-			b.processEvent(i, records.At(i), eventType)
+	for i, e := range b.events.Events(resource, records) {
+		if e.Problem == reader.NoProblem {
+			b.processEvent(i, e)
+		} else {
+			b.counts.problems[e.Problem]++
 		}
 	}
-	b.counts.records += int64(records.Len())
 	if len(b.pending) > 0 {
 		b.insertPending(records)
 	}
@@ -104,87 +103,74 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 }
 
 // processEvent transforms an event of a listed type, if it is an impression.
-func (b *batch) processEvent(index int, record plog.LogRecord, eventType int) {
-	properties, isMap := b.reader.Properties()
+func (b *batch) processEvent(index int, e *reader.Event) {
+	properties, isMap := e.Map(event.Properties)
 	if !isMap {
-		b.leave(eventType, malformedProperties)
+		b.counts.event(e.TypeIndex, malformedProperties)
 		return
 	}
-	shown, fault := impression.Read(properties)
+	shown, fault := b.impressions.Read(properties)
 	if fault != impression.NoFault {
-		b.leave(eventType, outcomeOf[fault])
+		b.counts.event(e.TypeIndex, outcomeOf[fault])
 		return
 	}
-	property := b.counts.impression(shown.FlagKey, shown.Variant)
+	b.counts.impression(shown.FlagKey, shown.Variant)
+	update := b.update(e, &shown)
+	drop := b.config.drop && update.Operation == impression.Unset
+	b.emit(index, e, &shown, &update, drop)
+	if drop {
+		b.counts.event(e.TypeIndex, dropped)
+		return
+	}
 
+	if e.Record.Timestamp() == 0 {
+		e.Record.SetTimestamp(update.Time)
+	}
+	e.SetType(b.config.eventTypes[e.TypeIndex].post)
+	b.rename.Rename(&shown, properties)
+	if b.config.emit == EmitInline && update.Operation.Updates() {
+		update.WriteInline(e.Root)
+	}
+	b.counts.event(e.TypeIndex, transformed)
+}
+
+// update returns what becomes of the user property.
+func (b *batch) update(e *reader.Event, shown *impression.Impression) impression.Update {
 	update := impression.Update{
-		Identity: b.identity(),
-		Property: property,
+		Property: b.properties.Of(shown.FlagKey),
 		Variant:  shown.Variant,
-		Time:     b.reader.Time(shown.Time),
+		Time:     cmp.Or(shown.Time, e.Time(event.Time)),
+	}
+	if b.config.needsIdentity() {
+		update.Identity = impression.Identity{UserID: e.Text(event.UserID), DeviceID: e.Text(event.DeviceID)}
 	}
 	identified := !b.config.needsIdentity() || update.Identity != impression.Identity{}
 	update.Operation = shown.Operation(identified, b.config.unsetVariants)
-	drop := b.config.drop && update.Operation == impression.Unset
-	if b.config.emit == EmitRecord {
-		b.notePending(index, &shown, &update, drop)
-	} else if drop {
-		b.removed = append(b.removed, index)
-	}
+	return update
+}
+
+// emit counts an update and notes it if it is to be a record. An impression that is dropped without one is noted too.
+func (b *batch) emit(index int, e *reader.Event, shown *impression.Impression, update *impression.Update, drop bool) {
 	if b.config.emit != EmitNone {
 		b.counts.updates[update.Operation]++
 	}
-	if drop {
-		b.counts.event(eventType, dropped)
-		return
+	switch {
+	case b.config.emit == EmitRecord && update.Operation.Updates():
+		b.insertIDs = update.AppendInsertID(b.insertIDs, shown.FlagKey, e.Text(event.InsertID))
+		b.pending = append(b.pending, pendingUpdate{Update: *update, index: index, insertIDEnd: len(b.insertIDs), replaces: drop})
+	case drop:
+		b.removed = append(b.removed, index)
 	}
-
-	if record.Timestamp() == 0 {
-		record.SetTimestamp(update.Time)
-	}
-	b.reader.SetEventType(b.config.eventTypes[eventType].pre, b.config.eventTypes[eventType].post)
-	b.rename.Rename(&shown, properties)
-	if b.config.emit == EmitInline && update.Operation.Updates() {
-		update.WriteInline(b.reader.Root())
-	}
-	b.counts.event(eventType, transformed)
-}
-
-// leave leaves an event as it came.
-func (b *batch) leave(eventType int, why outcome) {
-	b.reader.RestoreText()
-	b.counts.event(eventType, why)
-}
-
-// identity reads whom the impression was shown to, where it matters.
-func (b *batch) identity() impression.Identity {
-	if !b.config.needsIdentity() {
-		return impression.Identity{}
-	}
-	return impression.Identity{UserID: b.reader.UserID(), DeviceID: b.reader.DeviceID()}
-}
-
-func (b *batch) notePending(index int, shown *impression.Impression, update *impression.Update, replaces bool) {
-	if !update.Operation.Updates() {
-		return
-	}
-	b.insertIDs = impression.AppendInsertID(b.insertIDs, b.reader.InsertID(), shown, update.Identity, update.Time)
-	b.pending = append(b.pending, pendingUpdate{
-		Update:      *update,
-		index:       index,
-		insertIDEnd: len(b.insertIDs),
-		replaces:    replaces,
-	})
 }
 
 // insertPending puts each update directly before its impression, or in its place.
 func (b *batch) insertPending(records plog.LogRecordSlice) {
 	for i := range b.pending {
 		if !b.pending[i].replaces {
-			b.gaps = append(b.gaps, layout.Gap{Before: b.pending[i].index, Records: 1})
+			b.gaps = append(b.gaps, pdatautil.Gap{Before: b.pending[i].index, Records: 1})
 		}
 	}
-	layout.OpenGaps(records, b.gaps)
+	pdatautil.OpenGaps(records, b.gaps)
 	insertIDs := string(b.insertIDs)
 	insertIDStart, opened := 0, 0
 	for i := range b.pending {

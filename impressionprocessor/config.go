@@ -14,9 +14,11 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/impression-collector/impression-bridge/internal/configkeys"
+	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
 // Config is the configuration of the processor. config.schema.json describes the same keys.
@@ -119,8 +121,10 @@ func (c *Config) Validate() error {
 
 // compiled is the configuration in the form that records are processed with.
 type compiled struct {
-	eventTypes    []eventType
-	layouts       *layout.Layouts
+	eventTypes []eventType
+	layouts    []layout.Layout
+	// events is cloned for each batch.
+	events        *reader.Reader
 	limits        jsonvalue.Limits
 	emit          Emit
 	unsetVariants []string
@@ -150,8 +154,14 @@ func (c *Config) compile() (*compiled, error) {
 		return nil, err
 	}
 	return &compiled{
-		eventTypes:    eventTypes,
-		layouts:       layouts,
+		eventTypes: eventTypes,
+		layouts:    layouts,
+		events: reader.New(reader.Settings{
+			Layouts: layouts,
+			Types:   preForms(eventTypes),
+			Fields:  []event.Field{event.Properties, event.UserID, event.DeviceID, event.InsertID, event.Time},
+			Limits:  c.JSONBody,
+		}),
 		limits:        c.JSONBody,
 		emit:          c.UserProperties.Emit,
 		unsetVariants: c.UserProperties.UnsetVariants,
@@ -291,10 +301,10 @@ func (c *compiled) needsIdentity() bool {
 	return c.emit != EmitNone || c.drop
 }
 
-// preForms are the event types that are rewritten, in the order of eventTypes.
-func (c *compiled) preForms() []string {
+// preForms returns the event types that are rewritten, in order.
+func preForms(eventTypes []eventType) []string {
 	var types []string
-	for _, t := range c.eventTypes {
+	for _, t := range eventTypes {
 		types = append(types, t.pre)
 	}
 	return types

@@ -82,13 +82,27 @@ func TestBatchParsedIntoAttributes(t *testing.T) {
 	assert.Len(t, recordsOf(process(t, defaultsWith(), once...)), 3)
 }
 
-func TestEnvelopesWithoutEndCostNoMore(t *testing.T) {
-	text := `{"event": "$impression"}`
-	for range 15 {
-		text = `{"batch": [{"event": "$impression", "properties": {"flag_key": "a"}}, ` + text + `]}`
+func TestEnvelopesAreUnrolledCompletely(t *testing.T) {
+	text := `{"event": "$impression", "messageId": "m-0", "properties": {"flag_key": "a"}}`
+	for i := range 15 {
+		text = fmt.Sprintf(`{"batch": [{"event": "$impression", "messageId": "m-%d", "properties": {"flag_key": "a"}}, %s]}`, i+1, text)
 	}
 	out := recordsOf(process(t, defaultsWith(), texts(text)))
-	assert.Len(t, out, 3, "two levels: the second holds the rest")
+	require.Len(t, out, 16)
+	assert.Equal(t, "m-15", out[0].Body().Map().AsRaw()["messageId"])
+	assert.Equal(t, "m-0", out[15].Body().Map().AsRaw()["messageId"])
+}
+
+func TestEnvelopesBeyondThreeLevelsAreLeftAndCounted(t *testing.T) {
+	text := `{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a"}}`
+	for range 3 {
+		text = `{"batch": [` + text + `]}`
+	}
+	assert.Len(t, recordsOf(process(t, defaultsWith(), texts(text))), 2)
+	text = `{"batch": [` + text + `]}`
+	out := recordsOf(process(t, defaultsWith(), texts(text)))
+	require.Len(t, out, 1)
+	assert.Equal(t, text, out[0].Body().Str())
 }
 
 func TestMalformedImpressionsKeepTheirText(t *testing.T) {
@@ -115,7 +129,7 @@ func TestMParticleBatch(t *testing.T) {
 		{"event_type": "custom_event", "data": {"event_name": "$impression", "custom_attributes": {"flag_key": "a", "variant": "on"}}}]}`)))
 	require.Len(t, out, 3)
 	update := out[1].Attributes().AsRaw()
-	assert.Equal(t, "7346244611012968789", update["user_id"])
+	assert.NotContains(t, update, "user_id", "mpid isn't a user's id")
 	assert.Equal(t, "device-4", update["device_id"])
 	assert.Equal(t, "[Experiment] Impression", out[2].Body().Map().AsRaw()["data"].(map[string]any)["event_name"])
 }
@@ -124,13 +138,15 @@ func TestMetricsOfRecords(t *testing.T) {
 	logs := texts(
 		`{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a"}}`,
 		`[{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a"}}]`,
-		`{"event": "Product Viewed"}`, `{"event": "$impression"`, `["$impression"]`, "a line")
+		`{"event": "Product Viewed"}`, `{"event": "$impression"`, `["a", {"event": "$impression", "userId": "u"}]`, "a line")
 	records := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
 	otelEvent(records, "page.view", nil)
 	otelEvent(records, "$impression", shown("a", "on"))
 	otelEvent(records, "", map[string]any{"event": "Product Viewed"})
 	config := defaultsWith(func(c *Config) {
-		c.Layouts = append(c.Layouts, layout.Config{EventType: []string{`event["own"]`}, Properties: []string{"event"}, UserID: []string{`event["u"]`}})
+		c.Layouts = append(c.Layouts, layout.Config{Paths: map[string][]string{
+			"event_type": {`event["own"]`}, "properties": {"event"}, "user_id": {`event["u"]`},
+		}})
 	})
 	otelEvent(records, "", map[string]any{"own": "name"})
 

@@ -13,19 +13,19 @@ import (
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/impression"
-	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
-// telemetry counts what the processor did, one call a batch and series. The attributes of all series but those of the
-// experiments are made at start.
+// telemetry reports what the processor did to the collector's metrics, with one call for each batch and series. The
+// attributes of all series except the experiments' are made at start.
 type telemetry struct {
 	builder *metadata.TelemetryBuilder
-	events  [][outcomes][]metric.AddOption
-	updates [impression.Operations][]metric.AddOption
-	// layouts are by index, and records without one.
-	layouts        [][]metric.AddOption
-	noLayout, text []metric.AddOption
-	untouched      [layout.UntouchedReasons][]metric.AddOption
+	events  [][numOutcomes][]metric.AddOption
+	updates [impression.NumOperations][]metric.AddOption
+	// layouts are by index.
+	layouts              [][]metric.AddOption
+	noLayout, unreadJSON []metric.AddOption
+	untouched            [reader.NumProblems][]metric.AddOption
 
 	processor attribute.KeyValue
 	// maxExperiments bounds experiments; 0 counts none.
@@ -48,26 +48,26 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 	}
 	t.overflow = t.series(attribute.Bool("otel.metric.overflow", true))
 	for _, eventType := range config.eventTypes {
-		var series [outcomes][]metric.AddOption
+		var series [numOutcomes][]metric.AddOption
 		for o := range series {
-			series[o] = t.series(attribute.String("event_type", eventType.pre), attribute.String("outcome", outcome(o).String()))
+			series[o] = t.series(attribute.String("event_type", eventType.pre), attribute.String("outcome", outcomeTexts[o]))
 		}
 		t.events = append(t.events, series)
 	}
-	t.updates = [...][]metric.AddOption{
-		impression.Set:            t.series(attribute.String("operation", "set")),
-		impression.Unset:          t.series(attribute.String("operation", "unset")),
-		impression.SkipNoIdentity: t.series(attribute.String("operation", "skipped"), attribute.String("reason", "no_identity")),
-		impression.SkipMutualExclusionGroup: t.series(
-			attribute.String("operation", "skipped"), attribute.String("reason", "mutual_exclusion_group")),
+	for operation, text := range operationTexts {
+		attributes := []attribute.KeyValue{attribute.String("operation", text.operation)}
+		if text.reason != "" {
+			attributes = append(attributes, attribute.String("reason", text.reason))
+		}
+		t.updates[operation] = t.series(attributes...)
 	}
-	for _, name := range config.layouts.Names() {
-		t.layouts = append(t.layouts, t.series(attribute.String("layout", name)))
+	for i := range config.layouts {
+		t.layouts = append(t.layouts, t.series(attribute.String("layout", config.layouts[i].Name)))
 	}
 	t.noLayout = t.series(attribute.String("layout", "none"))
-	t.text = t.series(attribute.String("layout", "unread_json"))
-	for reason := range t.untouched {
-		t.untouched[reason] = t.series(attribute.String("reason", layout.Untouched(reason).String()))
+	t.unreadJSON = t.series(attribute.String("layout", "unread_json"))
+	for _, problem := range untouchedProblems {
+		t.untouched[problem] = t.series(attribute.String("reason", problem.String()))
 	}
 	if config.estimate > 0 {
 		err = builder.RegisterProcessorImpressionMonthlyEstimateCallback(func(_ context.Context, o metric.Int64Observer) error {
@@ -78,28 +78,23 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 	return t, err
 }
 
-// series are the attributes of a series. A component's metrics do not name it by themselves.
+// series returns the attributes of a series, with the component's id, which metrics don't carry by themselves.
 func (t *telemetry) series(attributes ...attribute.KeyValue) []metric.AddOption {
 	set := attribute.NewSet(append(attributes, t.processor)...)
 	return []metric.AddOption{metric.WithAttributeSet(set)}
 }
 
 func (t *telemetry) record(ctx context.Context, b *batch) {
-	t.recordSeen(ctx, &b.reader.Seen, b.counts.records)
+	t.recordStats(ctx, b.events.Stats())
 	t.recordCounts(ctx, &b.counts)
 }
 
-func (t *telemetry) recordSeen(ctx context.Context, seen *layout.Seen, records int64) {
-	// The reader does not count records that the first layout claims by their EventName.
-	seen.ByLayout[0] += records - seen.Records()
-	for i, n := range seen.ByLayout {
+func (t *telemetry) recordStats(ctx context.Context, stats *reader.Stats) {
+	for i, n := range stats.ByLayout {
 		add(ctx, t.builder.ProcessorImpressionRecords, n, t.layouts[i])
 	}
-	add(ctx, t.builder.ProcessorImpressionRecords, seen.None, t.noLayout)
-	add(ctx, t.builder.ProcessorImpressionRecords, seen.Text, t.text)
-	for reason, n := range seen.Untouched {
-		add(ctx, t.builder.ProcessorImpressionUntouchedRecords, n, t.untouched[reason])
-	}
+	add(ctx, t.builder.ProcessorImpressionRecords, stats.NoLayout, t.noLayout)
+	add(ctx, t.builder.ProcessorImpressionRecords, stats.UnreadJSON, t.unreadJSON)
 }
 
 func (t *telemetry) recordCounts(ctx context.Context, c *counts) {
@@ -110,6 +105,9 @@ func (t *telemetry) recordCounts(ctx context.Context, c *counts) {
 	}
 	for operation, n := range c.updates {
 		add(ctx, t.builder.ProcessorImpressionUserPropertyUpdates, n, t.updates[operation])
+	}
+	for _, problem := range untouchedProblems {
+		add(ctx, t.builder.ProcessorImpressionUntouchedRecords, c.problems[problem], t.untouched[problem])
 	}
 	if t.maxExperiments == 0 {
 		return
@@ -123,7 +121,7 @@ func (t *telemetry) recordCounts(ctx context.Context, c *counts) {
 	}
 }
 
-// add leaves out what did not happen: a series is there from its first event on.
+// add leaves out zeros, so that a series exists from its first event on.
 func add(ctx context.Context, counter metric.Int64Counter, n int64, series []metric.AddOption) {
 	if n > 0 {
 		counter.Add(ctx, n, series...)
@@ -144,7 +142,7 @@ func (t *telemetry) experimentSeries(e experiment) []metric.AddOption {
 	return series
 }
 
-// label is an attribute whose value comes from an event. One that is no UTF-8 would make Prometheus refuse all metrics.
+// label returns an attribute whose value comes from an event. Prometheus would refuse all metrics for one that isn't UTF-8.
 func label(key, value string) attribute.KeyValue {
 	return attribute.String(key, strings.ToValidUTF8(value, "\uFFFD"))
 }

@@ -4,13 +4,13 @@ package amplitude
 
 import (
 	"fmt"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude/sample"
+	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
 func mapOf(tb testing.TB, raw map[string]any) pcommon.Map {
@@ -23,43 +23,37 @@ func mapOf(tb testing.TB, raw map[string]any) pcommon.Map {
 	return m
 }
 
-func eventOf(tb testing.TB, from *sample.Event) Event {
+func eventOf(tb testing.TB, from *sample.Event) *event.Event {
 	tb.Helper()
-	return Event{
-		Type: from.Type, UserID: from.UserID, DeviceID: from.DeviceID, Time: pcommon.Timestamp(from.Time * 1e6),
-		InsertID: from.InsertID, SessionID: strconv.FormatInt(from.SessionID, 10),
-		Properties: mapOf(tb, from.Properties), UserProperties: mapOf(tb, from.UserProperties),
-		Groups: mapOf(tb, from.Groups),
-		IP:     from.IP, AppVersion: from.AppVersion, Platform: from.Platform, OSName: from.OSName,
-		Language: from.Language, UserAgent: from.UserAgent,
-	}
+	e, err := from.Value()
+	require.NoError(tb, err)
+	return e
 }
 
 func BenchmarkAppend(b *testing.B) {
-	event := eventOf(b, &sample.Impression)
-	b.Run("event", func(b *testing.B) { benchmarkAppend(b, &event) })
+	e := eventOf(b, &sample.Impression)
+	b.Run("event", func(b *testing.B) { benchmarkAppend(b, e) })
 
-	hashed := event
-	hashed.InsertID = ""
-	b.Run("event with a hash", func(b *testing.B) { benchmarkAppend(b, &hashed) })
+	e.SetText(event.InsertID, "")
+	b.Run("event with a hash", func(b *testing.B) { benchmarkAppend(b, e) })
 
 	for _, keys := range []int{16, maxFiltered, maxFiltered + 1, 10_000} {
 		raw := map[string]any{}
 		for i := range keys {
 			raw[fmt.Sprint("property ", i)] = int64(i)
 		}
-		wide := Event{Type: "wide", Properties: mapOf(b, raw)}
-		b.Run(fmt.Sprint(keys, " keys"), func(b *testing.B) { benchmarkAppend(b, &wide) })
+		wide := with(given{event.Type: "wide", event.Properties: mapOf(b, raw)})
+		b.Run(fmt.Sprint(keys, " keys"), func(b *testing.B) { benchmarkAppend(b, wide) })
 	}
 }
 
-func benchmarkAppend(b *testing.B, event *Event) {
+func benchmarkAppend(b *testing.B, e *event.Event) {
 	b.Helper()
 	var encoder Encoder
-	to := encoder.Append(nil, event)
+	to := encoder.Append(nil, e)
 	b.SetBytes(int64(len(to)))
 	b.ReportAllocs()
 	for b.Loop() {
-		to = encoder.Append(to[:0], event)
+		to = encoder.Append(to[:0], e)
 	}
 }

@@ -15,12 +15,32 @@ import (
 	"go.opentelemetry.io/collector/pdata/xpdata"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude/sample"
+	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
+// given are the fields of an event.
+type given map[event.Field]any
+
+// with makes an event of these fields: texts, maps, and integers.
+func with(fields given) *event.Event {
+	var e event.Event
+	for f, value := range fields {
+		switch value := value.(type) {
+		case string:
+			e.SetText(f, value)
+		case pcommon.Map:
+			e.SetMap(f, value)
+		case int:
+			e.SetInteger(f, int64(value))
+		}
+	}
+	return &e
+}
+
 // encoded returns the event as a new encoder writes it, and the counts of changes.
-func encoded(event *Event) (string, [Changes]int64) {
+func encoded(e *event.Event) (string, [Changes]int64) {
 	var encoder Encoder
-	return string(encoder.Append(nil, event)), encoder.Changed
+	return string(encoder.Append(nil, e)), encoder.Changed
 }
 
 // assertText compares byte by byte, because the order of fields and repeated fields matter.
@@ -39,13 +59,14 @@ func changed(all ...Change) (counts [Changes]int64) {
 
 func TestAppendWritesFieldsInOrder(t *testing.T) {
 	single := func(key string) pcommon.Map { return mapOf(t, map[string]any{key: int64(1)}) }
-	event := Event{
-		Type: "type", UserID: "user", DeviceID: "device", Time: 1764001230123456789, InsertID: "insert",
-		SessionID: "1764001200000", Properties: single("p"), UserProperties: single("u"), Groups: single("g"),
-		IP: "203.0.113.7", AppVersion: "1.2", Platform: "Web", OSName: "Linux", Language: "en", UserAgent: "agent",
-		Other: single("price"),
-	}
-	got, changes := encoded(&event)
+	e := with(given{
+		event.Type: "type", event.UserID: "user", event.DeviceID: "device", event.Time: 1764001230123456789,
+		event.InsertID: "insert", event.SessionID: 1764001200000, event.Properties: single("p"),
+		event.UserProperties: single("u"), event.Groups: single("g"), event.IP: "203.0.113.7", event.AppVersion: "1.2",
+		event.Platform: "Web", event.OSName: "Linux", event.Language: "en", event.UserAgent: "agent",
+	})
+	e.Passthrough = single("price")
+	got, changes := encoded(e)
 	assertText(t, `{"event_type":"type","user_id":"user","device_id":"device","time":1764001230123,`+
 		`"insert_id":"insert","session_id":1764001200000,"event_properties":{"p":1},"user_properties":{"u":1},`+
 		`"groups":{"g":1},"ip":"203.0.113.7","app_version":"1.2","platform":"Web","os_name":"Linux","language":"en",`+
@@ -53,50 +74,50 @@ func TestAppendWritesFieldsInOrder(t *testing.T) {
 	assert.Zero(t, changes)
 
 	var encoder Encoder
-	assert.Equal(t, `[`+got+`,`+got, string(encoder.Append(append(encoder.Append([]byte("["), &event), ','), &event)))
+	assert.Equal(t, `[`+got+`,`+got, string(encoder.Append(append(encoder.Append([]byte("["), e), ','), e)))
 }
 
 func TestAppendLeavesOutZeroFields(t *testing.T) {
-	for want, event := range map[string]Event{
+	for want, fields := range map[string]given{
 		`{}`:                              {},
-		`{"event_type":"type"}`:           {Type: "type"},
-		`{"user_id":"user"}`:              {UserID: "user"},
-		`{"event_properties":{}}`:         {Properties: pcommon.NewMap()},
-		`{"insert_id":"insert"}`:          {InsertID: "insert"},
-		`{"time":0,"insert_id":"insert"}`: {Time: 999_999, InsertID: "insert"},
-		`{"groups":{"a":["b","c"]}}`:      {Groups: mapOf(t, map[string]any{"a": []any{"b", "c"}})},
+		`{"event_type":"type"}`:           {event.Type: "type"},
+		`{"user_id":"user"}`:              {event.UserID: "user"},
+		`{"event_properties":{}}`:         {event.Properties: pcommon.NewMap()},
+		`{"insert_id":"insert"}`:          {event.InsertID: "insert"},
+		`{"time":0,"insert_id":"insert"}`: {event.Time: 999_999, event.InsertID: "insert"},
+		`{"groups":{"a":["b","c"]}}`:      {event.Groups: mapOf(t, map[string]any{"a": []any{"b", "c"}})},
 	} {
-		got, changes := encoded(&event)
+		got, changes := encoded(with(fields))
 		assert.Equal(t, want, got)
 		assert.Zero(t, changes)
 	}
 }
 
 func TestAppendInsertHash(t *testing.T) {
-	event := Event{Type: "type", UserID: "user", Time: 1764001230123456789}
-	got, _ := encoded(&event)
+	of := func(user string, at int) *event.Event {
+		return with(given{event.Type: "type", event.UserID: user, event.Time: at})
+	}
+	e := of("user", 1764001230123456789)
+	got, _ := encoded(e)
 	assert.Regexp(t, `^\{"event_type":"type","user_id":"user","time":1764001230123,"insert_id":"[0-9a-f]{32}"\}$`, got)
 
 	var encoder Encoder
-	assert.Equal(t, "before"+got, string(encoder.Append([]byte("before"), &event)), "what is before must not matter")
-	later, other := event, event
-	later.Time++
-	other.UserID = "other"
-	insertID := func(event *Event) (id string) {
-		got, _ := encoded(event)
+	assert.Equal(t, "before"+got, string(encoder.Append([]byte("before"), e)), "what is before must not matter")
+	insertID := func(e *event.Event) (id string) {
+		got, _ := encoded(e)
 		var fields map[string]any
 		require.NoError(t, json.Unmarshal([]byte(got), &fields))
 		id, _ = fields["insert_id"].(string)
 		return id
 	}
-	assert.NotEqual(t, insertID(&event), insertID(&later))
-	assert.NotEqual(t, insertID(&event), insertID(&other))
-	other.Properties = mapOf(t, map[string]any{"not finite": math.NaN()})
-	assert.Equal(t, insertID(&other), encoder.InsertHash(&other))
-	assert.Zero(t, encoder.Changed, "what is not sent is not counted")
+	other := of("other", 1764001230123456789)
+	assert.NotEqual(t, insertID(e), insertID(of("user", 1764001230123456790)))
+	assert.NotEqual(t, insertID(e), insertID(other))
+	other.SetMap(event.Properties, mapOf(t, map[string]any{"not finite": math.NaN()}))
+	assert.Equal(t, insertID(other), encoder.InsertHash(other))
+	assert.Zero(t, encoder.Changed, "InsertHash doesn't count changes")
 
-	event.Time = 0
-	assert.Empty(t, insertID(&event))
+	assert.Empty(t, insertID(of("user", 0)))
 }
 
 func TestSentText(t *testing.T) {
@@ -108,38 +129,20 @@ func TestSentText(t *testing.T) {
 	}
 }
 
-func TestAppendSessionID(t *testing.T) {
-	for text, want := range map[string]string{
-		"1764001200000":        "1764001200000",
-		"-1":                   "-1",
-		"0":                    "0",
-		"007":                  "7",
-		"-0":                   "0",
-		"9223372036854775807":  "9223372036854775807",
-		"-9223372036854775808": "-9223372036854775808",
-		"9223372036854775808":  "",
-		"1.5":                  "",
-		"1e3":                  "",
-		"+1":                   "",
-		"-":                    "",
-		"--1":                  "",
-		"1 2":                  "",
-		"1_000":                "",
-		"session-1":            "",
-		"٣":                    "",
-	} {
-		got, changes := encoded(&Event{SessionID: text})
-		if want == "" {
-			assert.Equal(t, `{}`, got, text)
-			assert.Equal(t, changed(NotInteger), changes, text)
-			continue
-		}
-		assert.Equal(t, `{"session_id":`+want+`}`, got)
-		assert.Zero(t, changes)
-	}
+func TestAppendCountsAnInvalidSessionID(t *testing.T) {
+	e := with(given{event.SessionID: 7})
+	got, changes := encoded(e)
+	assert.Equal(t, `{"session_id":7}`, got)
+	assert.Zero(t, changes)
+
+	e = with(nil)
+	e.InvalidSession = true
+	got, changes = encoded(e)
+	assert.Equal(t, `{}`, got)
+	assert.Equal(t, changed(NotInteger), changes)
 }
 
-func TestAppendOther(t *testing.T) {
+func TestAppendPassthrough(t *testing.T) {
 	other := pcommon.NewMap()
 	other.PutStr("event_type", "not this")
 	other.PutStr("country", "France")
@@ -151,23 +154,30 @@ func TestAppendOther(t *testing.T) {
 	other.PutStr("unknown", "not this")
 	other.PutEmptyMap("plan").PutStr("branch", "main")
 	other.PutDouble("revenue", math.Inf(1))
-	got, changes := encoded(&Event{Type: "type", Other: other})
+	e := with(given{event.Type: "type"})
+	e.Passthrough = other
+	got, changes := encoded(e)
 	assertText(t, `{"event_type":"type","country":"France","price":-19.95,"event_id":7,`+
 		`"$skip_user_properties_sync":true,"plan":{"branch":"main"},"revenue":null}`, got)
 	assert.Equal(t, changed(NotFinite), changes)
 }
 
-func TestAppendWithoutFields(t *testing.T) {
-	isField := func(key string) bool { return key == "time" }
+func TestAppendLeavesOutPropertiesThatAreOtherFields(t *testing.T) {
 	properties := pcommon.NewMap()
-	properties.PutInt("time", 1)
+	properties.EnsureCapacity(3)
+	time := properties.PutEmpty("time")
+	time.SetInt(1)
 	properties.PutInt("a", 2)
 	properties.PutEmptyMap("b").PutInt("time", 3)
-	got, _ := encoded(&Event{Properties: properties, UserProperties: properties, IsField: isField})
+	e := with(given{event.Properties: properties, event.UserProperties: properties})
+	e.MarkRead(time)
+	got, _ := encoded(e)
 	assertText(t, `{"event_properties":{"a":2,"b":{"time":3}},"user_properties":{"time":1,"a":2,"b":{"time":3}}}`, got)
 
-	properties.RemoveIf(func(key string, _ pcommon.Value) bool { return key != "time" })
-	got, _ = encoded(&Event{Properties: properties, IsField: isField})
+	alone := pcommon.NewMap()
+	e = with(given{event.Properties: alone})
+	e.MarkRead(alone.PutEmpty("time"))
+	got, _ = encoded(e)
 	assertText(t, `{"event_properties":{}}`, got)
 }
 
@@ -212,7 +222,7 @@ func TestAppendRepeatedKeys(t *testing.T) {
 	} {
 		m, want := repeating(test.keys, test.inner)
 		encoder.Changed = [Changes]int64{}
-		text := encoder.Append(nil, &Event{Properties: m})
+		text := encoder.Append(nil, with(given{event.Properties: m}))
 		var got struct {
 			Properties map[string]any `json:"event_properties"`
 		}
@@ -230,14 +240,22 @@ func TestAppendRepeatedKeys(t *testing.T) {
 	fields.AppendEmpty("city").SetStr("second")
 	other := pcommon.NewMap()
 	fields.UnsafeIntoMap(other)
-	got, changes := encoded(&Event{Other: other})
+	e := with(nil)
+	e.Passthrough = other
+	got, changes := encoded(e)
 	assertText(t, `{"city":"first"}`, got)
 	assert.Equal(t, changed(RepeatedKey), changes)
 
 	wide, _ := repeating(maxFiltered, 0)
-	got, changes = encoded(&Event{Properties: wide, IsField: func(key string) bool { return key != "key 3" }})
+	e = with(given{event.Properties: wide})
+	for key, value := range wide.All() {
+		if key != "key 3" {
+			e.MarkRead(value)
+		}
+	}
+	got, changes = encoded(e)
 	assertText(t, `{"event_properties":{"key 3":true}}`, got)
-	assert.Equal(t, changed(RepeatedKey), changes)
+	assert.Equal(t, int64(maxFiltered), changes[RepeatedKey], "duplicates of other fields aren't properties either")
 }
 
 func TestChangeString(t *testing.T) {
@@ -253,14 +271,17 @@ func TestChangeString(t *testing.T) {
 
 func TestAppendDoesNotAllocate(t *testing.T) {
 	hashed := eventOf(t, &sample.Impression)
-	hashed.InsertID = ""
-	hashed.SessionID = "no integer"
-	hashed.IsField = func(key string) bool { return key == "variant" }
+	hashed.SetText(event.InsertID, "")
+	hashed.InvalidSession = true
+	properties, _ := hashed.Map(event.Properties)
+	variant, _ := properties.Get("variant")
+	hashed.MarkRead(variant)
 	// A text with invalid bytes isn't among these, because it costs an allocation for the error that says so.
-	hashed.Groups = mapOf(t, map[string]any{"bytes": []byte("bytes"), "\n": math.NaN(), "long": strings.Repeat("é", 2000)})
-	hashed.Other, _ = repeating(maxFiltered, 0)
-	hashed.UserProperties, _ = repeating(100, 50)
+	hashed.SetMap(event.Groups, mapOf(t, map[string]any{"bytes": []byte("bytes"), "\n": math.NaN(), "long": strings.Repeat("é", 2000)}))
+	hashed.Passthrough, _ = repeating(maxFiltered, 0)
+	userProperties, _ := repeating(100, 50)
+	hashed.SetMap(event.UserProperties, userProperties)
 	var encoder Encoder
-	to := encoder.Append(nil, &hashed)
-	assert.Zero(t, testing.AllocsPerRun(100, func() { to = encoder.Append(to[:0], &hashed) }))
+	to := encoder.Append(nil, hashed)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { to = encoder.Append(to[:0], hashed) }))
 }

@@ -9,28 +9,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
-)
 
-// Event is what is sent of an event, under the names of Amplitude's HTTP V2 API. Zero fields are left out.
-type Event struct {
-	Type string
-	// UserID and DeviceID are sent as they are; CheckIDs tells which ones may be.
-	UserID, DeviceID string
-	// Time is rounded down to milliseconds.
-	Time pcommon.Timestamp
-	// InsertID is by what Amplitude recognises a repeated event. Where it is missing and Time is not, a hash of the
-	// encoded event and its Time stands in for it, so that the same record sent again has the same one.
-	InsertID string
-	// SessionID is the start of the session in milliseconds since the epoch, as decimal text.
-	SessionID string
-	// Properties, UserProperties and Groups are none where they are pcommon.Map{}.
-	Properties, UserProperties, Groups pcommon.Map
-	// IsField tells which keys at the top of Properties are left out there, nil: none.
-	IsField                                               func(key string) bool
-	IP, AppVersion, Platform, OSName, Language, UserAgent string
-	// Other is an event in Amplitude's own form, of which the documented fields that are not among the above are sent.
-	Other pcommon.Map
-}
+	"github.com/impression-collector/impression-bridge/internal/event"
+)
 
 // Change is why a value is not written as it came.
 type Change uint8
@@ -102,100 +83,87 @@ type Encoder struct {
 	block   [maxBytes]byte
 }
 
-// Append writes the event as a JSON object after what is in to, and returns to.
-func (e *Encoder) Append(to []byte, event *Event) []byte {
+// fieldNames are the names of the fields in Amplitude's API, quoted and with a colon.
+var fieldNames = func() (names [event.NumFields]string) {
+	for _, f := range event.Fields() {
+		names[f] = strconv.Quote(f.APIName()) + ":"
+	}
+	return names
+}()
+
+// Append appends an event as a JSON object to to, and returns to. An event with a time but without an insert id gets a hash of
+// the encoded event and its time as insert id, so that the same record sent again has the same one. Times are rounded down to
+// milliseconds.
+func (e *Encoder) Append(to []byte, of *event.Event) []byte {
 	start := len(to)
-	to = e.fields(to, event)
-	if event.InsertID == "" && event.Time != 0 {
-		hash := insertHash(to[start:], event.Time)
-		to = append(to, `"insert_id":"`...)
-		to = append(to, hash[:]...)
+	to = e.fields(to, of)
+	if at := of.Time(event.Time); at != 0 && of.Text(event.InsertID) == "" {
+		hash := insertHash(to[start:], at)
+		to = append(to, fieldNames[event.InsertID]...)
+		to = append(append(to, '"'), hash[:]...)
 		to = append(to, `",`...)
 	}
 	return closed(to, '}')
 }
 
-// InsertHash returns the insert_id that Append gives to an event with a Time and without an InsertID.
-func (e *Encoder) InsertHash(event *Event) string {
+// InsertHash returns the insert id that Append gives to an event with a time and without an insert id.
+func (e *Encoder) InsertHash(of *event.Event) string {
 	changed := e.Changed
-	hash := insertHash(e.fields(nil, event), event.Time)
+	hash := insertHash(e.fields(nil, of), of.Time(event.Time))
 	e.Changed = changed
 	return string(hash[:])
 }
 
 // fields writes the event with a comma in place of its end.
-func (e *Encoder) fields(to []byte, event *Event) []byte {
+func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 	to = append(to, '{')
-	to = e.field(to, `"event_type":`, event.Type)
-	to = e.field(to, `"user_id":`, event.UserID)
-	to = e.field(to, `"device_id":`, event.DeviceID)
-	if event.Time != 0 {
-		to = append(to, `"time":`...)
-		to = strconv.AppendUint(to, uint64(event.Time)/uint64(time.Millisecond), 10)
-		to = append(to, ',')
+	for f := range event.Field(event.NumFields) {
+		switch f.Kind() {
+		case event.Name, event.Text, event.ID:
+			to = e.textField(to, f, of.Text(f))
+		case event.Moment:
+			to = e.integerField(to, f, of.Integer(f), int64(time.Millisecond))
+		case event.Session:
+			to = e.integerField(to, f, of.Integer(f), 1)
+		case event.Map:
+			to = e.mapField(to, f, of)
+		}
 	}
-	to = e.field(to, `"insert_id":`, event.InsertID)
-	to = e.sessionID(to, event.SessionID)
-	to = e.properties(to, `"event_properties":`, event.Properties, event.IsField)
-	to = e.properties(to, `"user_properties":`, event.UserProperties, nil)
-	to = e.properties(to, `"groups":`, event.Groups, nil)
-	to = e.field(to, `"ip":`, event.IP)
-	to = e.field(to, `"app_version":`, event.AppVersion)
-	to = e.field(to, `"platform":`, event.Platform)
-	to = e.field(to, `"os_name":`, event.OSName)
-	to = e.field(to, `"language":`, event.Language)
-	to = e.field(to, `"user_agent":`, event.UserAgent)
-	return e.others(to, event.Other)
+	if of.InvalidSession {
+		e.Changed[NotInteger]++
+	}
+	return e.passthrough(to, of.Passthrough)
 }
 
-// field writes a text. Its name comes quoted and with its colon, as for all fields.
-func (e *Encoder) field(to []byte, name, text string) []byte {
+func (e *Encoder) textField(to []byte, f event.Field, text string) []byte {
 	if text == "" {
 		return to
 	}
-	to = append(to, name...)
+	to = append(to, fieldNames[f]...)
 	to = e.text(to, text)
 	return append(to, ',')
 }
 
-func (e *Encoder) sessionID(to []byte, text string) []byte {
-	if text == "" {
+func (e *Encoder) integerField(to []byte, f event.Field, n, unit int64) []byte {
+	if n == 0 {
 		return to
 	}
-	id, fits := decimal(text)
-	if !fits {
-		e.Changed[NotInteger]++
-		return to
-	}
-	to = append(to, `"session_id":`...)
-	to = strconv.AppendInt(to, id, 10)
+	to = append(to, fieldNames[f]...)
+	to = strconv.AppendInt(to, n/unit, 10)
 	return append(to, ',')
 }
 
-// decimal reads an int64. ParseInt alone would allocate an error for most texts, and take a plus sign.
-func decimal(text string) (int64, bool) {
-	digits := text
-	if digits[0] == '-' {
-		digits = digits[1:]
-	}
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return 0, false
-		}
-	}
-	if digits == "" {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil
-}
-
-func (e *Encoder) properties(to []byte, name string, m pcommon.Map, without func(string) bool) []byte {
-	if m == (pcommon.Map{}) {
+func (e *Encoder) mapField(to []byte, f event.Field, of *event.Event) []byte {
+	m, has := of.Map(f)
+	if !has {
 		return to
 	}
-	to = append(to, name...)
-	to = e.mapping(to, m, 1, without)
+	to = append(to, fieldNames[f]...)
+	if f == event.Properties {
+		to = e.mapping(to, m, 1, of)
+	} else {
+		to = e.mapping(to, m, 1, nil)
+	}
 	return append(to, ',')
 }
 

@@ -2,10 +2,13 @@
 
 package amplitude // import "github.com/impression-collector/impression-bridge/internal/amplitude"
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
-// RefusedID tells whether Amplitude refuses this user_id or device_id with a 400, however long it is: the documented
-// list, and the empty id. The list is matched exactly; Amplitude documents no folding of case.
+// RefusedID reports whether Amplitude refuses this user_id or device_id with a 400, however long it is: the documented list
+// and the empty id. The list is matched exactly, because Amplitude doesn't document that case doesn't matter.
 func RefusedID(id string) bool {
 	switch id {
 	case "", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "{}", "0", "-1",
@@ -16,7 +19,12 @@ func RefusedID(id string) bool {
 	}
 }
 
-// LongEnough tells whether an id has at least so many characters. Amplitude removes a shorter one from its event.
+// RefusedDeviceID reports whether Amplitude refuses this device_id because it is all zeros, besides those of RefusedID.
+func RefusedDeviceID(id string) bool {
+	return strings.Trim(id, "0") == ""
+}
+
+// LongEnough reports whether an id has at least so many characters. Amplitude removes a shorter one from its event.
 func LongEnough(id string, minimum int) bool {
 	switch {
 	case len(id) < minimum:
@@ -42,16 +50,16 @@ var NoIDFault IDFault
 // characters; with the id left out, the event is good as long as it has the other. An event of which both come back
 // empty must not be sent, for the reason that DropReason tells.
 func CheckIDs(userID, deviceID string, minLength int) (user, device string, fault IDFault) {
-	user = fault.check(userID, minLength)
-	device = fault.check(deviceID, minLength)
+	user = fault.check(userID, RefusedID(userID), minLength)
+	device = fault.check(deviceID, RefusedID(deviceID) || RefusedDeviceID(deviceID), minLength)
 	return user, device, fault
 }
 
-func (f *IDFault) check(id string, minLength int) string {
+func (f *IDFault) check(id string, refused bool, minLength int) string {
 	switch {
 	case id == "":
 		return ""
-	case RefusedID(id):
+	case refused:
 		f.Refused++
 		return ""
 	case !LongEnough(id, minLength):

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
 // maxBytes is the number of bytes whose base64 text has MaxStringLength characters.
@@ -48,26 +50,26 @@ func (e *Encoder) list(to []byte, s pcommon.Slice, depth int) []byte {
 	return closed(to, ']')
 }
 
-// mapping writes a map, except for the keys for which without, unless it is nil, returns true.
-func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, without func(string) bool) []byte {
+// mapping writes a map. If the map holds the properties of an event, which is nil otherwise, it leaves out other fields.
+func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, of *event.Event) []byte {
 	switch {
 	case depth > MaxDepth:
 		e.Changed[TooDeep]++
 		return append(to, "null"...)
 	case m.Len() > maxFiltered:
-		return e.largeMapping(to, m, depth, without)
+		return e.largeMapping(to, m, depth, of)
 	}
 	var seen keyFilter
 	to = append(to, '{')
 	for key, value := range m.All() {
-		if without != nil && without(key) {
-			continue
-		}
 		if seen.maybe(key) {
 			if first, _ := m.Get(key); first != value {
 				e.Changed[RepeatedKey]++
 				continue
 			}
+		}
+		if of != nil && !of.IsProperty(value) {
+			continue
 		}
 		to = e.text(to, key)
 		to = append(to, ':')
@@ -78,7 +80,7 @@ func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, without func(stri
 }
 
 // largeMapping is like mapping, for a map with too many keys to compare each with all others.
-func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, without func(string) bool) []byte {
+func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, of *event.Event) []byte {
 	outer := len(e.repeats)
 	e.findRepeats(m)
 	next := outer
@@ -91,10 +93,10 @@ func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, without func
 			next++
 		}
 		switch {
-		case without != nil && without(key):
-			continue
 		case repeated:
 			e.Changed[RepeatedKey]++
+			continue
+		case of != nil && !of.IsProperty(value):
 			continue
 		}
 		to = e.text(to, key)

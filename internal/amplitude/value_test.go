@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
 func TestAppendValues(t *testing.T) {
@@ -42,7 +44,7 @@ func TestAppendValues(t *testing.T) {
 			`[null,[],{"a":["b",1,null]}]`, changed(NotFinite),
 		},
 	} {
-		got, changes := encoded(&Event{Properties: mapOf(t, map[string]any{"k": test.value})})
+		got, changes := encoded(with(given{event.Properties: mapOf(t, map[string]any{"k": test.value})}))
 		assert.Equal(t, `{"event_properties":{"k":`+test.want+`}}`, got)
 		assert.Equal(t, test.changes, changes, test.want)
 	}
@@ -96,12 +98,12 @@ func TestAppendStrings(t *testing.T) {
 
 		key := pcommon.NewMap()
 		key.PutStr(test.text, "v")
-		got, changes := encoded(&Event{Groups: key})
+		got, changes := encoded(with(given{event.Groups: key}))
 		assert.Equal(t, `{"groups":{"`+test.want+`":"v"}}`, got)
 		assert.Equal(t, test.changes, changes)
 
 		if test.text != "" {
-			got, changes = encoded(&Event{DeviceID: test.text})
+			got, changes = encoded(with(given{event.DeviceID: test.text}))
 			assert.Equal(t, `{"device_id":"`+test.want+`"}`, got)
 			assert.Equal(t, test.changes, changes)
 		}
@@ -138,18 +140,20 @@ func TestAppendDepth(t *testing.T) {
 		return root
 	}
 	for _, asList := range []bool{true, false} {
-		deepest, changes := encoded(&Event{UserProperties: nested(MaxDepth, asList)})
+		deepest, changes := encoded(with(given{event.UserProperties: nested(MaxDepth, asList)}))
 		assert.Equal(t, 1, strings.Count(deepest, "1"))
 		assert.Zero(t, changes)
 
 		for _, depth := range []int{MaxDepth + 1, 10_000} {
-			got, changes := encoded(&Event{UserProperties: nested(depth, asList)})
+			got, changes := encoded(with(given{event.UserProperties: nested(depth, asList)}))
 			assert.Equal(t, strings.Replace(deepest, "1", "null", 1), got)
 			assert.Equal(t, changed(TooDeep), changes)
 		}
 	}
 	plan := pcommon.NewMap()
 	nested(MaxDepth, false).CopyTo(plan.PutEmptyMap("plan"))
-	_, changes := encoded(&Event{Other: plan})
+	e := with(nil)
+	e.Passthrough = plan
+	_, changes := encoded(e)
 	assert.Zero(t, changes)
 }

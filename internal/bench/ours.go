@@ -4,10 +4,8 @@ package main
 
 import (
 	"context"
-	"strconv"
 
 	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor"
@@ -40,8 +38,9 @@ func allPresetsConfig() *impressionprocessor.Config {
 		{Preset: "rudderstack"},
 		{Preset: "jitsu"},
 		{Preset: "mparticle"},
-		{Preset: "snowplow", Properties: []string{`event["unstruct_event_com_acme_impression_1"]`}},
-		{Preset: "tealium", UserID: []string{`event["customer_id"]`}},
+		{Preset: "posthog"},
+		{Preset: "snowplow", Paths: map[string][]string{"properties": {`event["unstruct_event_com_acme_impression_1"]`}}},
+		{Preset: "tealium", Paths: map[string][]string{"user_id": {`event["customer_id"]`}}},
 	}
 	return config
 }
@@ -60,24 +59,14 @@ func newBareParse() consume {
 }
 
 func newOurEncode() (encode, error) {
-	properties, userProperties := pcommon.NewMap(), pcommon.NewMap()
-	if err := properties.FromRaw(encoded.Properties); err != nil {
+	value, err := encoded.Value()
+	if err != nil {
 		return nil, err
-	}
-	if err := userProperties.FromRaw(encoded.UserProperties); err != nil {
-		return nil, err
-	}
-	event := amplitude.Event{
-		Type: encoded.Type, UserID: encoded.UserID, DeviceID: encoded.DeviceID, Time: pcommon.Timestamp(encoded.Time * 1e6),
-		InsertID: encoded.InsertID, SessionID: strconv.FormatInt(encoded.SessionID, 10),
-		Properties: properties, UserProperties: userProperties,
-		IP: encoded.IP, AppVersion: encoded.AppVersion, Platform: encoded.Platform, OSName: encoded.OSName,
-		Language: encoded.Language, UserAgent: encoded.UserAgent,
 	}
 	var e amplitude.Encoder
 	var to []byte
 	return func() ([]byte, error) {
-		to = e.Append(to[:0], &event)
+		to = e.Append(to[:0], value)
 		return to, nil
 	}, nil
 }

@@ -69,7 +69,7 @@ var metadataRules = []rule{
 	{name: "default", properties: fields{"metadata": map[string]any{"default": true}}, want: isUnset},
 	{name: "default without variant", properties: fields{"metadata": map[string]any{"default": true}, "variant": missing}, want: isUnset},
 	{name: "default with a number", properties: fields{"metadata": map[string]any{"default": true}, "variant": 3.0}, want: isUnset},
-	{name: "default is a string", properties: fields{"metadata": map[string]any{"default": "true"}}, want: isSet},
+	{name: "default is the text true", properties: fields{"metadata": map[string]any{"default": "true"}}, want: isUnset},
 	{name: "default is null", properties: fields{"metadata": map[string]any{"default": nil}}, want: isSet},
 	{name: "metadata is missing", properties: fields{"metadata": missing}, want: isSet},
 	{name: "metadata is null", properties: fields{"metadata": nil}, want: isSet},

@@ -42,6 +42,10 @@ func unknown(at string, given any, of reflect.Type) []error {
 		for _, key := range slices.Sorted(maps.Keys(value)) {
 			place := strings.TrimPrefix(at+"."+key, ".")
 			field, known := fields[key]
+			if !known && fields[remain] != nil {
+				// The struct checks its remaining keys itself.
+				continue
+			}
 			if !known {
 				faults = append(faults, fmt.Errorf("%s: %v: no such key; allowed: %s",
 					place, value[key], strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
@@ -67,6 +71,9 @@ func content(of reflect.Type) (held reflect.Type, isOptional bool) {
 	return of, false
 }
 
+// remain is the option of a field that holds all keys without a field of their own.
+const remain = "remain"
+
 // fieldsByKey returns the types of a struct's fields by key, including the fields of structs that are squashed into it.
 func fieldsByKey(of reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
@@ -75,6 +82,8 @@ func fieldsByKey(of reflect.Type) map[string]reflect.Type {
 		switch {
 		case options == "squash":
 			maps.Copy(fields, fieldsByKey(field.Type))
+		case options == remain:
+			fields[remain] = field.Type
 		case field.IsExported():
 			fields[key] = field.Type
 		}

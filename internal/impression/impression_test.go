@@ -9,7 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
+
+var limits = jsonvalue.Limits{MaxBytes: 1 << 20, MaxDepth: 40}
 
 func properties(t *testing.T, raw map[string]any) pcommon.Map {
 	t.Helper()
@@ -51,7 +55,7 @@ func pairsOf(m pcommon.Map) [][2]string {
 // rename reads an impression and renames its properties.
 func rename(t *testing.T, m pcommon.Map) Impression {
 	t.Helper()
-	shown, fault := Read(m)
+	shown, fault := NewReader(limits).Read(m)
 	require.Equal(t, NoFault, fault)
 	NewRenamer().Rename(&shown, m)
 	return shown
@@ -83,21 +87,31 @@ func TestRepeatedPropertiesAreKept(t *testing.T) {
 }
 
 func TestInsertIDsOfABatchStandBesideEachOther(t *testing.T) {
-	identity := Identity{UserID: "user-17"}
-	ids := AppendInsertID(nil, "message-1", &Impression{}, identity, 0)
+	set := Update{Identity: Identity{UserID: "user-17"}, Operation: Set, Variant: "on", Time: 7}
+	ids := set.AppendInsertID(nil, "checkout", "message-1")
 	assert.Equal(t, "message-1-user-property", string(ids))
 
-	shown := &Impression{FlagKey: "checkout", Variant: "on"}
-	alone := AppendInsertID(nil, "", shown, identity, 7)
-	assert.Equal(t, "message-1-user-property"+string(alone), string(AppendInsertID(ids, "", shown, identity, 7)))
+	alone := set.AppendInsertID(nil, "checkout", "")
+	assert.Equal(t, "message-1-user-property"+string(alone), string(set.AppendInsertID(ids, "checkout", "")))
 	assert.Regexp(t, "^[0-9a-f]{32}-user-property$", string(alone))
+}
+
+func TestHashedInsertIDsDifferByWhatTheUpdateDoes(t *testing.T) {
+	set := Update{Identity: Identity{UserID: "user-17"}, Operation: Set, Variant: "off", Time: 7}
+	unset, later, other := set, set, set
+	unset.Operation, later.Time, other.Identity.DeviceID = Unset, 8, "d"
+	ids := map[string]bool{}
+	for _, update := range []Update{set, unset, later, other} {
+		ids[string(update.AppendInsertID(nil, "checkout", ""))] = true
+	}
+	assert.Len(t, ids, 4)
 }
 
 func TestRenamerAllocatesNothing(t *testing.T) {
 	m := properties(t, map[string]any{"flag_key": "checkout", "variant": "on", "experiment_key": "exp-1", "time": 1.5})
-	renamer := NewRenamer()
+	reader, renamer := NewReader(limits), NewRenamer()
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		shown, _ := Read(m)
+		shown, _ := reader.Read(m)
 		renamer.Rename(&shown, m)
 		for n, pre := range [...]string{flagKey, variant, experimentKey} {
 			value, _ := m.Get(postForms[n])

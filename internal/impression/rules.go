@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package impression knows what Amplitude makes of an impression at ingestion: which of its properties are renamed, and
+// Package impression defines what Amplitude makes of an impression at ingestion: which of its properties are renamed, and
 // whether the user property of its flag is set, unset, or left alone.
 //
-// The facts are those of Amplitude's public documentation of Experiment event tracking, read 2026-11-23.
+// The facts are those of Amplitude's public documentation of Experiment event tracking
+// (https://amplitude.com/docs/web-experiment/tracking), read on 2026-11-23.
 package impression // import "github.com/impression-collector/impression-bridge/internal/impression"
 
 import (
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
 const (
@@ -25,36 +28,57 @@ const (
 	mutualExclusionGroup = "mutual-exclusion-group"
 )
 
-// Fault is what makes an event of a listed type no impression.
+// Fault is why an event of a listed type can't be transformed.
 type Fault uint8
 
-// The faults, in the order in which they are looked for. NoFault is none.
+// The faults, in the order in which they are looked for.
 const (
 	NoFault Fault = iota
+	// MalformedFlagKey is a flag_key that is missing, empty, or not a string.
 	MalformedFlagKey
+	// MalformedVariant is a variant that has no text: a map, a list, bytes, NaN, or an infinity.
 	MalformedVariant
+	// MixedForms is a variant in its post form without one in its pre form, beside a flag_key in its pre form.
+	MixedForms
+
+	// NumFaults is the number of faults.
+	NumFaults = iota
 )
 
 // Impression is what the event properties of an impression say.
 type Impression struct {
 	// FlagKey is the flag or experiment that was shown.
 	FlagKey string
-	// Variant is the text of the variant that was shown, "" where there is none.
+	// Variant is the text of the variant that was shown, "" if there is none.
 	Variant string
-	// Default says that the variant is the flag's fallback: the user is in no variant.
+	// Default says that the variant is the flag's fallback: the user isn't assigned to a variant.
 	Default bool
-	// MutualExclusionGroup says that the flag is no experiment of its own.
+	// MutualExclusionGroup says that the flag isn't an experiment of its own.
 	MutualExclusionGroup bool
-	// Time is the value of the `time` property, the zero Value where there is none.
-	Time pcommon.Value
+	// Time is the `time` property as a time, 0 without one.
+	Time pcommon.Timestamp
 
-	// renamed are the values of the properties that get the postForms, the zero Value where there is none.
+	// hasPostForms says that a property has the name of a post form already.
+	hasPostForms bool
+	// renamed are the values of the properties that get the postForms, the zero Value for one that is missing.
 	renamed [len(postForms)]pcommon.Value
 }
 
-// Read reads the event properties in one pass. Of a repeated property the first counts.
-func Read(properties pcommon.Map) (Impression, Fault) {
-	var of struct{ flagKey, variant, experimentKey, metadata, time pcommon.Value }
+// Reader reads impressions. It keeps its memory from one to the next, so it isn't safe for concurrent use.
+type Reader struct {
+	parser   *jsonvalue.Parser
+	metadata pcommon.Value
+}
+
+// NewReader returns a reader that parses metadata that is a JSON text up to these limits.
+func NewReader(limits jsonvalue.Limits) *Reader {
+	return &Reader{parser: jsonvalue.NewParser(limits), metadata: pcommon.NewValueEmpty()}
+}
+
+// Read reads the event properties in one pass. Of a duplicate property the first counts.
+func (r *Reader) Read(properties pcommon.Map) (Impression, Fault) {
+	var of struct{ flagKey, variant, postVariant, experimentKey, metadata, time pcommon.Value }
+	hasPostForms := false
 	for key, value := range properties.All() {
 		switch key {
 		case flagKey:
@@ -67,25 +91,32 @@ func Read(properties pcommon.Map) (Impression, Fault) {
 			keepFirst(&of.metadata, value)
 		case eventTime:
 			keepFirst(&of.time, value)
+		case postVariant:
+			keepFirst(&of.postVariant, value)
+			hasPostForms = true
+		case postFlagKey, postExperimentKey:
+			hasPostForms = true
 		}
 	}
-	if !given(of.flagKey) || of.flagKey.Type() != pcommon.ValueTypeStr || of.flagKey.Str() == "" {
+	if !pdatautil.IsSet(of.flagKey) || of.flagKey.Type() != pcommon.ValueTypeStr || of.flagKey.Str() == "" {
 		return Impression{}, MalformedFlagKey
 	}
 	shown := Impression{
-		FlagKey: of.flagKey.Str(),
-		Time:    of.time,
-		renamed: [...]pcommon.Value{of.flagKey, of.variant, of.experimentKey},
+		FlagKey: of.flagKey.Str(), hasPostForms: hasPostForms, renamed: [...]pcommon.Value{of.flagKey, of.variant, of.experimentKey},
 	}
-	if given(of.variant) {
-		text, isText := layout.Text(of.variant)
+	shown.Time, _ = pdatautil.Time(of.time)
+	switch {
+	case pdatautil.IsSet(of.variant):
+		text, isText := pdatautil.Text(of.variant)
 		if !isText {
 			return Impression{}, MalformedVariant
 		}
 		shown.Variant = text
+	case pdatautil.IsSet(of.postVariant), of.variant == pcommon.Value{} && of.postVariant != pcommon.Value{}:
+		return Impression{}, MixedForms
 	}
-	if given(of.metadata) && of.metadata.Type() == pcommon.ValueTypeMap {
-		shown.readMetadata(of.metadata.Map())
+	if m, isMap := r.metadataMap(of.metadata); isMap {
+		shown.readMetadata(m)
 	}
 	return shown, NoFault
 }
@@ -96,13 +127,27 @@ func keepFirst(first *pcommon.Value, value pcommon.Value) {
 	}
 }
 
-func given(v pcommon.Value) bool {
-	return v != (pcommon.Value{}) && v.Type() != pcommon.ValueTypeEmpty
+// metadataMap returns metadata that is a map or the JSON text of one.
+func (r *Reader) metadataMap(v pcommon.Value) (pcommon.Map, bool) {
+	switch {
+	case !pdatautil.IsSet(v):
+		return pcommon.Map{}, false
+	case v.Type() == pcommon.ValueTypeStr:
+		if !strings.HasPrefix(strings.TrimLeft(v.Str(), " \t\r\n"), "{") || r.parser.Parse(v.Str(), r.metadata) != nil {
+			return pcommon.Map{}, false
+		}
+		v = r.metadata
+	}
+	if v.Type() != pcommon.ValueTypeMap {
+		return pcommon.Map{}, false
+	}
+	return v.Map(), true
 }
 
 func (i *Impression) readMetadata(m pcommon.Map) {
-	if isDefault, present := m.Get("default"); present && isDefault.Type() == pcommon.ValueTypeBool {
-		i.Default = isDefault.Bool()
+	if isDefault, present := m.Get("default"); present {
+		text, _ := pdatautil.Text(isDefault)
+		i.Default = text == "true"
 	}
 	if flagType, present := m.Get("flagType"); present && flagType.Type() == pcommon.ValueTypeStr {
 		i.MutualExclusionGroup = flagType.Str() == mutualExclusionGroup
@@ -119,16 +164,17 @@ const (
 	SkipNoIdentity
 	SkipMutualExclusionGroup
 
-	Operations = iota
+	// NumOperations is the number of operations.
+	NumOperations = iota
 )
 
-// Updates says whether the user property is set or unset.
+// Updates reports whether the user property is set or unset.
 func (o Operation) Updates() bool {
 	return o == Set || o == Unset
 }
 
-// Operation returns what happens to the user property `[Experiment] <flag_key>`. identified says whether the impression
-// tells whom it was shown to. unsetVariants are the variants that mean that the user is in none.
+// Operation returns what happens to the user property `[Experiment] <flag_key>`. identified says whether the impression names
+// a user or a device. unsetVariants are the variants that mean that the user isn't assigned to one.
 func (i *Impression) Operation(identified bool, unsetVariants []string) Operation {
 	switch {
 	case i.MutualExclusionGroup:

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/xpdata"
 
-	"github.com/impression-collector/impression-bridge/internal/mapmerge"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
 // IdentifyEventType is the event type of a user property update, in Amplitude's HTTP API.
@@ -29,11 +29,11 @@ const (
 	unsetValue    = "-"
 )
 
-// insertIDSuffix tells the insert id of an update from that of its impression, which Amplitude would else take for the
-// same event.
+// insertIDSuffix makes the insert id of an update differ from its impression's. Otherwise, Amplitude would take the two for one
+// event.
 const insertIDSuffix = "-user-property"
 
-// Identity is whom an impression was shown to, as it stands in the event. The zero Identity is nobody.
+// Identity is the user or device to whom an impression was shown, as the event has it. The zero Identity is that of nobody.
 type Identity struct {
 	UserID, DeviceID string
 }
@@ -47,9 +47,9 @@ type Update struct {
 	Operation Operation
 	// Variant is the value to set.
 	Variant string
-	// InsertID is the id by which Amplitude recognises a repeated update.
+	// InsertID is the id by which Amplitude recognizes a repeated update.
 	InsertID string
-	// Time is the impression's own time, 0 where it has none.
+	// Time is the impression's own time, 0 if it has none.
 	Time pcommon.Timestamp
 }
 
@@ -58,25 +58,51 @@ func Property(flagKey string) string {
 	return "[Experiment] " + flagKey
 }
 
-// AppendInsertID appends the insert id of the update that belongs to an impression: the impression's insert id with a
-// suffix, or, where it has none, a hash of what the update says. The same impression always gives the same id.
-func AppendInsertID(to []byte, insertID string, i *Impression, identity Identity, at pcommon.Timestamp) []byte {
+// PropertyNames keeps the names of user properties, so that each is allocated once. It isn't safe for concurrent use.
+type PropertyNames map[string]string
+
+// maxPropertyNames and maxKeptFlagKey bound what PropertyNames keeps.
+const (
+	maxPropertyNames = 4096
+	maxKeptFlagKey   = 512
+)
+
+// Of returns what Property returns.
+func (p PropertyNames) Of(flagKey string) string {
+	if name, known := p[flagKey]; known {
+		return name
+	}
+	name := Property(flagKey)
+	if len(flagKey) <= maxKeptFlagKey {
+		if len(p) >= maxPropertyNames {
+			clear(p)
+		}
+		// flagKey may be a part of a whole request; the name isn't.
+		p[name[len(name)-len(flagKey):]] = name
+	}
+	return name
+}
+
+// AppendInsertID appends the insert id of the update that belongs to an impression with this flag key and insert id: the
+// impression's insert id with a suffix or, if it has none, a hash of the update. The same impression always gives the same id.
+func (u *Update) AppendInsertID(to []byte, flagKey, insertID string) []byte {
 	if insertID != "" {
 		return append(append(to, insertID...), insertIDSuffix...)
 	}
 	begin := len(to)
-	for _, part := range [...]string{identity.UserID, identity.DeviceID, i.FlagKey, i.Variant} {
+	for _, part := range [...]string{u.Identity.UserID, u.Identity.DeviceID, flagKey, u.Variant} {
 		// The length keeps ("ab", "c") and ("a", "bc") apart.
 		to = binary.AppendUvarint(to, uint64(len(part)))
 		to = append(to, part...)
 	}
-	to = binary.BigEndian.AppendUint64(to, uint64(at))
+	to = binary.BigEndian.AppendUint64(to, uint64(u.Time))
+	to = append(to, byte(u.Operation))
 	sum := sha256.Sum256(to[begin:])
-	// 128 bits are as many as a UUID has.
+	// A UUID has 128 bits, too.
 	return append(hex.AppendEncode(to[:begin], sum[:16]), insertIDSuffix...)
 }
 
-// WriteRecord makes an empty record the user property update of an impression.
+// WriteRecord writes the user property update of an impression into an empty record.
 func (u *Update) WriteRecord(to, of plog.LogRecord) {
 	to.SetEventName(IdentifyEventType)
 	to.SetTimestamp(u.Time)
@@ -102,31 +128,39 @@ func (u *Update) WriteRecord(to, of plog.LogRecord) {
 	properties.PutStr(u.Property, value)
 }
 
-// WriteInline puts the update beside the other fields of its event, which starts at root. Operations that stand there
-// already stay. Plain properties become a $set, which is what they mean: Amplitude refuses a mixture of both.
+// WriteInline puts the update beside the other fields of its event, which starts at root. Other operations stay. Plain
+// properties become a $set, which is what they mean: Amplitude refuses events that have both. An operation without properties
+// is removed.
 func (u *Update) WriteInline(root pcommon.Map) {
 	operations := mapAt(root, userPropertiesKey)
-	var builder xpdata.MapBuilder
+	if plain := takePlain(operations); plain.Len() > 0 {
+		pdatautil.AddMissing(mapAt(operations, setOperator), plain, nil)
+	}
+	operations.RemoveIf(func(_ string, operation pcommon.Value) bool {
+		if operation.Type() != pcommon.ValueTypeMap {
+			return false
+		}
+		// Amplitude refuses both of two operations on one property.
+		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool { return property == u.Property })
+		return operation.Map().Len() == 0
+	})
+	operator, value := u.operation()
+	mapAt(operations, operator).PutStr(u.Property, value)
+}
+
+// takePlain removes the properties that aren't operations, and returns them.
+func takePlain(operations pcommon.Map) pcommon.Map {
+	var plain xpdata.MapBuilder
 	operations.RemoveIf(func(key string, value pcommon.Value) bool {
 		if strings.HasPrefix(key, "$") {
 			return false
 		}
-		value.MoveTo(builder.AppendEmpty(key))
+		value.MoveTo(plain.AppendEmpty(key))
 		return true
 	})
-	plain := pcommon.NewMap()
-	builder.UnsafeIntoMap(plain)
-	if plain.Len() > 0 {
-		mapmerge.AddMissing(mapAt(operations, setOperator), plain)
-	}
-	// Of two operations on one property Amplitude would refuse both.
-	for _, operation := range operations.All() {
-		if operation.Type() == pcommon.ValueTypeMap {
-			operation.Map().Remove(u.Property)
-		}
-	}
-	operator, value := u.operation()
-	mapAt(operations, operator).PutStr(u.Property, value)
+	taken := pcommon.NewMap()
+	plain.UnsafeIntoMap(taken)
+	return taken
 }
 
 func (u *Update) operation() (operator, value string) {
@@ -136,7 +170,7 @@ func (u *Update) operation() (operator, value string) {
 	return setOperator, u.Variant
 }
 
-// mapAt returns the map under a key. What is no map there gives way: Amplitude would refuse the event for it.
+// mapAt returns the map under a key. A value that isn't a map is replaced, because Amplitude would refuse the event for it.
 func mapAt(m pcommon.Map, key string) pcommon.Map {
 	value, _ := m.GetOrPutEmpty(key)
 	if value.Type() != pcommon.ValueTypeMap {

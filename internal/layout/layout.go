@@ -1,98 +1,105 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package layout knows where in a log record the parts of an event are: its type, properties, identity and time.
-//
-// Layouts are compiled once, by Compile. A Reader then finds the layout of each record and reads the event's parts.
+// Package layout defines where the fields of an event are in a log record: presets for the producers that we know, paths,
+// and their compilation from a configuration. Package reader applies the compiled layouts to records.
 package layout // import "github.com/impression-collector/impression-bridge/internal/layout"
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strings"
+
+	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
-// Layouts are compiled layouts, in the order in which they are tried. They are immutable and safe for concurrent use.
-type Layouts struct {
-	all []layout
-	// keys are the first keys of all paths that finding an event type needs, so that one pass over a map resolves them.
-	keys keyTable
-	// nameFirst says that a record's EventName, when there is one, settles the matter without a look at its maps.
-	nameFirst bool
-	// needsBody and needsAttributes say which of a record's maps can hold an event type.
-	needsBody, needsAttributes bool
-	// bodyIsType says that a body which is a string can itself be an event type.
-	bodyIsType bool
-	// rooted says that a layout looks for event types at the event's root, wherever that is.
-	rooted bool
+// Layout is a compiled layout. It is immutable and safe for concurrent use.
+type Layout struct {
+	// Name is the preset's, or the key in the configuration.
+	Name string
+	// Paths are the paths of each field, in the order in which they are tried.
+	Paths [event.NumFields][]Path
+	Traits
 }
 
-// layout is one compiled layout.
-type layout struct {
-	// name is the preset's, or the key of the configuration.
-	name       string
-	eventType  []typePath
-	properties []path
-	userID     []path
-	deviceID   []path
-	insertID   []path
-	time       []path
-	sessionID  []path
-	// userProperties and groups lead to maps, what follows to texts.
-	userProperties []path
-	groups         []path
-	ip             []path
-	appVersion     []path
-	platform       []path
-	osName         []path
-	language       []path
-	userAgent      []path
-	// fields are the keys at which the layout reads, where its properties can be all that is beside them.
-	fields map[string]field
-	// isAmplitudes says that the event has the form of Amplitude's own API.
-	isAmplitudes bool
-	only         condition
-	onlySlot     int
-	// slots are those of the event types' first keys.
-	slots uint32
-	// named says that EventName can hold the event type.
-	named bool
-	// rooted says that the event types are looked for at the event's root.
-	rooted bool
+// Traits are what paths can't express. By hand, a layout has none.
+type Traits struct {
+	// Condition is what an event has besides its type.
+	Condition Condition
+	// GenericType is an event type that counts only if no other path has one.
+	GenericType string
+	// AnonymousUserIsDevice says that the producer uses the device id as the user id of users that it doesn't know.
+	AnonymousUserIsDevice bool
+	// AllFields says that the event has the form of Amplitude's own API, in which it may have fields without a path.
+	AllFields bool
 }
 
-// typePath is a path to an event type whose first key is one of Layouts.keys.
-type typePath struct {
-	path
-	slot int
+// Condition tells the events of a producer from its other messages. The zero Condition always holds.
+type Condition struct {
+	// EventName is that of the record, "" for any.
+	EventName string
+	// Key and Value are an entry that the event's root must have; the case of the value doesn't matter.
+	Key, Value string
+	// AnyOf are paths from the event's root, of which one must have a value if Key is missing or null.
+	AnyOf [][]string
 }
 
-// Compile checks and compiles layouts. The error joins every fault; each begins with the key it is about, such as
-// layouts[2].user_id[0], and gives the value and what is allowed.
-func Compile(configs []Config) (*Layouts, error) {
-	compiled := &Layouts{}
-	for _, key := range envelopeKeys {
-		compiled.keys.addEnvelope(key)
+// Always reports whether the condition holds for every map.
+func (c *Condition) Always() bool {
+	return c.EventName == "" && c.Key == "" && c.AnyOf == nil
+}
+
+// OfUpdates returns the layout of the user property records that the impression processor emits, which have this event type.
+func OfUpdates(eventType string) Layout {
+	l, err := compile(Config{Preset: "amplitude"})
+	if err != nil {
+		panic(err)
 	}
+	l.Name = "updates"
+	l.Condition = Condition{EventName: eventType, Key: "event_type", Value: eventType}
+	return l
+}
+
+// MaxTypeKeys bounds the different first keys of all paths to event types, and of conditions: a reader has a bit for each.
+const MaxTypeKeys = 62
+
+// Compile checks and compiles layouts. The error joins every fault. Each fault begins with its key, such as
+// layouts[2].user_id[0], and names the value and what is allowed.
+func Compile(configs []Config) ([]Layout, error) {
+	if len(configs) == 0 {
+		return nil, errors.New("layouts: empty; give at least one")
+	}
+	var layouts []Layout
 	var faults []error
 	for i, config := range configs {
-		l, err := compiled.compile(config)
-		l.name = cmp.Or(config.Preset, fmt.Sprintf("layouts[%d]", i))
+		l, err := compile(config)
 		if err != nil {
 			faults = append(faults, within(fmt.Sprintf("layouts[%d]", i), err))
-			continue
 		}
-		compiled.all = append(compiled.all, l)
+		l.Name = config.name(i)
+		layouts = append(layouts, l)
 	}
-	if len(configs) == 0 {
-		faults = append(faults, errors.New("layouts: empty; give at least one"))
+	if n := len(typeKeys(layouts)); n > MaxTypeKeys {
+		faults = append(faults, fmt.Errorf("layouts: they look for event types under %d different keys; allowed: %d", n, MaxTypeKeys))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	first := compiled.all[0]
-	compiled.nameFirst = first.eventType[0].start == startEventName && first.only == condition{}
-	return compiled, nil
+	return layouts, nil
+}
+
+func typeKeys(layouts []Layout) map[string]struct{} {
+	keys := map[string]struct{}{}
+	for i := range layouts {
+		for _, p := range layouts[i].Paths[event.Type] {
+			if len(p.Keys) > 0 {
+				keys[p.Keys[0]] = struct{}{}
+			}
+		}
+		if key := layouts[i].Condition.Key; key != "" {
+			keys[key] = struct{}{}
+		}
+	}
+	return keys
 }
 
 // within puts a key before each of the errors that err joins.
@@ -108,83 +115,41 @@ func within(key string, err error) error {
 	return errors.Join(faults...)
 }
 
-func (ls *Layouts) compile(config Config) (layout, error) {
-	known, err := resolvePreset(config)
+func compile(config Config) (Layout, error) {
+	resolved, err := config.resolve()
 	if err != nil {
-		return layout{}, err
+		return Layout{}, err
 	}
-	var faults []error
-	compileField := func(key string, texts []string, allowed func(path) error) []path {
-		paths, err := parseField(texts, allowed)
+	l := Layout{Traits: resolved.Traits}
+	faults := config.unknownKeys()
+	for _, f := range event.Fields() {
+		paths, err := parseField(resolved.paths[f], f)
 		if err != nil {
-			faults = append(faults, within("."+key, err))
+			faults = append(faults, within("."+f.Key(), err))
 		}
-		return paths
+		l.Paths[f] = paths
 	}
-	l := layout{
-		properties:     compileField("properties", known.Properties, leadsToMap),
-		userID:         compileField("user_id", known.UserID, leadsToValue),
-		deviceID:       compileField("device_id", known.DeviceID, leadsToValue),
-		insertID:       compileField("insert_id", known.InsertID, leadsToValue),
-		time:           compileField("time", known.Time, leadsToTime),
-		sessionID:      compileField("session_id", known.SessionID, leadsToValue),
-		userProperties: compileField("user_properties", known.UserProperties, leadsToValue),
-		groups:         compileField("groups", known.Groups, leadsToValue),
-		ip:             compileField("ip", known.IP, leadsToValue),
-		appVersion:     compileField("app_version", known.AppVersion, leadsToValue),
-		platform:       compileField("platform", known.Platform, leadsToValue),
-		osName:         compileField("os_name", known.OSName, leadsToValue),
-		language:       compileField("language", known.Language, leadsToValue),
-		userAgent:      compileField("user_agent", known.UserAgent, leadsToValue),
-		isAmplitudes:   config.Preset == amplitudePreset,
-		only:           known.only,
-	}
-	eventType := compileField("event_type", known.EventType, leadsToType)
-	if _, needed := known.needs["user_id"]; needed && known.UserID == nil {
+	if example, needed := resolved.needs[event.UserID]; needed && resolved.paths[event.UserID] == nil {
 		faults = append(faults, fmt.Errorf(
-			".user_id: preset %s has none that is right for everybody; give a path such as %s, or [] for none",
-			config.Preset, known.needs["user_id"]))
+			".user_id: preset %s has no user id that is right for everyone; give a path such as %s, or [] for none", config.Preset, example))
 	}
-	if len(known.EventType) == 0 {
+	if len(resolved.paths[event.Type]) == 0 {
 		faults = append(faults, errors.New(".event_type: missing; give at least one path, or a preset"))
 	}
-	if len(known.Properties) == 0 {
+	if len(resolved.paths[event.Properties]) == 0 {
 		faults = append(faults, fmt.Errorf(".properties: missing; give at least one path, such as %s",
-			cmp.Or(known.needs["properties"], `log.attributes["properties"]`)))
+			cmp.Or(resolved.needs[event.Properties], `log.attributes["properties"]`)))
 	}
-	if err := errors.Join(faults...); err != nil {
-		return layout{}, err
-	}
-	err = ls.addEventType(&l, eventType)
-	l.addFields()
-	return l, err
+	return l, errors.Join(faults...)
 }
 
-// userPropertiesPath is where every layout looks for user properties: beside the event's other fields, as Amplitude's
-// server SDKs put them, and the processor with emit: inline.
-const userPropertiesPath = `event["user_properties"]`
-
-func resolvePreset(config Config) (preset, error) {
-	if config.UserProperties == nil {
-		config.UserProperties = []string{userPropertiesPath}
-	}
-	if config.Preset == "" {
-		return preset{Config: config}, nil
-	}
-	known, found := presets[config.Preset]
-	if !found {
-		return preset{}, fmt.Errorf(".preset: %q is not known; allowed: %s", config.Preset, strings.Join(Presets(), ", "))
-	}
-	return known.with(config), nil
-}
-
-func parseField(texts []string, allowed func(path) error) ([]path, error) {
-	var paths []path
+func parseField(texts []string, f event.Field) ([]Path, error) {
+	var paths []Path
 	var faults []error
 	for i, text := range texts {
 		p, err := parsePath(text)
 		if err == nil {
-			if err = allowed(p); err != nil {
+			if err = allowed(f, p); err != nil {
 				err = fmt.Errorf("%#q %w", text, err)
 			}
 		}
@@ -196,67 +161,53 @@ func parseField(texts []string, allowed func(path) error) ([]path, error) {
 	return paths, errors.Join(faults...)
 }
 
-func leadsToType(p path) error {
+// allowed reports as an error that a path can't lead to a field.
+func allowed(f event.Field, p Path) error {
 	switch {
-	case p.start == startResource || p.start == startTime:
+	case f == event.Type:
+		return leadsToType(p)
+	case f == event.Properties:
+		return leadsToMap(p)
+	case f.Kind() == event.Moment:
+		return leadsToTime(p)
+	default:
+		return leadsToValue(p)
+	}
+}
+
+func leadsToType(p Path) error {
+	switch {
+	case p.Start == Resource || p.Start == Timestamp:
 		return errors.New("cannot hold an event type; allowed: log.event_name, log.body, log.attributes, event")
-	case len(p.keys) == 0 && p.start != startEventName && p.start != startBody:
+	case len(p.Keys) == 0 && p.Start != EventName && p.Start != Body:
 		return errors.New(`is a map; add the key of the event type, as in ["name"]`)
 	}
 	return nil
 }
 
-func leadsToMap(p path) error {
-	if p.start == startBody || p.start == startAttributes || p.start == startEvent {
+func leadsToMap(p Path) error {
+	if p.Start == Body || p.Start == Attributes || p.Start == Root {
 		return nil
 	}
 	return errors.New("cannot hold the properties; allowed: log.body, log.attributes, event")
 }
 
-func leadsToValue(p path) error {
+func leadsToValue(p Path) error {
 	switch {
-	case p.start == startTime || p.start == startEventName:
-		return errors.New("cannot stand here; allowed: log.body, log.attributes, resource.attributes, event")
-	case len(p.keys) == 0 && p.start != startBody:
+	case p.Start == Timestamp || p.Start == EventName:
+		return errors.New("is not allowed here; allowed: log.body, log.attributes, resource.attributes, event")
+	case len(p.Keys) == 0 && p.Start != Body:
 		return errors.New(`is a map; add a key, as in ["id"]`)
 	}
 	return nil
 }
 
-func leadsToTime(p path) error {
-	if p.start == startTime {
+func leadsToTime(p Path) error {
+	if p.Start == Timestamp {
 		return nil
 	}
 	if leadsToValue(p) != nil {
 		return errors.New("cannot hold a time; allowed: log.time, and with a key log.body, log.attributes, resource.attributes, event")
 	}
 	return nil
-}
-
-func (ls *Layouts) addEventType(l *layout, paths []path) error {
-	for _, p := range paths {
-		added := typePath{path: p}
-		if len(p.keys) > 0 {
-			slot, err := ls.keys.addType(p.keys)
-			if err != nil {
-				return fmt.Errorf(".event_type: %w", err)
-			}
-			added.slot = slot
-			l.slots |= 1 << slot
-		}
-		l.eventType = append(l.eventType, added)
-		l.named = l.named || p.start == startEventName
-		l.rooted = l.rooted || p.start == startEvent
-		ls.needsBody = ls.needsBody || p.start == startEvent || p.start == startBody
-		ls.bodyIsType = ls.bodyIsType || p.start == startBody && len(p.keys) == 0
-		ls.needsAttributes = ls.needsAttributes || p.start == startEvent || p.start == startAttributes
-	}
-	ls.rooted = ls.rooted || l.rooted
-	if l.only == (condition{}) {
-		return nil
-	}
-	ls.needsAttributes = true
-	var err error
-	l.onlySlot, err = ls.keys.add(l.only.key)
-	return err
 }

@@ -12,56 +12,56 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// start is where a path begins.
-type start uint8
+// Start is where a path begins.
+type Start uint8
 
+// The starts, as OTTL's log context spells them. Root, spelled `event`, is our own.
 const (
-	startEventName start = iota
-	startBody
-	startAttributes
-	startResource
-	startTime
-	startEvent
+	EventName Start = iota
+	Body
+	Attributes
+	Resource
+	Timestamp
+	Root
 )
 
-// starts are the spellings of OTTL's log context, and `event`, which is ours.
-var starts = map[string]start{
-	"log.event_name":      startEventName,
-	"log.body":            startBody,
-	"log.attributes":      startAttributes,
-	"resource.attributes": startResource,
-	"log.time":            startTime,
-	"event":               startEvent,
+var starts = map[string]Start{
+	"log.event_name":      EventName,
+	"log.body":            Body,
+	"log.attributes":      Attributes,
+	"resource.attributes": Resource,
+	"log.time":            Timestamp,
+	"event":               Root,
 }
 
 const startsAllowed = "log.event_name, log.body, log.attributes, log.time, resource.attributes, event"
 
-// path names one value of a log record.
-type path struct {
-	start start
-	keys  []string
+// Path names one value of a log record.
+type Path struct {
+	Start Start
+	Keys  []string
 }
 
-// parsePath reads the OTTL spelling of a path, such as `log.body["user"]["id"]`. Keys are strings in double quotes, with
+// parsePath parses the OTTL spelling of a path, such as `log.body["user"]["id"]`. Keys are strings in double quotes, with
 // Go's escapes.
-func parsePath(text string) (path, error) {
+func parsePath(text string) (Path, error) {
 	name, rest, _ := strings.Cut(text, "[")
 	begin, known := starts[name]
 	if !known {
-		return path{}, fmt.Errorf("%#q starts with %#q; allowed: %s", text, name, startsAllowed)
+		return Path{}, fmt.Errorf("%#q starts with %#q; allowed: %s", text, name, startsAllowed)
 	}
-	p := path{start: begin}
+	p := Path{Start: begin}
 	if len(name) == len(text) {
 		return p, nil
 	}
-	if begin == startEventName || begin == startTime {
-		return path{}, fmt.Errorf("%#q: %s has no keys", text, name)
+	if begin == EventName || begin == Timestamp {
+		return Path{}, fmt.Errorf("%#q: %s has no keys", text, name)
 	}
 	keys, err := parseKeys("[" + rest)
 	if err != nil {
-		return path{}, fmt.Errorf("%#q: %w", text, err)
+		return Path{}, fmt.Errorf("%#q: %w", text, err)
 	}
-	p.keys = keys
+	p.Keys = keys
 	return p, nil
 }
 
@@ -92,63 +92,81 @@ func parseKeys(text string) ([]string, error) {
 	return keys, nil
 }
 
-// source is what a path is resolved against.
-type source struct {
-	resource pcommon.Resource
-	record   plog.LogRecord
-	root     pcommon.Map
-	// inBody says that the root is the body, not the attributes.
-	inBody bool
+// Source is what paths are resolved against.
+type Source struct {
+	Resource pcommon.Resource
+	Record   plog.LogRecord
+	// Root is where the event starts: the record's body or its attributes.
+	Root pcommon.Map
 }
 
-// value resolves a path that leads to a value. log.event_name and log.time are no values but fields of the record, and a
-// path without keys to a map of attributes is the map: none of them has a value.
-func (p *path) value(from *source) (pcommon.Value, bool) {
-	switch p.start {
-	case startBody:
-		if len(p.keys) == 0 {
-			return from.record.Body(), true
+// Value resolves a path to a value. EventName and Timestamp have none, because they are fields of the record, and neither
+// has a path without keys to attributes or to the root.
+func (p *Path) Value(from *Source) (pcommon.Value, bool) {
+	if len(p.Keys) == 0 {
+		if p.Start == Body {
+			return from.Record.Body(), true
 		}
-		return lookIn(from.record.Body(), p.keys)
-	case startAttributes:
-		return lookUp(from.record.Attributes(), p.keys)
-	case startResource:
-		return lookUp(from.resource.Attributes(), p.keys)
-	case startEvent:
-		return lookUp(from.root, p.keys)
-	default:
 		return pcommon.Value{}, false
 	}
+	m, isMap := p.container(from)
+	if !isMap {
+		return pcommon.Value{}, false
+	}
+	return LookUp(m, p.Keys)
 }
 
-// mapping resolves a path that leads to a map.
-func (p *path) mapping(from *source) (pcommon.Map, bool) {
-	if len(p.keys) == 0 {
-		switch p.start {
-		case startAttributes:
-			return from.record.Attributes(), true
-		case startEvent:
-			return from.root, true
-		}
+// Map resolves a path to a map.
+func (p *Path) Map(from *Source) (pcommon.Map, bool) {
+	if len(p.Keys) == 0 {
+		return p.container(from)
 	}
-	v, found := p.value(from)
+	v, found := p.Value(from)
 	if !found || v.Type() != pcommon.ValueTypeMap {
 		return pcommon.Map{}, false
 	}
 	return v.Map(), true
 }
 
-func lookUp(m pcommon.Map, keys []string) (pcommon.Value, bool) {
+// StandsIn reports whether the path leads to an entry of m itself, not of a map within it.
+func (p *Path) StandsIn(from *Source, m pcommon.Map) bool {
+	if len(p.Keys) != 1 {
+		return false
+	}
+	container, isMap := p.container(from)
+	return isMap && container == m
+}
+
+// container returns the map at which the path starts.
+func (p *Path) container(from *Source) (pcommon.Map, bool) {
+	switch p.Start {
+	case Root:
+		return from.Root, true
+	case Attributes:
+		return from.Record.Attributes(), true
+	case Resource:
+		return from.Resource.Attributes(), true
+	case Body:
+		if body := from.Record.Body(); body.Type() == pcommon.ValueTypeMap {
+			return body.Map(), true
+		}
+	}
+	return pcommon.Map{}, false
+}
+
+// LookUp follows at least one key from a map to a value.
+func LookUp(m pcommon.Map, keys []string) (pcommon.Value, bool) {
 	v, present := m.Get(keys[0])
 	if !present || len(keys) == 1 {
 		return v, present
 	}
-	return lookIn(v, keys[1:])
+	return LookIn(v, keys[1:])
 }
 
-func lookIn(v pcommon.Value, keys []string) (pcommon.Value, bool) {
+// LookIn follows at least one key from a value, which may be anything, to a value.
+func LookIn(v pcommon.Value, keys []string) (pcommon.Value, bool) {
 	if v.Type() != pcommon.ValueTypeMap {
 		return pcommon.Value{}, false
 	}
-	return lookUp(v.Map(), keys)
+	return LookUp(v.Map(), keys)
 }

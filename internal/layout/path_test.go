@@ -12,16 +12,16 @@ import (
 )
 
 func TestParsePath(t *testing.T) {
-	for text, want := range map[string]path{
-		`log.event_name`:                   {start: startEventName},
-		`log.time`:                         {start: startTime},
-		`log.body`:                         {start: startBody},
-		`log.body["event"]`:                {start: startBody, keys: []string{"event"}},
-		`log.attributes["a"]["b"]`:         {start: startAttributes, keys: []string{"a", "b"}},
-		`resource.attributes["user.id"]`:   {start: startResource, keys: []string{"user.id"}},
-		`event["context"]["device"]["id"]`: {start: startEvent, keys: []string{"context", "device", "id"}},
-		`event["a \"quoted\" ] key"]`:      {start: startEvent, keys: []string{`a "quoted" ] key`}},
-		`event["$insert_id"]`:              {start: startEvent, keys: []string{"$insert_id"}},
+	for text, want := range map[string]Path{
+		`log.event_name`:                   {Start: EventName},
+		`log.time`:                         {Start: Timestamp},
+		`log.body`:                         {Start: Body},
+		`log.body["event"]`:                {Start: Body, Keys: []string{"event"}},
+		`log.attributes["a"]["b"]`:         {Start: Attributes, Keys: []string{"a", "b"}},
+		`resource.attributes["user.id"]`:   {Start: Resource, Keys: []string{"user.id"}},
+		`event["context"]["device"]["id"]`: {Start: Root, Keys: []string{"context", "device", "id"}},
+		`event["a \"quoted\" ] key"]`:      {Start: Root, Keys: []string{`a "quoted" ] key`}},
+		`event["$insert_id"]`:              {Start: Root, Keys: []string{"$insert_id"}},
 	} {
 		got, err := parsePath(text)
 		require.NoError(t, err, text)
@@ -47,7 +47,7 @@ func FuzzParsePath(f *testing.F) {
 		var spelled strings.Builder
 		name, _, _ := strings.Cut(text, "[")
 		spelled.WriteString(name)
-		for _, key := range parsed.keys {
+		for _, key := range parsed.Keys {
 			spelled.WriteString("[" + strconv.Quote(key) + "]")
 		}
 		again, err := parsePath(spelled.String())

@@ -3,6 +3,12 @@
 // Package sample has the event with which encoders are tested and compared.
 package sample // import "github.com/impression-collector/impression-bridge/internal/amplitude/sample"
 
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impression-bridge/internal/event"
+)
+
 // Event is an event as a client on a general JSON library holds it.
 type Event struct {
 	Type           string         `json:"event_type"`
@@ -20,6 +26,33 @@ type Event struct {
 	OSName         string         `json:"os_name,omitempty"`
 	Language       string         `json:"language,omitempty"`
 	UserAgent      string         `json:"user_agent,omitempty"`
+}
+
+// Value returns the event as our encoder takes it.
+func (e *Event) Value() (*event.Event, error) {
+	var v event.Event
+	for f, text := range map[event.Field]string{
+		event.Type: e.Type, event.UserID: e.UserID, event.DeviceID: e.DeviceID, event.InsertID: e.InsertID, event.IP: e.IP,
+		event.AppVersion: e.AppVersion, event.Platform: e.Platform, event.OSName: e.OSName, event.Language: e.Language,
+		event.UserAgent: e.UserAgent,
+	} {
+		v.SetText(f, text)
+	}
+	for f, raw := range map[event.Field]map[string]any{
+		event.Properties: e.Properties, event.UserProperties: e.UserProperties, event.Groups: e.Groups,
+	} {
+		if raw == nil {
+			continue
+		}
+		m := pcommon.NewMap()
+		if err := m.FromRaw(raw); err != nil {
+			return nil, err
+		}
+		v.SetMap(f, m)
+	}
+	v.SetInteger(event.Time, e.Time*1e6)
+	v.SetInteger(event.SessionID, e.SessionID)
+	return &v, nil
 }
 
 // Impression is an impression with its update, 734 bytes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package mapmerge
+package pdatautil
 
 import (
 	"strconv"
@@ -21,9 +21,9 @@ func mapOf(t *testing.T, raw map[string]any) pcommon.Map {
 func TestAddMissing(t *testing.T) {
 	to := mapOf(t, map[string]any{"both": "own", "null": nil, "map": map[string]any{"a": int64(1)}})
 	from := mapOf(t, map[string]any{"both": "other", "null": "other", "more": []any{"b"}})
-	AddMissing(to, from)
+	AddMissing(to, from, nil)
 	assert.Equal(t, map[string]any{
-		"both": "own", "null": nil, "map": map[string]any{"a": int64(1)}, "more": []any{"b"},
+		"both": "own", "null": "other", "map": map[string]any{"a": int64(1)}, "more": []any{"b"},
 	}, to.AsRaw())
 	assert.Equal(t, map[string]any{"both": "other", "null": "other", "more": []any{"b"}}, from.AsRaw())
 }
@@ -39,6 +39,6 @@ func TestAddMissingIsLinear(t *testing.T) {
 		return mapOf(t, raw)
 	}
 	to, from := numbered(0), numbered(size/2)
-	AddMissing(to, from)
+	AddMissing(to, from, nil)
 	assert.Equal(t, size+size/2, to.Len())
 }

@@ -4,9 +4,10 @@ package amplitude // import "github.com/impression-collector/impression-bridge/i
 
 import "go.opentelemetry.io/collector/pdata/pcommon"
 
-// isOther tells whether a key is a field of an event that Event does not name. All but two are in "Keys for the event
-// argument" of the HTTP V2 documentation; library and version_name are what Amplitude's own clients send besides.
-func isOther(key string) bool {
+// isPassthrough reports whether a key is a field of Amplitude's API that isn't in the table of package event. All except two
+// are among "Keys for the event argument" of the HTTP V2 documentation; Amplitude's own clients also send library and
+// version_name.
+func isPassthrough(key string) bool {
 	switch key {
 	case "country", "region", "city", "dma", "location_lat", "location_lng",
 		"os_version", "device_brand", "device_manufacturer", "device_model", "carrier",
@@ -20,17 +21,17 @@ func isOther(key string) bool {
 	}
 }
 
-// others writes the fields of an event in Amplitude's own form that Event does not name. They keep their types: what
-// Amplitude takes for a number or a text beyond its documentation is for Amplitude to say.
-func (e *Encoder) others(to []byte, m pcommon.Map) []byte {
+// passthrough writes the fields of an event in Amplitude's own form that aren't in the table of package event. They keep their
+// types, because Amplitude may accept others than its documentation names.
+func (e *Encoder) passthrough(to []byte, m pcommon.Map) []byte {
 	if m == (pcommon.Map{}) {
 		return to
 	}
 	for key, value := range m.All() {
-		if !isOther(key) || value.Type() == pcommon.ValueTypeEmpty {
+		if !isPassthrough(key) || value.Type() == pcommon.ValueTypeEmpty {
 			continue
 		}
-		// There are few of them, so the look from the front is short.
+		// Few keys get here.
 		if first, _ := m.Get(key); first != value {
 			e.Changed[RepeatedKey]++
 			continue

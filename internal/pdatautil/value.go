@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package layout // import "github.com/impression-collector/impression-bridge/internal/layout"
+package pdatautil // import "github.com/impression-collector/impression-bridge/internal/pdatautil"
 
 import (
 	"math"
@@ -10,9 +10,14 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// Text returns the text of a string, a number or a boolean, and false for every other value. Numbers are never rounded
-// nor written with an exponent: JSON numbers arrive as doubles, and ids among them must keep their digits. NaN and the
-// infinities are no numbers.
+// IsSet reports whether v is present and not null. The zero Value isn't present.
+func IsSet(v pcommon.Value) bool {
+	return v != (pcommon.Value{}) && v.Type() != pcommon.ValueTypeEmpty
+}
+
+// Text returns the text of a string, number, or boolean. For any other value, and for NaN and infinities, it returns false.
+// A number is written with all its digits and without an exponent, because JSON numbers arrive as doubles and ids among
+// them must keep their digits.
 func Text(v pcommon.Value) (string, bool) {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -32,9 +37,10 @@ func Text(v pcommon.Value) (string, bool) {
 	}
 }
 
-// Time returns the time that a value means: RFC 3339, "YYYY-MM-DD HH:MM:SS.sss" (UTC where it names no zone), or the
-// epoch in seconds, milliseconds, microseconds or nanoseconds, told apart by magnitude, as a number or its text. It
-// returns false for what is none of these, or not from 2000 to 2099: a clock that was never set is no time.
+// Time returns the time that a value means. It reads RFC 3339, "YYYY-MM-DD HH:MM:SS.sss" (UTC if it names no zone), and the
+// epoch in seconds, milliseconds, microseconds, or nanoseconds, as a number or as text. It tells the units apart by
+// magnitude. It returns false for anything else and for times outside the years 2000 to 2099, which come from clocks that
+// were never set. The zero Value has no time.
 func Time(v pcommon.Value) (pcommon.Timestamp, bool) {
 	if v == (pcommon.Value{}) {
 		return 0, false
@@ -57,7 +63,7 @@ const (
 	latest   = 4_102_444_800
 )
 
-// epoch reads an integer. The units' ranges do not overlap between earliest and latest.
+// epoch reads an integer. Between earliest and latest, the ranges of the units don't overlap.
 func epoch(n int64) (pcommon.Timestamp, bool) {
 	for unit := int64(time.Second); unit > 0; unit /= 1000 {
 		perSecond := int64(time.Second) / unit
@@ -68,7 +74,8 @@ func epoch(n int64) (pcommon.Timestamp, bool) {
 	return 0, false
 }
 
-// fractionalEpoch reads a double. A fraction counts for seconds and milliseconds; doubles have no room for finer ones.
+// fractionalEpoch reads a double. It keeps fractions of seconds and milliseconds; doubles aren't precise enough for smaller
+// units.
 func fractionalEpoch(f float64) (pcommon.Timestamp, bool) {
 	whole := math.Trunc(f)
 	if math.IsNaN(f) || math.Abs(whole) >= math.MaxInt64 {
@@ -87,7 +94,7 @@ func parseTime(text string) (pcommon.Timestamp, bool) {
 		return 0, false
 	}
 	if len(text) > 4 && text[4] == '-' {
-		// No number that is a time has a sign there, and the errors of the next two cost allocations.
+		// A date. Trying it as a number first would allocate two errors.
 		return parseDate(text)
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -111,4 +118,41 @@ func parseDate(text string) (pcommon.Timestamp, bool) {
 		return pcommon.NewTimestampFromTime(at), true
 	}
 	return 0, false
+}
+
+// valueSize is about what a value or a key takes beside its text.
+const valueSize = 16
+
+// Size returns about how many bytes a value takes: those of its texts, and 16 for each value and key.
+func Size(v pcommon.Value) int {
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		return valueSize + len(v.Str())
+	case pcommon.ValueTypeBytes:
+		return valueSize + v.Bytes().Len()
+	case pcommon.ValueTypeMap:
+		return valueSize + MapSize(v.Map())
+	case pcommon.ValueTypeSlice:
+		size := valueSize
+		for _, element := range v.Slice().All() {
+			size += Size(element)
+		}
+		return size
+	default:
+		return valueSize
+	}
+}
+
+// MapSize returns the sizes of all keys and values of a map, as Size counts them.
+func MapSize(m pcommon.Map) int {
+	size := 0
+	for key, value := range m.All() {
+		size += EntrySize(key, value)
+	}
+	return size
+}
+
+// EntrySize returns the size of one key and its value, as Size counts them.
+func EntrySize(key string, value pcommon.Value) int {
+	return valueSize + len(key) + Size(value)
 }

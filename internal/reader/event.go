@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
+
+import (
+	"cmp"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/event"
+	"github.com/impression-collector/impression-bridge/internal/impression"
+	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
+)
+
+// Event is a log record as an event, or why it can't be read as one. It is valid until the loop over Events goes on.
+type Event struct {
+	event.Event
+	// Problem is why the record isn't an event. If it isn't NoProblem, only Record is set.
+	Problem Problem
+	// Record carries the event.
+	Record plog.LogRecord
+	// Root is where the event starts: the record's body or its attributes.
+	Root pcommon.Map
+	// TypeIndex is the index of the event's type in the reader's types, 0 if they are any.
+	TypeIndex int
+
+	layout  *matchedLayout
+	source  layout.Source
+	changed bool
+	// isFlat says that other fields, which must be marked, can stand among the properties: these are the attributes, the body,
+	// or the root.
+	isFlat bool
+}
+
+// SetType writes a new event type to each place of the layout that holds the old one. The record is then changed: if its body
+// was a JSON text, the value of the text stays in its place.
+func (e *Event) SetType(eventType string) {
+	old := e.Text(event.Type)
+	for i := range e.layout.types {
+		p := &e.layout.types[i]
+		if p.Start == layout.EventName {
+			if e.Record.EventName() == old {
+				e.Record.SetEventName(eventType)
+			}
+			continue
+		}
+		if v, present := p.Value(&e.source); present && v.Type() == pcommon.ValueTypeStr && v.Str() == old {
+			v.SetStr(eventType)
+		}
+	}
+	e.SetText(event.Type, eventType)
+	e.changed = true
+}
+
+// clear lets go of the record that was read.
+func (e *Event) clear() {
+	e.Reset()
+	e.Problem, e.Record, e.Root, e.TypeIndex = NoProblem, plog.LogRecord{}, pcommon.Map{}, 0
+	e.layout, e.source, e.changed, e.isFlat = nil, layout.Source{}, false, false
+}
+
+// readFields reads the fields of an event that a layout claims.
+func (e *Event) readFields(fields []event.Field, tellProperties bool) {
+	if e.layout.AllFields {
+		e.Passthrough = e.Root
+	}
+	// First, because the other fields must be told apart from properties beside them.
+	for _, f := range fields {
+		if f == event.Properties {
+			e.readProperties(e.layout.Paths[f], tellProperties)
+		}
+	}
+	for _, f := range fields {
+		paths := e.layout.Paths[f]
+		switch f.Kind() {
+		case event.Text:
+			e.readText(f, paths)
+		case event.ID:
+			e.readID(f, paths)
+		case event.Session:
+			e.readSession(f, paths)
+		case event.Moment:
+			e.readTime(f, paths)
+		case event.Map:
+			if f != event.Properties {
+				e.readMap(f, paths)
+			}
+		}
+	}
+}
+
+// readProperties takes the first map with a flag key, in the one form or the other, else the first map: an OpenTelemetry
+// event has its properties in the attributes or in the body.
+func (e *Event) readProperties(paths []layout.Path, tellProperties bool) {
+	var first *layout.Path
+	for i := range paths {
+		m, isMap := paths[i].Map(&e.source)
+		if !isMap {
+			continue
+		}
+		if len(paths) == 1 || impression.HasFlagKey(m) {
+			first = &paths[i]
+			break
+		}
+		if first == nil {
+			first = &paths[i]
+		}
+	}
+	if first == nil {
+		return
+	}
+	properties, _ := first.Map(&e.source)
+	e.SetMap(event.Properties, properties)
+	e.isFlat = tellProperties && len(first.Keys) == 0
+	if e.isFlat {
+		e.markTypeAndCondition(properties)
+	}
+}
+
+// markTypeAndCondition marks the entries by which the layout recognizes the event.
+func (e *Event) markTypeAndCondition(properties pcommon.Map) {
+	for i := range e.layout.types {
+		if v, present := e.layout.types[i].Value(&e.source); present {
+			e.mark(&e.layout.types[i].Path, v)
+		}
+	}
+	if key := e.layout.Condition.Key; key != "" && properties == e.Root {
+		if v, present := properties.Get(key); present {
+			e.MarkRead(v)
+		}
+	}
+}
+
+// mark notes that a value is no property if it stands among the properties.
+func (e *Event) mark(p *layout.Path, v pcommon.Value) {
+	if !e.isFlat {
+		return
+	}
+	if properties, _ := e.Map(event.Properties); p.StandsIn(&e.source, properties) {
+		e.MarkRead(v)
+	}
+}
+
+func (e *Event) readText(f event.Field, paths []layout.Path) {
+	for i := range paths {
+		if v, text := e.textAt(&paths[i]); text != "" {
+			e.SetText(f, text)
+			e.mark(&paths[i], v)
+			return
+		}
+	}
+}
+
+// textAt returns the text or number at a path, "" if there is none.
+func (e *Event) textAt(p *layout.Path) (pcommon.Value, string) {
+	v, present := p.Value(&e.source)
+	if !present || v.Type() == pcommon.ValueTypeBool {
+		return v, ""
+	}
+	text, _ := pdatautil.Text(v)
+	return v, text
+}
+
+// readID passes over an id that Amplitude refuses, unless there is no other.
+func (e *Event) readID(f event.Field, paths []layout.Path) {
+	device := ""
+	if f == event.UserID && e.layout.AnonymousUserIsDevice {
+		device = e.firstText(e.layout.Paths[event.DeviceID])
+	}
+	var refused *layout.Path
+	for i := range paths {
+		v, id := e.textAt(&paths[i])
+		switch {
+		case id == "" || id == device:
+		case !refuses(f, id):
+			e.SetText(f, id)
+			e.mark(&paths[i], v)
+			return
+		case refused == nil:
+			refused = &paths[i]
+		}
+	}
+	if refused != nil {
+		v, id := e.textAt(refused)
+		e.SetText(f, id)
+		e.mark(refused, v)
+	}
+}
+
+// refuses reports whether Amplitude refuses an id in a field.
+func refuses(f event.Field, id string) bool {
+	return amplitude.RefusedID(id) || f == event.DeviceID && amplitude.RefusedDeviceID(id)
+}
+
+func (e *Event) firstText(paths []layout.Path) string {
+	for i := range paths {
+		if _, text := e.textAt(&paths[i]); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// readSession passes over a session id that isn't an integer, and over 0 and negative ones, which mean no session.
+func (e *Event) readSession(f event.Field, paths []layout.Path) {
+	for i := range paths {
+		v, present := paths[i].Value(&e.source)
+		if !present {
+			continue
+		}
+		n, isInteger, isInvalid := integer(v)
+		e.InvalidSession = e.InvalidSession || isInvalid
+		if !isInteger || n <= 0 {
+			continue
+		}
+		if n >= 1e9 && n < 1e10 {
+			n *= 1000
+		}
+		e.SetInteger(f, n)
+		e.InvalidSession = false
+		e.mark(&paths[i], v)
+		return
+	}
+}
+
+// readTime passes over a value that can't be a time. The record's Timestamp comes last.
+func (e *Event) readTime(f event.Field, paths []layout.Path) {
+	at := pcommon.Timestamp(0)
+	for i := range paths {
+		p := &paths[i]
+		if p.Start == layout.Timestamp {
+			at = cmp.Or(at, e.Record.Timestamp())
+			continue
+		}
+		v, present := p.Value(&e.source)
+		if !present {
+			continue
+		}
+		// Other times of the event aren't properties either.
+		e.mark(p, v)
+		if at == 0 {
+			at, _ = pdatautil.Time(v)
+		}
+	}
+	e.SetInteger(f, int64(cmp.Or(at, e.Record.Timestamp())))
+}
+
+func (e *Event) readMap(f event.Field, paths []layout.Path) {
+	for i := range paths {
+		if m, isMap := paths[i].Map(&e.source); isMap {
+			e.SetMap(f, m)
+			if v, present := paths[i].Value(&e.source); present {
+				e.mark(&paths[i], v)
+			}
+			return
+		}
+	}
+}

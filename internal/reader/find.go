@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
+
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// kind is what a record is to a reader.
+type kind uint8
+
+const (
+	// passedOver is a record that the reader counts, but doesn't yield.
+	passedOver kind = iota
+	isEvent
+	isEnvelope
+	// hasProblem is a record that may hold an event and can't be read or, for a reader of any type, holds none.
+	hasProblem
+)
+
+// found is what the record that was looked at last holds.
+type found struct {
+	claim
+	// typeIndex is the index of the event's type in the reader's types, -1 if it has none of them.
+	typeIndex int
+	// problem is why a record hasProblem.
+	problem Problem
+	// isText says that the body was a JSON text, in whose place its value is now.
+	isText bool
+	// envelope is that of a record that isEnvelope.
+	envelope envelope
+}
+
+// find looks at a record, and counts it unless it is an envelope.
+func (r *Reader) find(record plog.LogRecord) kind {
+	m := &r.matcher
+	r.found.isText = false
+	if name := record.EventName(); m.named != nil && name != "" && name != m.reservedName {
+		r.stats.ByLayout[m.named.index]++
+		r.found.claim = claim{layout: m.named, eventType: name}
+		return r.claimed()
+	}
+	body := record.Body().Type()
+	listed := m.look(record)
+	mayBeMore := m.body.hasList || m.attributes.hasList || body == pcommon.ValueTypeStr || body == pcommon.ValueTypeSlice
+	if !listed && !mayBeMore {
+		// Which layout claims the record matters for the counts only.
+		r.stats.count(m.first(record))
+		return r.other(NotAnEvent)
+	}
+	if r.found.claim = m.claim(record); r.found.layout != nil {
+		r.stats.count(r.found.layout.index)
+		return r.claimed()
+	}
+	problem := NotAnEvent
+	if m.body.hasList || m.attributes.hasList || body == pcommon.ValueTypeSlice {
+		if r.found.envelope, problem = r.unroller.find(record); problem == NoProblem {
+			return isEnvelope
+		}
+	}
+	if body == pcommon.ValueTypeStr {
+		if f := r.findInText(record); f == isEvent || f == isEnvelope || problem == NotAnEvent {
+			return f
+		}
+		return r.other(problem)
+	}
+	r.stats.NoLayout++
+	return r.other(problem)
+}
+
+// claimed returns the kind of a record that a layout claims.
+func (r *Reader) claimed() kind {
+	if r.found.typeIndex = r.matcher.types.index(r.found.eventType); r.found.typeIndex >= 0 {
+		return isEvent
+	}
+	return r.other(NotAnEvent)
+}
+
+// other returns the kind of a record that isn't an event of the reader's types.
+func (r *Reader) other(problem Problem) kind {
+	if problem == NotAnEvent && r.Types != nil {
+		return passedOver
+	}
+	r.found.problem = problem
+	return hasProblem
+}
+
+// findInText looks into a body that is a text, if it is JSON. The text's value takes its place, and remains there if it is an
+// event or envelope of the reader's types.
+func (r *Reader) findInText(record plog.LogRecord) kind {
+	text := record.Body().Str()
+	if !r.matcher.needsBody || !isJSON(text) {
+		r.stats.NoLayout++
+		return r.other(NotAnEvent)
+	}
+	if !r.text.mayHold(text) {
+		r.stats.UnreadJSON++
+		return r.other(NotAnEvent)
+	}
+	if err := r.text.replace(record); err != nil {
+		r.stats.NoLayout++
+		return r.other(problemOf(err))
+	}
+	// The body is now a map or a list.
+	f := r.find(record)
+	switch f {
+	case isEnvelope:
+	case isEvent:
+		r.found.isText = true
+	default:
+		r.text.restore(record)
+	}
+	return f
+}

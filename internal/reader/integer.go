@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
+
+import (
+	"math"
+	"strconv"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
+
+// integer returns the integer that a number or a decimal text means. The value is invalid if it is another text or number,
+// and neither an integer nor invalid if it is something else or empty.
+func integer(v pcommon.Value) (n int64, isInteger, isInvalid bool) {
+	switch v.Type() {
+	case pcommon.ValueTypeInt:
+		return v.Int(), true, false
+	case pcommon.ValueTypeDouble:
+		number := v.Double()
+		if number != math.Trunc(number) || math.Abs(number) >= 1<<63 {
+			return 0, false, true
+		}
+		return int64(number), true, false
+	case pcommon.ValueTypeStr:
+		if v.Str() == "" {
+			return 0, false, false
+		}
+		n, isInteger = decimal(v.Str())
+		return n, isInteger, !isInteger
+	default:
+		return 0, false, false
+	}
+}
+
+// decimal parses an int64. ParseInt alone would accept a plus sign, and allocate an error for most other texts.
+func decimal(text string) (int64, bool) {
+	digits := text
+	if digits[0] == '-' {
+		digits = digits[1:]
+	}
+	if digits == "" {
+		return 0, false
+	}
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
+
+import (
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/internal/event"
+	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
+)
+
+// matcher finds which layout claims a record, and the event type that it finds there. It keeps what the last look at a record
+// found.
+type matcher struct {
+	*rules
+	body, attributes, nested finds
+}
+
+func newMatcher(r *rules) matcher {
+	values := func() finds { return finds{values: make([]pcommon.Value, len(r.table.keys))} }
+	return matcher{rules: r, body: values(), attributes: values(), nested: values()}
+}
+
+// rules are the compiled layouts and event types. They are immutable, and readers share them.
+type rules struct {
+	layouts []matchedLayout
+	types   typeSet
+	table   keyTable
+	// named is the layout that claims every record whose EventName is set and isn't reservedName; nil if there is none.
+	named        *matchedLayout
+	reservedName string
+	// needsBody and needsAttributes say which of a record's maps can hold an event type.
+	needsBody, needsAttributes bool
+	// bodyIsType says that a body that is a string can itself be an event type.
+	bodyIsType bool
+}
+
+// matchedLayout is a layout with the slots of its keys.
+type matchedLayout struct {
+	*layout.Layout
+	// index is the layout's among all.
+	index int
+	types []typePath
+	// slots has the bits of the slots of types.
+	slots         uint64
+	conditionSlot int
+	// inheritable are the paths of the condition that an event can get from its envelope.
+	inheritable [][]string
+	// named says that EventName can hold the event type.
+	named bool
+	// rooted says that the event type is looked for at the event's root, wherever that is.
+	rooted bool
+	// bodyIsType says that a body that is a string can itself be the event type.
+	bodyIsType bool
+}
+
+// typePath is a path to an event type, with the slot of its first key.
+type typePath struct {
+	layout.Path
+	slot int
+}
+
+func newRules(layouts []layout.Layout, types []string) *rules {
+	r := &rules{types: types}
+	for _, key := range envelopeKeys {
+		r.table.addEnvelope(key)
+	}
+	for i := range layouts {
+		r.add(&layouts[i])
+	}
+	first := &r.layouts[0]
+	if first.Condition.EventName != "" && len(r.layouts) > 1 {
+		r.reservedName = first.Condition.EventName
+		first = &r.layouts[1]
+	}
+	if first.types[0].Start == layout.EventName && first.Condition.Always() {
+		r.named = first
+	}
+	return r
+}
+
+func (r *rules) add(l *layout.Layout) {
+	added := matchedLayout{Layout: l, index: len(r.layouts)}
+	for _, p := range l.Paths[event.Type] {
+		path := typePath{Path: p}
+		if len(p.Keys) > 0 {
+			path.slot = r.table.addType(p.Keys)
+			added.slots |= 1 << path.slot
+		}
+		added.types = append(added.types, path)
+		added.named = added.named || p.Start == layout.EventName
+		added.rooted = added.rooted || p.Start == layout.Root
+		r.needsBody = r.needsBody || p.Start == layout.Root || p.Start == layout.Body && len(p.Keys) > 0
+		added.bodyIsType = added.bodyIsType || p.Start == layout.Body && len(p.Keys) == 0
+		r.bodyIsType = r.bodyIsType || added.bodyIsType
+		r.needsAttributes = r.needsAttributes || p.Start == layout.Root || p.Start == layout.Attributes
+	}
+	if l.Condition.Key != "" {
+		added.conditionSlot = r.table.slotOf(l.Condition.Key)
+	}
+	r.layouts = append(r.layouts, added)
+}
+
+// look looks at all places of event types and reports whether one of them may hold a listed type.
+func (m *matcher) look(record plog.LogRecord) bool {
+	m.body.reset()
+	if m.needsBody && record.Body().Type() == pcommon.ValueTypeMap {
+		m.table.find(record.Body().Map(), m.types, &m.body)
+	}
+	m.attributes.reset()
+	if m.needsAttributes {
+		m.table.find(record.Attributes(), m.types, &m.attributes)
+	}
+	return m.body.listed || m.attributes.listed || m.bodyIsType || m.types.index(record.EventName()) >= 0
+}
+
+// claim says which layout claims a record. The zero claim is that of no layout.
+type claim struct {
+	layout *matchedLayout
+	// eventType may be one that isn't listed.
+	eventType string
+	// inBody says that the event's root is the body, not the attributes.
+	inBody bool
+}
+
+func (c claim) layoutIndex() int {
+	if c.layout == nil {
+		return -1
+	}
+	return c.layout.index
+}
+
+// claim asks the layouts in their order which of them finds an event type, after look. A layout that looks at the event's
+// root tries the body first, then the attributes; paths that start elsewhere name the one or the other themselves.
+func (m *matcher) claim(record plog.LogRecord) claim {
+	typed, hasName := m.body.typed|m.attributes.typed, record.EventName() != ""
+	if typed == 0 && !hasName && !m.bodyIsType {
+		return claim{}
+	}
+	for i := range m.layouts {
+		l := &m.layouts[i]
+		if l.slots&typed == 0 && !(l.named && hasName) && !l.bodyIsType {
+			continue
+		}
+		if l.rooted && m.body.present != 0 {
+			if eventType, root := m.typeIn(l, record, &m.body); eventType != "" {
+				return claim{l, eventType, root == &m.body}
+			}
+		}
+		if eventType, root := m.typeIn(l, record, &m.attributes); eventType != "" {
+			return claim{l, eventType, root == &m.body}
+		}
+	}
+	return claim{}
+}
+
+// typeIn returns the event type that a layout finds if the event's root is tried, and the root at which it is found.
+func (m *matcher) typeIn(l *matchedLayout, record plog.LogRecord, tried *finds) (eventType string, root *finds) {
+	for i := range l.types {
+		p := &l.types[i]
+		at := tried
+		switch {
+		case p.Start == layout.Body && len(p.Keys) > 0:
+			at = &m.body
+		case p.Start != layout.Root:
+			at = &m.attributes
+		}
+		candidate := p.typeOf(record, at)
+		if candidate != "" && !m.meets(l, at, record) {
+			candidate = ""
+		}
+		chosen, final := l.choose(i, eventType, candidate)
+		if chosen != eventType {
+			eventType, root = chosen, at
+		}
+		if final {
+			break
+		}
+	}
+	return eventType, root
+}
+
+func (p *typePath) typeOf(record plog.LogRecord, root *finds) string {
+	switch {
+	case p.Start == layout.EventName:
+		return record.EventName()
+	case len(p.Keys) == 0:
+		return typeAt(record.Body(), nil)
+	}
+	v, present := root.value(p.slot)
+	if !present {
+		return ""
+	}
+	return typeAt(v, p.Keys[1:])
+}
+
+// meets reports whether the map at which an event type was found meets the layout's condition.
+func (m *matcher) meets(l *matchedLayout, at *finds, record plog.LogRecord) bool {
+	switch {
+	case l.Condition.Always():
+		return true
+	case l.Condition.EventName != "" && l.Condition.EventName != record.EventName():
+		return false
+	}
+	root := record.Attributes()
+	if at == &m.body {
+		root = record.Body().Map()
+	}
+	return l.meets(at, root)
+}
+
+// meets reports whether a map, which was looked through before, meets the layout's condition.
+func (l *matchedLayout) meets(found *finds, root pcommon.Map) bool {
+	if met, decided := l.meetsByKey(found); decided {
+		return met
+	}
+	return hasAny(root, l.Condition.AnyOf)
+}
+
+// meetsByKey reports whether the value of the condition's key meets it, unless the value is missing or null.
+func (l *matchedLayout) meetsByKey(found *finds) (met, decided bool) {
+	if l.Condition.Key == "" {
+		return false, false
+	}
+	v, present := found.value(l.conditionSlot)
+	if !present || v.Type() == pcommon.ValueTypeEmpty {
+		return false, false
+	}
+	return v.Type() == pcommon.ValueTypeStr && strings.EqualFold(v.Str(), l.Condition.Value), true
+}
+
+func hasAny(m pcommon.Map, paths [][]string) bool {
+	return slices.ContainsFunc(paths, func(keys []string) bool { return has(m, keys) })
+}
+
+// has reports whether a map has a value at a path that isn't null.
+func has(m pcommon.Map, keys []string) bool {
+	v, present := layout.LookUp(m, keys)
+	return present && pdatautil.IsSet(v)
+}
+
+// first returns the index of the first layout that has an event type in the record, whether it meets the layout's condition
+// or not, and -1 without one. It is cheaper than claim.
+func (m *matcher) first(record plog.LogRecord) int {
+	typed, named := m.body.typed|m.attributes.typed, record.EventName() != ""
+	if typed == 0 && !named {
+		return -1
+	}
+	for i := range m.layouts {
+		if m.layouts[i].slots&typed != 0 || named && m.layouts[i].named {
+			return i
+		}
+	}
+	return -1
+}
+
+// typeOfEvent returns the event type that the layout finds in an event of an envelope, in its root.
+func (l *matchedLayout) typeOfEvent(found *finds) string {
+	eventType := ""
+	for i := range l.types {
+		p := &l.types[i]
+		if len(p.Keys) == 0 || p.Start == layout.Attributes {
+			continue
+		}
+		candidate := ""
+		if v, present := found.value(p.slot); present {
+			candidate = typeAt(v, p.Keys[1:])
+		}
+		var final bool
+		if eventType, final = l.choose(i, eventType, candidate); final {
+			break
+		}
+	}
+	return eventType
+}
+
+// choose returns the event type after the layout's path i has led to a candidate, "" for none, and whether it is final. A
+// generic type is only final if no later path has another; without it, the later paths don't count.
+func (l *matchedLayout) choose(i int, eventType, candidate string) (chosen string, final bool) {
+	switch {
+	case l.GenericType == "":
+		return candidate, candidate != ""
+	case i == 0:
+		return candidate, candidate != l.GenericType
+	case candidate == "":
+		return eventType, false
+	default:
+		return candidate, true
+	}
+}
+
+// release lets go of the records that were matched.
+func (m *matcher) release() {
+	m.body.release()
+	m.attributes.release()
+	m.nested.release()
+}

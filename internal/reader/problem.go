@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
+
+import (
+	"errors"
+
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+)
+
+// Problem is why a record isn't read as an event.
+type Problem uint8
+
+// The problems. All but NotAnEvent are those of records that may hold events and can't be read.
+const (
+	// NoProblem is that of an event.
+	NoProblem Problem = iota
+	// NotAnEvent is a record in which no layout finds an event type.
+	NotAnEvent
+	// JSONTooLarge, JSONTooDeep, and JSONTooManyValues are JSON texts beyond the reader's limits.
+	JSONTooLarge
+	JSONTooDeep
+	JSONTooManyValues
+	// JSONInvalid is a text that begins like JSON but isn't valid.
+	JSONInvalid
+	// MixedEvents is a list of events and other things, or an envelope with two lists.
+	MixedEvents
+	// EnvelopeTooLarge is an envelope whose fields would be copied to too many events.
+	EnvelopeTooLarge
+	// EnvelopeTooDeep is an envelope with events of the reader's types, but only within more than maxLevels envelopes.
+	EnvelopeTooDeep
+
+	// NumProblems is the number of problems.
+	NumProblems = iota
+)
+
+// String returns the problem as the label of a metric.
+func (p Problem) String() string {
+	return [NumProblems]string{
+		"none", "not_an_event", "json_too_large", "json_too_deep", "json_too_many_values", "json_invalid", "mixed_events", "envelope_too_large",
+		"envelope_too_deep",
+	}[p]
+}
+
+func problemOf(err error) Problem {
+	switch {
+	case errors.Is(err, jsonvalue.ErrTooLarge):
+		return JSONTooLarge
+	case errors.Is(err, jsonvalue.ErrTooDeep):
+		return JSONTooDeep
+	case errors.Is(err, jsonvalue.ErrTooMany):
+		return JSONTooManyValues
+	default:
+		return JSONInvalid
+	}
+}

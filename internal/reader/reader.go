@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package reader finds events in log records: in attributes, map bodies, JSON texts, and envelopes of several events. It
+// reads each event once, by compiled layouts, into a value.
+package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
+
+import (
+	"iter"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/internal/event"
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
+)
+
+// Reader finds and reads events. It keeps its memory from one scope to the next, so it isn't safe for concurrent use.
+type Reader struct {
+	Settings
+	// otherLengths has a bit for each length, modulo 64, that no event type has. A record whose EventName has such a length
+	// is passed over: most records are.
+	otherLengths uint64
+	matcher      matcher
+	text         textReader
+	unroller     unroller
+	stats        Stats
+
+	// found, event, and source are those of the record that is being read.
+	found  found
+	event  Event
+	source layout.Source
+	// unrolled holds the records that take the places of the scope's envelopes, gaps where they go, opened how many records
+	// the gaps hold.
+	unrolled plog.LogRecordSlice
+	gaps     []pdatautil.Gap
+	opened   int
+}
+
+// Settings are those of a Reader.
+type Settings struct {
+	// Layouts are tried in order. There must be at least one.
+	Layouts []layout.Layout
+	// Types are the event types to find. Nil means any.
+	Types []string
+	// Fields are the fields to read besides the type.
+	Fields []event.Field
+	// TellProperties says that event.Event.IsProperty is needed.
+	TellProperties bool
+	// Limits bound the JSON texts that are parsed.
+	Limits jsonvalue.Limits
+}
+
+// New returns a reader.
+func New(set Settings) *Reader {
+	rules := newRules(set.Layouts, set.Types)
+	r := &Reader{Settings: set}
+	if rules.named != nil && set.Types != nil {
+		// A record without an EventName needs a closer look.
+		r.otherLengths = ^uint64(1)
+		for _, eventType := range set.Types {
+			r.otherLengths &^= 1 << (len(eventType) % 64)
+		}
+	}
+	r.init(rules, newInheritance(rules), newMarkers(set.Types))
+	return r
+}
+
+// Clone returns another reader with the same settings, which may be used at the same time. It costs less than New.
+func (r *Reader) Clone() *Reader {
+	clone := &Reader{Settings: r.Settings, otherLengths: r.otherLengths}
+	clone.init(r.matcher.rules, r.unroller.inheritance, r.text.markers)
+	return clone
+}
+
+func (r *Reader) init(rules *rules, in *inheritance, markers *markers) {
+	r.matcher = newMatcher(rules)
+	r.unroller = unroller{matcher: &r.matcher, inheritance: in}
+	r.text = newTextReader(markers, r.Limits)
+	r.stats.ByLayout = make([]int64, len(r.Layouts))
+	r.unrolled = plog.NewLogRecordSlice()
+}
+
+// Events yields the events of the reader's types among the records of a scope, in order, and the records that may hold some
+// but can't be read. If the types are any, it yields every record. Each comes with the index that it has in records when the
+// loop is over: events of an envelope take the envelope's place then, one record each.
+//
+// A JSON text in a body is replaced by its value while its event is yielded, and remains replaced if the event was changed.
+// The caller may change the record that is yielded, but must not add or remove any.
+func (r *Reader) Events(resource pcommon.Resource, records plog.LogRecordSlice) iter.Seq2[int, *Event] {
+	return func(yield func(int, *Event) bool) { r.readScope(resource, records, yield) }
+}
+
+func (r *Reader) readScope(resource pcommon.Resource, records plog.LogRecordSlice, yield func(int, *Event) bool) {
+	r.source.Resource = resource
+	passed := 0
+	for i := range records.Len() {
+		record := records.At(i)
+		if r.otherLengths>>(len(record.EventName())%64)&1 != 0 {
+			passed++
+			continue
+		}
+		if !r.readRecord(i, record, yield) {
+			break
+		}
+	}
+	if passed > 0 {
+		r.stats.ByLayout[r.matcher.named.index] += int64(passed)
+	}
+	r.placeUnrolled(records)
+}
+
+// readRecord yields what a record of the scope holds, and reports whether to go on.
+func (r *Reader) readRecord(index int, record plog.LogRecord, yield func(int, *Event) bool) bool {
+	f := r.find(record)
+	switch f {
+	case passedOver:
+		return true
+	case isEnvelope:
+		return r.readEnvelope(index, record, yield)
+	default:
+		return r.yieldRecord(index+r.opened, record, f, yield)
+	}
+}
+
+// readEnvelope yields the events of the envelope that was found last.
+func (r *Reader) readEnvelope(index int, record plog.LogRecord, yield func(int, *Event) bool) bool {
+	first := r.unrolled.Len()
+	r.unroller.unroll(record, r.found.envelope, r.restOfBody(record.Body()), r.unrolled)
+	events := r.unrolled.Len() - first
+	r.gaps = append(r.gaps, pdatautil.Gap{Before: index + 1, Records: events - 1})
+	index += r.opened
+	r.opened += events - 1
+	for i := range events {
+		event := r.unrolled.At(first + i)
+		f := r.find(event)
+		if f == isEnvelope {
+			// All envelopes within the envelope are unrolled.
+			f = r.other(NotAnEvent)
+		}
+		if f != passedOver && !r.yieldRecord(index+i, event, f, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// restOfBody returns what becomes of the body of the envelope that was found. Of an envelope in the attributes, the body may be
+// the JSON text: file readers leave the line in the body when they parse it into the attributes.
+func (r *Reader) restOfBody(body pcommon.Value) restOfBody {
+	e := &r.found.envelope
+	switch {
+	case !e.inAttributes:
+		return noRest
+	case body.Type() != pcommon.ValueTypeStr || !isJSON(body.Str()) || r.text.parse(body.Str()) != nil:
+		return restOfFirst
+	}
+	if r.text.parsed.Type() == pcommon.ValueTypeMap {
+		parsed, is := envelopeIn(r.text.parsed.Map())
+		if is && parsed.key == e.key && parsed.list.Len() == e.list.Len() {
+			return noRest
+		}
+	}
+	return restOfClaimed
+}
+
+// yieldRecord yields an event or a record with a problem, and reports whether to go on.
+func (r *Reader) yieldRecord(index int, record plog.LogRecord, f kind, yield func(int, *Event) bool) bool {
+	e := &r.event
+	e.clear()
+	e.Record = record
+	if f == isEvent {
+		r.source.Record, r.source.Root = record, record.Attributes()
+		if r.found.inBody {
+			r.source.Root = record.Body().Map()
+		}
+		e.Root, e.TypeIndex, e.layout, e.source = r.source.Root, r.found.typeIndex, r.found.layout, r.source
+		e.SetText(event.Type, r.found.eventType)
+		e.readFields(r.Fields, r.TellProperties)
+	} else {
+		e.Problem = r.found.problem
+	}
+	goOn := yield(index, e)
+	if r.found.isText && !e.changed {
+		r.text.restore(record)
+	}
+	return goOn
+}
+
+// placeUnrolled puts the events of envelopes into the places of the envelopes. It moves each record of the scope once.
+func (r *Reader) placeUnrolled(records plog.LogRecordSlice) {
+	if len(r.gaps) == 0 {
+		return
+	}
+	pdatautil.OpenGaps(records, r.gaps)
+	next, opened := 0, 0
+	for _, g := range r.gaps {
+		for i := range g.Records + 1 {
+			r.unrolled.At(next).MoveTo(records.At(g.Before - 1 + opened + i))
+			next++
+		}
+		opened += g.Records
+	}
+	r.unrolled, r.gaps, r.opened = plog.NewLogRecordSlice(), r.gaps[:0], 0
+}
+
+// Stats returns what the reader has counted since the last Reset. It is valid until then.
+func (r *Reader) Stats() *Stats {
+	return &r.stats
+}
+
+// Reset lets go of the records that were read, and of the counts.
+func (r *Reader) Reset() {
+	r.matcher.release()
+	if r.event.Record != (plog.LogRecord{}) {
+		r.event.clear()
+	}
+	r.source = layout.Source{}
+	r.text.release()
+	clear(r.stats.ByLayout)
+	r.stats = Stats{ByLayout: r.stats.ByLayout}
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
+)
+
+// textReader parses bodies that are JSON texts.
+type textReader struct {
+	parser *jsonvalue.Parser
+	// markers are those of the event types that the reader looks for; nil for any type.
+	markers *markers
+	// parsed is on its way into a body. original is the text of the record whose body was replaced last.
+	parsed, original pcommon.Value
+}
+
+func newTextReader(markers *markers, limits jsonvalue.Limits) textReader {
+	return textReader{
+		parser: jsonvalue.NewParser(limits), markers: markers,
+		parsed: pcommon.NewValueEmpty(), original: pcommon.NewValueEmpty(),
+	}
+}
+
+// parse parses a JSON text into parsed.
+func (t *textReader) parse(text string) error {
+	return t.parser.Parse(text, t.parsed)
+}
+
+// replace puts the value of a JSON text in place of the text.
+func (t *textReader) replace(record plog.LogRecord) error {
+	if err := t.parse(record.Body().Str()); err != nil {
+		return err
+	}
+	record.Body().MoveTo(t.original)
+	t.parsed.MoveTo(record.Body())
+	return nil
+}
+
+// restore undoes replace.
+func (t *textReader) restore(record plog.LogRecord) {
+	t.original.MoveTo(record.Body())
+}
+
+// release lets go of the text that was replaced last.
+func (t *textReader) release() {
+	if t.original.Type() == pcommon.ValueTypeStr {
+		t.original = pcommon.NewValueEmpty()
+	}
+}
+
+// mayHold reports whether a JSON text may hold an event of the reader's types. Most texts don't, and need not be parsed.
+func (t *textReader) mayHold(text string) bool {
+	return t.markers == nil || t.markers.mayHold(text)
+}
+
+// markers tell texts that may hold an event type from others.
+type markers struct {
+	// plain has, for each event type, a substring that any JSON text must contain that contains the type without \u escapes.
+	plain []string
+	// characters are those of all types: a text may contain a type if one of them is escaped.
+	characters string
+}
+
+// newMarkers returns the markers of event types, nil for any type.
+func newMarkers(types []string) *markers {
+	if types == nil {
+		return nil
+	}
+	m := &markers{characters: strings.Join(types, "")}
+	for _, eventType := range types {
+		m.plain = append(m.plain, longestPlain(eventType))
+	}
+	return m
+}
+
+// longestPlain returns the longest part of a text without characters that JSON can write with a short escape, such as \n.
+func longestPlain(text string) string {
+	longest := ""
+	hasShortEscape := func(c rune) bool { return c < ' ' || c == '"' || c == '\\' || c == '/' }
+	for part := range strings.FieldsFuncSeq(text, hasShortEscape) {
+		if len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return longest
+}
+
+func (m *markers) mayHold(text string) bool {
+	for _, plain := range m.plain {
+		if strings.Contains(text, plain) {
+			return true
+		}
+	}
+	return m.isEscapedIn(text)
+}
+
+// isEscapedIn reports whether a JSON text has a \u escape of one of the types' characters. It looks for backslashes first,
+// because most texts have none, and searching for a single byte is fastest.
+func (m *markers) isEscapedIn(text string) bool {
+	for {
+		at := strings.IndexByte(text, '\\')
+		if at < 0 || at+1 == len(text) {
+			return false
+		}
+		if text[at+1] == 'u' && at+6 <= len(text) {
+			unit, err := strconv.ParseUint(text[at+2:at+6], 16, 16)
+			// Half of a surrogate pair may be one of any character beyond U+FFFF.
+			if err != nil || utf16.IsSurrogate(rune(unit)) || strings.ContainsRune(m.characters, rune(unit)) {
+				return true
+			}
+		}
+		text = text[at+2:]
+	}
+}
+
+// isJSON reports whether a text begins like an object or a list.
+func isJSON(text string) bool {
+	for i := range len(text) {
+		switch text[i] {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '{', '[':
+			return true
+		default:
+			return false
+		}
+	}
+	return false
+}
