@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package endtoend
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/impression-collector/impression-bridge/internal/event"
+	"github.com/impression-collector/impression-bridge/internal/layout"
+)
+
+// TestProcessorsTableOfPresets compares the table in the processor's README with the presets.
+func TestProcessorsTableOfPresets(t *testing.T) {
+	t.Parallel()
+	rows := tableAfter(t, filepath.Join("..", "..", "impressionprocessor", "README.md"), "### Presets")
+	fields := []event.Field{event.Type, event.Properties, event.UserID, event.DeviceID, event.InsertID, event.Time}
+	for name, preset := range presets(t) {
+		row := rowOf(t, rows, name)
+		for i, f := range fields {
+			cell := row[i+1]
+			switch {
+			case strings.HasPrefix(cell, "as `segment`"):
+				assert.Equal(t, presets(t)["segment"].Paths[f], preset.Paths[f], "%s, %s", name, f.Key())
+			case strings.HasPrefix(cell, "you set it"):
+			case f == event.Type || f == event.Properties:
+				// These cells also have conditions.
+				assert.Subset(t, codeIn(cell), written(preset.Paths[f]), "%s, %s", name, f.Key())
+			default:
+				assert.Equal(t, written(preset.Paths[f]), codeIn(cell), "%s, %s", name, f.Key())
+			}
+		}
+	}
+}
+
+// TestExportersTablesOfFields compares the tables in the exporter's README with the presets: the first has a row for each
+// field, the second the fields in which the other presets differ.
+func TestExportersTablesOfFields(t *testing.T) {
+	t.Parallel()
+	readme, all := filepath.Join("..", "..", "amplitudeexporter", "README.md"), presets(t)
+	rows := tableAfter(t, readme, "## Events")
+	for _, f := range event.Fields() {
+		row := rowOf(t, rows, f.APIName())
+		for i, name := range []string{"otel", "amplitude", "segment"} {
+			assert.Equal(t, written(all[name].Paths[f]), codeIn(row[i+1]), "%s, %s", name, f.APIName())
+		}
+	}
+
+	others := tableAfter(t, readme, "`otel` reads `client.address`")
+	context := []event.Field{event.IP, event.AppVersion, event.Platform, event.OSName, event.Language, event.UserAgent}
+	for name, preset := range all {
+		if slices.Contains([]string{"otel", "amplitude", "segment", "hightouch", "customerio"}, name) {
+			continue
+		}
+		row := rowOf(t, others, name)
+		assert.Equal(t, written(preset.Paths[event.SessionID]), codeIn(row[1]), name)
+		assert.Equal(t, written(preset.Paths[event.Groups]), codeIn(row[2]), name)
+		for i, f := range context {
+			if row[3] == "as `segment`" {
+				assert.Equal(t, all["segment"].Paths[f], preset.Paths[f], "%s, %s", name, f.Key())
+				continue
+			}
+			assert.Equal(t, written(preset.Paths[f]), codeIn(strings.Split(row[3], ", ")[i]), "%s, %s", name, f.Key())
+		}
+	}
+}
+
+// presets returns the compiled presets, with a path of the test's own for fields that have to be given.
+func presets(t *testing.T) map[string]layout.Layout {
+	t.Helper()
+	all := map[string]layout.Layout{}
+	for _, name := range layout.Presets() {
+		config := layout.Config{Preset: name}
+		switch name {
+		case "snowplow":
+			config.Paths = map[string][]string{event.Properties.Key(): {`event["given"]`}}
+		case "tealium":
+			config.Paths = map[string][]string{event.UserID.Key(): {`event["given"]`}}
+		}
+		compiled, err := layout.Compile([]layout.Config{config})
+		require.NoError(t, err)
+		all[name] = compiled[0]
+	}
+	return all
+}
+
+// written returns paths as the READMEs write them: their keys, without where they start.
+func written(paths []layout.Path) []string {
+	var all []string
+	for _, p := range paths {
+		var keys []string
+		for _, key := range p.Keys {
+			if strings.Contains(key, " ") {
+				key = `["` + key + `"]`
+			}
+			keys = append(keys, key)
+		}
+		// An attribute of the record and of the resource is written once.
+		text := strings.ReplaceAll(strings.Join(keys, "."), ".[", "[")
+		if text != "" && !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+var code = regexp.MustCompile("`([^`]*)`")
+
+func codeIn(cell string) []string {
+	var all []string
+	for _, match := range code.FindAllStringSubmatch(cell, -1) {
+		all = append(all, match[1])
+	}
+	return all
+}
+
+// tableAfter returns the cells of the first table after a text in a Markdown file.
+func tableAfter(t *testing.T, path, text string) [][]string {
+	t.Helper()
+	markdown, err := os.ReadFile(path)
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(markdown), text)
+	require.True(t, found, "%s has no %q", path, text)
+	var rows [][]string
+	for line := range strings.Lines(rest) {
+		if strings.HasPrefix(line, "| ") {
+			cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+			for i := range cells {
+				cells[i] = strings.TrimSpace(cells[i])
+			}
+			rows = append(rows, cells)
+		} else if len(rows) > 0 && !strings.HasPrefix(line, "|") {
+			break
+		}
+	}
+	require.NotEmpty(t, rows)
+	return rows
+}
+
+func rowOf(t *testing.T, rows [][]string, name string) []string {
+	t.Helper()
+	for _, row := range rows {
+		if slices.Contains(codeIn(row[0]), name) {
+			return row
+		}
+	}
+	require.Fail(t, "no row", name)
+	return nil
+}
+
+// TestREADMEsNameEveryLabel looks in each component's README for all values of the labels outcome, operation, and reason,
+// which documentation.md lists.
+func TestREADMEsNameEveryLabel(t *testing.T) {
+	t.Parallel()
+	values := regexp.MustCompile(`(?m)^\| (?:outcome|operation|reason) \|.*Str: (.*?) \|`)
+	for _, component := range []string{"impressionprocessor", "amplitudeexporter"} {
+		folder := filepath.Join("..", "..", component)
+		listed, err := os.ReadFile(filepath.Join(folder, "documentation.md"))
+		require.NoError(t, err)
+		readme, err := os.ReadFile(filepath.Join(folder, "README.md"))
+		require.NoError(t, err)
+		labels := values.FindAllStringSubmatch(string(listed), -1)
+		require.NotEmpty(t, labels)
+		for _, label := range labels {
+			for value := range strings.SplitSeq(label[1], ", ") {
+				assert.Contains(t, string(readme), strings.ReplaceAll(value, "``", "`"), component)
+			}
+		}
+	}
+}
