@@ -42,3 +42,52 @@ func TestEventIsEmptyAfterReset(t *testing.T) {
 	assert.Zero(t, e.Time(Time))
 	assert.True(t, e.IsProperty(value))
 }
+
+// TestFieldsAreIndependent sets each field and looks at all others.
+func TestFieldsAreIndependent(t *testing.T) {
+	for _, f := range Fields() {
+		var e Event
+		m := pcommon.NewMap()
+		e.SetText(f, "text")
+		e.SetInteger(f, 7)
+		e.SetMap(f, m)
+		for _, other := range Fields() {
+			set, has := e.Map(other)
+			if other == f {
+				assert.Equal(t, "text", e.Text(other))
+				assert.Equal(t, int64(7), e.Integer(other))
+				assert.Equal(t, pcommon.Timestamp(7), e.Time(other))
+				assert.True(t, has)
+				assert.Equal(t, m, set)
+				continue
+			}
+			assert.Empty(t, e.Text(other))
+			assert.Zero(t, e.Integer(other))
+			assert.False(t, has)
+		}
+		e.SetMap(f, pcommon.Map{})
+		_, has := e.Map(f)
+		assert.False(t, has)
+	}
+}
+
+func TestValuesThatWereReadAreNotProperties(t *testing.T) {
+	m := pcommon.NewMap()
+	require.NoError(t, m.FromRaw(map[string]any{"read": "same", "property": "same"}))
+	read, _ := m.Get("read")
+	var e Event
+	e.MarkRead(read)
+	for key, value := range m.All() {
+		assert.Equal(t, key == "property", e.IsProperty(value), key)
+	}
+}
+
+func TestResetKeepsTheMemory(t *testing.T) {
+	value := pcommon.NewValueEmpty()
+	var e Event
+	e.MarkRead(value)
+	assert.Zero(t, testing.AllocsPerRun(10, func() {
+		e.Reset()
+		e.MarkRead(value)
+	}))
+}

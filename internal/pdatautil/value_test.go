@@ -111,3 +111,36 @@ func FuzzTime(f *testing.F) {
 		}
 	})
 }
+
+func TestIsSet(t *testing.T) {
+	assert.False(t, IsSet(pcommon.Value{}))
+	assert.False(t, IsSet(value(t, nil)))
+	for _, raw := range []any{"", 0, false, map[string]any{}, []any{}} {
+		assert.True(t, IsSet(value(t, raw)), raw)
+	}
+}
+
+func TestSize(t *testing.T) {
+	for _, row := range []struct {
+		raw  any
+		size int
+	}{
+		{nil, 16},
+		{7, 16},
+		{1.5, 16},
+		{true, 16},
+		{"", 16},
+		{"four", 20},
+		{[]byte("bytes"), 21},
+		{map[string]any{}, 16},
+		{map[string]any{"key": "four"}, 16 + 16 + 3 + 20},
+		{[]any{}, 16},
+		{[]any{"four", nil}, 16 + 20 + 16},
+		{map[string]any{"a": []any{map[string]any{"b": "c"}}}, 16 + 17 + 16 + 16 + 17 + 17},
+	} {
+		assert.Equal(t, row.size, Size(value(t, row.raw)), row.raw)
+	}
+	m := mapOf(t, map[string]any{"key": "four", "a": nil})
+	assert.Equal(t, 16+3+20+16+1+16, MapSize(m))
+	assert.Equal(t, 16+3+20, EntrySize("key", value(t, "four")))
+}
