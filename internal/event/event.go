@@ -18,7 +18,7 @@ type Event struct {
 	// Passthrough is the whole event if it has the form of Amplitude's own API, in which it may have fields that aren't in
 	// the table; otherwise it is the zero Map.
 	Passthrough pcommon.Map
-	// InvalidSession reports that the event has session ids, but none that is an integer.
+	// InvalidSession reports that the event has a session id that isn't an integer, and no valid one.
 	InvalidSession bool
 
 	// read holds the values of other fields that stand among the properties.

@@ -207,7 +207,7 @@ func leadsToTime(p Path) error {
 		return nil
 	}
 	if leadsToValue(p) != nil {
-		return errors.New("cannot hold a time; allowed: log.time, and with a key log.body, log.attributes, resource.attributes, event")
+		return errors.New("cannot hold a time; allowed: log.time, log.body, and with a key log.attributes, resource.attributes, event")
 	}
 	return nil
 }

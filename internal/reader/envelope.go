@@ -50,6 +50,9 @@ const (
 // exactly one non-empty list of maps under envelopeKeys and that no layout claims as an event.
 type unroller struct {
 	*matcher
+	// inBody and inAttributes are what events inherit in the one and the other.
+	inBody, inAttributes *inheritance
+	// inheritance is that of the envelope that is looked at.
 	*inheritance
 
 	// isEnvelope says of each event, in the order of a walk, whether it is an envelope itself.
@@ -66,14 +69,13 @@ type unroller struct {
 func (u *unroller) find(record plog.LogRecord) (envelope, Problem) {
 	e, found := u.findInBody(record)
 	if u.attributes.hasList {
-		other, foundInAttributes := u.findIn(record.Attributes(), 0)
+		other, foundInAttributes := u.findIn(record.Attributes(), true, 0)
 		switch {
 		case found == listed && foundInAttributes == listed:
 			// Each event of the one would get a copy of the other.
 			return envelope{}, MixedEvents
 		case foundInAttributes > found:
 			e, found = other, foundInAttributes
-			e.inAttributes = true
 		case found == listed:
 			// unroll needs the walk through this envelope.
 			u.search(&e, pdatautil.MapSize(record.Attributes()))
@@ -99,20 +101,19 @@ func (u *unroller) copiesTooMuch(e *envelope, record plog.LogRecord) bool {
 	if e.inAttributes {
 		attributes = 0
 	}
-	u.copied, u.around = 0, u.around[:0]
-	u.count(e, attributes, limit, u.isEnvelope)
+	u.copied = 0
+	u.count(e, nil, attributes, limit, u.isEnvelope)
 	return u.copied > limit
 }
 
 // count adds to copied what the events of an envelope inherit, and so many bytes for each of them, until it exceeds a limit.
 // It returns what is left of isEnvelope.
-func (u *unroller) count(e *envelope, each, limit int, isEnvelope []bool) []bool {
+func (u *unroller) count(e *envelope, around []level, each, limit int, isEnvelope []bool) []bool {
 	if e.fields != (pcommon.Map{}) {
-		u.around = append(u.around, e.fields)
-		defer func() { u.around = u.around[:len(u.around)-1] }()
+		around = append(around, newLevel(e.fields))
 	}
 	for _, element := range e.list.All() {
-		u.copied += each + u.inheritedSize(element.Map(), u.around, limit-u.copied)
+		u.copied += each + u.inheritedSize(element.Map(), around, limit-u.copied)
 		if u.copied > limit {
 			return nil
 		}
@@ -120,7 +121,7 @@ func (u *unroller) count(e *envelope, each, limit int, isEnvelope []bool) []bool
 		isEnvelope = isEnvelope[1:]
 		if is {
 			inner, _ := envelopeIn(element.Map())
-			if isEnvelope = u.count(&inner, each, limit, isEnvelope); u.copied > limit {
+			if isEnvelope = u.count(&inner, around, each, limit, isEnvelope); u.copied > limit {
 				return nil
 			}
 		}
@@ -129,10 +130,11 @@ func (u *unroller) count(e *envelope, each, limit int, isEnvelope []bool) []bool
 }
 
 func (u *unroller) findInBody(record plog.LogRecord) (envelope, finding) {
+	u.use(false)
 	body := record.Body()
 	switch {
 	case u.body.hasList:
-		return u.findIn(body.Map(), pdatautil.MapSize(record.Attributes()))
+		return u.findIn(body.Map(), false, pdatautil.MapSize(record.Attributes()))
 	case body.Type() != pcommon.ValueTypeSlice || !u.needsBody:
 		return envelope{}, nothing
 	case isListOfMaps(body.Slice()):
@@ -144,16 +146,27 @@ func (u *unroller) findInBody(record plog.LogRecord) (envelope, finding) {
 }
 
 // findIn looks into a map. Each record of an event gets so many bytes besides the envelope's fields.
-func (u *unroller) findIn(m pcommon.Map, inherited int) (envelope, finding) {
+func (u *unroller) findIn(m pcommon.Map, inAttributes bool, inherited int) (envelope, finding) {
+	u.use(inAttributes)
 	e, is := envelopeIn(m)
 	if !is {
 		return envelope{}, u.findMixedIn(m)
 	}
+	e.inAttributes = inAttributes
 	return e, u.search(&e, inherited)
+}
+
+// use takes the rules for events in the attributes or in the body.
+func (u *unroller) use(inAttributes bool) {
+	u.inheritance = u.inBody
+	if inAttributes {
+		u.inheritance = u.inAttributes
+	}
 }
 
 // search walks through an envelope.
 func (u *unroller) search(e *envelope, inherited int) finding {
+	u.use(e.inAttributes)
 	u.isEnvelope, u.around, u.found, u.copied = u.isEnvelope[:0], u.around[:0], nothing, 0
 	u.walk(e, 1, inherited)
 	return u.found
@@ -167,16 +180,16 @@ func (u *unroller) walk(e *envelope, level, inherited int) {
 		defer func() { u.around = u.around[:len(u.around)-1] }()
 	}
 	for _, element := range e.list.All() {
-		event := element.Map()
+		m := element.Map()
 		u.copied += inherited
-		eventType := u.claimEvent(event)
+		eventType := u.claimEvent(m)
 		if eventType == "" && u.nested.hasList {
-			if inner, is := envelopeIn(event); is {
+			if inner, is := envelopeIn(m); is {
 				u.isEnvelope = append(u.isEnvelope, true)
 				u.walk(&inner, level+1, inherited)
 				continue
 			}
-			u.found = max(u.found, u.findMixedIn(event))
+			u.found = max(u.found, u.findMixedIn(m))
 		}
 		u.isEnvelope = append(u.isEnvelope, false)
 		if u.types.index(eventType) >= 0 {
@@ -187,32 +200,32 @@ func (u *unroller) walk(e *envelope, level, inherited int) {
 
 // claimEvent returns the event type that the layouts find in an event of an envelope, "" if there is none. An event also meets
 // a layout's condition by what it inherits.
-func (u *unroller) claimEvent(event pcommon.Map) string {
-	u.table.find(event, u.types, &u.nested)
+func (u *unroller) claimEvent(m pcommon.Map) string {
+	u.table.find(m, u.types, &u.nested)
 	if u.nested.typed == 0 {
 		return ""
 	}
 	for i := range u.layouts {
 		l := &u.layouts[i]
-		if l.slots&u.nested.typed == 0 || l.Condition.EventName != "" || !u.eventMeets(l, event) {
+		if l.slots&u.nested.typed == 0 || l.Condition.EventName != "" || !u.eventMeets(l, m) {
 			continue
 		}
-		if eventType := l.typeOfEvent(&u.nested); eventType != "" {
+		if eventType := l.typeOfEvent(&u.nested, u.inheritance == u.inAttributes); eventType != "" {
 			return eventType
 		}
 	}
 	return ""
 }
 
-func (u *unroller) eventMeets(l *matchedLayout, event pcommon.Map) bool {
+func (u *unroller) eventMeets(l *matchedLayout, m pcommon.Map) bool {
 	if l.Condition.Always() {
 		return true
 	}
 	if met, decided := l.meetsByKey(&u.nested); decided {
 		return met
 	}
-	inherits := func(keys []string) bool { return u.inheritance.has(event, u.around, keys) }
-	return hasAny(event, l.Condition.AnyOf) || len(u.around) > 0 && slices.ContainsFunc(l.inheritable, inherits)
+	inherits := func(keys []string) bool { return u.inheritance.has(m, u.around, keys) }
+	return hasAny(m, l.Condition.AnyOf) || len(u.around) > 0 && slices.ContainsFunc(u.conditions[l.index], inherits)
 }
 
 func foundAt(level int) finding {
@@ -234,6 +247,9 @@ func (u *unroller) findMixedIn(m pcommon.Map) finding {
 
 func (u *unroller) findMixed(list pcommon.Slice) finding {
 	for _, element := range list.All() {
+		if element.Type() == pcommon.ValueTypeSlice && u.findMixed(element.Slice()) == mixed {
+			return mixed
+		}
 		if element.Type() != pcommon.ValueTypeMap {
 			continue
 		}
@@ -263,90 +279,4 @@ func isListOfMaps(list pcommon.Slice) bool {
 		}
 	}
 	return list.Len() > 0
-}
-
-// unroll appends a record for each event of the envelope that find returned, and leaves the envelope's own record empty. Each
-// new record has the timestamps, attributes, and trace of the envelope's record and, beside the event's own fields, those
-// that the event inherits. An envelope in the attributes may have a body, which one of the records keeps.
-func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to plog.LogRecordSlice) {
-	unrolling := unrolling{common: plog.NewLogRecord(), inAttributes: e.inAttributes, isEnvelope: u.isEnvelope, to: to}
-	events, fields := e.take(), pcommon.NewMap()
-	if e.fields != (pcommon.Map{}) {
-		e.fields.MoveTo(fields)
-		u.strip(fields, e.key)
-	}
-	body := pcommon.NewValueEmpty()
-	record.Body().MoveTo(body)
-	record.MoveTo(unrolling.common)
-	first := to.Len()
-	u.unrollEvents(&unrolling, events, fields)
-	switch rest {
-	case restOfFirst:
-		body.MoveTo(to.At(first).Body())
-	case restOfClaimed:
-		body.MoveTo(u.firstClaimed(to, first).Body())
-	}
-}
-
-// firstClaimed returns the first of the new records that a layout claims.
-func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.LogRecord {
-	for i := first; i < records.Len(); i++ {
-		if u.look(records.At(i)); u.claim(records.At(i)).layout != nil {
-			return records.At(i)
-		}
-	}
-	return records.At(first)
-}
-
-// restOfBody is what becomes of the body of an envelope in the attributes.
-type restOfBody uint8
-
-const (
-	// noRest drops the body: it is the envelope itself.
-	noRest restOfBody = iota
-	// restOfFirst leaves the body to the first event.
-	restOfFirst
-	// restOfClaimed leaves the body, a JSON text, to the first event that a layout claims. There it isn't read.
-	restOfClaimed
-)
-
-// unrolling is the state of unrolling one record.
-type unrolling struct {
-	// common is what all new records have from the envelope's record.
-	common       plog.LogRecord
-	inAttributes bool
-	// isEnvelope is unroller.isEnvelope for the events that are left.
-	isEnvelope []bool
-	to         plog.LogRecordSlice
-}
-
-func (u *unroller) unrollEvents(un *unrolling, events pcommon.Slice, fields pcommon.Map) {
-	alternatives := u.relevant(fields)
-	for _, element := range events.All() {
-		isEnvelope := un.isEnvelope[0]
-		un.isEnvelope = un.isEnvelope[1:]
-		if isEnvelope {
-			inner, _ := envelopeIn(element.Map())
-			list := inner.take()
-			u.strip(inner.fields, inner.key)
-			u.handOn(fields, alternatives, inner.fields)
-			u.unrollEvents(un, list, inner.fields)
-			continue
-		}
-		record := un.to.AppendEmpty()
-		un.common.CopyTo(record)
-		root := record.Attributes()
-		if !un.inAttributes {
-			root = record.Body().SetEmptyMap()
-		}
-		element.Map().MoveTo(root)
-		u.handOn(fields, alternatives, root)
-	}
-}
-
-// take takes the events out of their list.
-func (e *envelope) take() pcommon.Slice {
-	events := pcommon.NewSlice()
-	e.list.MoveAndAppendTo(events)
-	return events
 }

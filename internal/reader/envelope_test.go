@@ -487,3 +487,81 @@ func TestEnvelopesInBodyAndAttributes(t *testing.T) {
 		assert.Equal(t, []given{{attributes: raw{"type": "identify"}}, {attributes: call("u")}}, rawOf(records))
 	})
 }
+
+func TestEventsDoNotShareAnInsertIDOfTheRecord(t *testing.T) {
+	config := layout.Config{Paths: map[string][]string{
+		"event_type": {`event["event"]`}, "properties": {`event["properties"]`}, "insert_id": {`log.attributes["rid"]`},
+	}}
+	for name, row := range map[string]struct {
+		body any
+		want []any
+	}{
+		"one event":  {raw{"batch": []any{raw{"event": "a"}}}, []any{"r-1"}},
+		"two events": {raw{"batch": []any{raw{"event": "a"}, raw{"event": "a"}}}, []any{nil, nil}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layouts, err := layout.Compile([]layout.Config{config})
+			require.NoError(t, err)
+			records := plog.NewLogRecordSlice()
+			resource, record := recordOf(t, given{body: row.body, attributes: raw{"rid": "r-1", "kept": "k"}})
+			record.MoveTo(records.AppendEmpty())
+			for range New(Settings{Layouts: layouts, Types: []string{"a"}, Fields: event.Fields(), Limits: limits}).Events(resource, records) {
+			}
+			var ids []any
+			for _, record := range records.All() {
+				ids = append(ids, record.Attributes().AsRaw()["rid"])
+				assert.Equal(t, "k", record.Attributes().AsRaw()["kept"])
+			}
+			assert.Equal(t, row.want, ids)
+		})
+	}
+}
+
+func TestEventInAListWithinAListIsMixed(t *testing.T) {
+	for _, body := range []any{[]any{[]any{call("u")}}, raw{"batch": []any{[]any{call("u")}}}} {
+		all, _ := readRecord(t, newReader(t, []string{"a"}, defaults...), given{body: body})
+		require.Len(t, all, 1)
+		assert.Equal(t, MixedEvents, all[0].problem)
+	}
+}
+
+// TestEventsOfEnvelopesAreClaimedAtTheirPlace has layouts with paths to one of the places at which an envelope's events can
+// end: they claim an event within an envelope if they claim the same event without one.
+func TestEventsOfEnvelopesAreClaimedAtTheirPlace(t *testing.T) {
+	to := func(start string) layout.Config {
+		return layout.Config{Paths: paths{
+			"event_type": {start + `["name"]`}, "properties": {`event`}, "insert_id": {start + `["id"]`},
+		}}
+	}
+	for name, row := range map[string]struct {
+		start string
+		event raw
+		finds func(in given) bool
+	}{
+		"a path to the attributes": {
+			`log.attributes`, raw{"name": "a"}, func(in given) bool { return in.attributes != nil },
+		},
+		"a path to the body": {`log.body`, raw{"name": "a"}, func(in given) bool { return in.body != nil }},
+		"another layout behind it": {
+			`log.attributes`, raw{"name": "b", "event_type": "a"}, func(in given) bool { return in.body != nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			envelope := raw{"id": "the envelope's", "batch": []any{row.event}}
+			for _, in := range []given{{body: row.event}, {attributes: row.event}, {body: envelope}, {attributes: envelope}} {
+				records := scopeOf(t, in)
+				before := rawOf(records)
+				reader := newReader(t, []string{"a"}, to(row.start), layout.Config{Preset: "amplitude"})
+				all := readAll(reader, pcommon.NewResource(), records)
+				if !row.finds(in) {
+					assert.Empty(t, all)
+					assert.Equal(t, before, rawOf(records))
+					continue
+				}
+				if assert.Len(t, all, 1) {
+					assert.Empty(t, all[0].texts[event.InsertID], "insert ids aren't handed on")
+				}
+			}
+		})
+	}
+}

@@ -21,6 +21,8 @@ type inheritance struct {
 	cut [][]string
 	// alternatives are the paths of fields that have several.
 	alternatives []alternative
+	// conditions are, by layout, the paths of its condition that an event can get from its envelope.
+	conditions [][][]string
 }
 
 // alternative is a path of a field, with the field's other paths.
@@ -32,7 +34,8 @@ type alternative struct {
 // credentials are keys under which CDPs' SDKs send the project's key.
 var credentials = []string{"api_key", "writeKey", "write_key", "token"}
 
-func newInheritance(r *rules) *inheritance {
+// newInheritance returns what events inherit that are in the attributes or in the body of their records.
+func newInheritance(r *rules, inAttributes bool) *inheritance {
 	in := &inheritance{withheld: map[string]struct{}{}}
 	for i := range r.table.keys {
 		if key := &r.table.keys[i]; !key.isEnvelope || key.types != nil {
@@ -43,21 +46,22 @@ func newInheritance(r *rules) *inheritance {
 		in.withheld[key] = struct{}{}
 	}
 	for i := range r.layouts {
-		in.add(r.layouts[i].Layout)
+		in.add(r.layouts[i].Layout, inAttributes)
 	}
 	for i := range r.layouts {
-		l := &r.layouts[i]
-		for _, keys := range l.Condition.AnyOf {
-			if _, withheld := in.withheld[keys[0]]; !withheld {
-				l.inheritable = append(l.inheritable, keys)
+		var inherited [][]string
+		for _, keys := range r.layouts[i].Condition.AnyOf {
+			if in.isHandedOn(keys[0]) {
+				inherited = append(inherited, keys)
 			}
 		}
+		in.conditions = append(in.conditions, inherited)
 	}
 	return in
 }
 
-func (in *inheritance) add(l *layout.Layout) {
-	for _, keys := range keysInEvent(l.Paths[event.InsertID]) {
+func (in *inheritance) add(l *layout.Layout, inAttributes bool) {
+	for _, keys := range keysInEvent(l.Paths[event.InsertID], inAttributes) {
 		if len(keys) == 1 {
 			in.withheld[keys[0]] = struct{}{}
 		} else {
@@ -68,7 +72,7 @@ func (in *inheritance) add(l *layout.Layout) {
 		if event.Field(f) == event.Type || event.Field(f) == event.InsertID {
 			continue
 		}
-		all := keysInEvent(paths)
+		all := keysInEvent(paths, inAttributes)
 		for i, keys := range all {
 			others := slices.Concat(all[:i], all[i+1:])
 			if len(others) > 0 {
@@ -78,12 +82,12 @@ func (in *inheritance) add(l *layout.Layout) {
 	}
 }
 
-// keysInEvent returns the keys of the paths that lead into the event's root.
-func keysInEvent(paths []layout.Path) [][]string {
+// keysInEvent returns the keys of the paths that lead into an event.
+func keysInEvent(paths []layout.Path, inAttributes bool) [][]string {
 	var all [][]string
-	for _, p := range paths {
-		if len(p.Keys) > 0 && (p.Start == layout.Root || p.Start == layout.Body) {
-			all = append(all, p.Keys)
+	for i := range paths {
+		if leadsIntoEvent(&paths[i], inAttributes) && len(paths[i].Keys) > 0 {
+			all = append(all, paths[i].Keys)
 		}
 	}
 	return all
@@ -105,14 +109,33 @@ func (in *inheritance) size(e *envelope) int {
 	return size
 }
 
+// level is an envelope around an event.
+type level struct {
+	fields pcommon.Map
+	// keys are those of its fields that aren't null.
+	keys map[string]struct{}
+}
+
+func newLevel(fields pcommon.Map) level {
+	keys := make(map[string]struct{}, fields.Len())
+	for key, value := range fields.All() {
+		if pdatautil.IsSet(value) {
+			keys[key] = struct{}{}
+		}
+	}
+	return level{fields: fields, keys: keys}
+}
+
 // inheritedSize returns the size of what an event inherits from the envelopes around it, the outermost first. It stops beyond
 // a limit.
-func (in *inheritance) inheritedSize(event pcommon.Map, around []pcommon.Map, limit int) int {
+func (in *inheritance) inheritedSize(event pcommon.Map, around []level, limit int) int {
 	size := 0
-	for i, envelope := range around {
-		for key, value := range envelope.All() {
+	inner := append(slices.Clone(around), newLevel(event))
+	for i := range around {
+		for key, value := range around[i].fields.All() {
+			hides := func(l level) bool { _, has := l.keys[key]; return has }
 			isList := value.Type() == pcommon.ValueTypeSlice && slices.Contains(envelopeKeys[:], key)
-			if !isList && in.isHandedOn(key) && !hidden(event, around[i+1:], key) && !in.isBarred(event, []string{key}) {
+			if !isList && in.isHandedOn(key) && !slices.ContainsFunc(inner[i+1:], hides) && !in.isBarred(event, []string{key}) {
 				size += pdatautil.EntrySize(key, value)
 			}
 			if size > limit {
@@ -121,12 +144,6 @@ func (in *inheritance) inheritedSize(event pcommon.Map, around []pcommon.Map, li
 		}
 	}
 	return size
-}
-
-// hidden reports whether an event, or an envelope between it and another, has a key of its own.
-func hidden(event pcommon.Map, between []pcommon.Map, key string) bool {
-	keys := []string{key}
-	return has(event, keys) || slices.ContainsFunc(between, func(m pcommon.Map) bool { return has(m, keys) })
 }
 
 // strip removes from an envelope what it doesn't hand on: its list of events, under key, and what is withheld.

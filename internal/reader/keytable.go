@@ -57,10 +57,6 @@ func (t *keyTable) addType(keys []string) int {
 	return slot
 }
 
-func (t *keyTable) has(key string) bool {
-	return slices.ContainsFunc(t.keys, func(k tableKey) bool { return k.text == key })
-}
-
 // finds is what one pass over a map finds.
 type finds struct {
 	// present has a bit for each slot with a value, typed for each under which there is an event type.

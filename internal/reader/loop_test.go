@@ -267,3 +267,11 @@ func TestEventsOfAnyTypeCostNoAllocation(t *testing.T) {
 		assert.Equal(t, 1, yields, name)
 	}
 }
+
+func TestResetLetsGoOfTheEnvelope(t *testing.T) {
+	reader := newReader(t, []string{"a"}, defaults...)
+	readAll(reader, pcommon.NewResource(), mixedScope(t))
+	reader.Reset()
+	assert.Zero(t, reader.found.envelope)
+	assert.Zero(t, reader.found.claim)
+}

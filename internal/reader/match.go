@@ -49,8 +49,6 @@ type matchedLayout struct {
 	// slots has the bits of the slots of types.
 	slots         uint64
 	conditionSlot int
-	// inheritable are the paths of the condition that an event can get from its envelope.
-	inheritable [][]string
 	// named says that EventName can hold the event type.
 	named bool
 	// rooted says that the event type is looked for at the event's root, wherever that is.
@@ -102,6 +100,7 @@ func (r *rules) add(l *layout.Layout) {
 	}
 	if l.Condition.Key != "" {
 		added.conditionSlot = r.table.slotOf(l.Condition.Key)
+		r.needsAttributes = true
 	}
 	r.layouts = append(r.layouts, added)
 }
@@ -126,13 +125,6 @@ type claim struct {
 	eventType string
 	// inBody says that the event's root is the body, not the attributes.
 	inBody bool
-}
-
-func (c claim) layoutIndex() int {
-	if c.layout == nil {
-		return -1
-	}
-	return c.layout.index
 }
 
 // claim asks the layouts in their order which of them finds an event type, after look. A layout that looks at the event's
@@ -259,12 +251,13 @@ func (m *matcher) first(record plog.LogRecord) int {
 	return -1
 }
 
-// typeOfEvent returns the event type that the layout finds in an event of an envelope, in its root.
-func (l *matchedLayout) typeOfEvent(found *finds) string {
+// typeOfEvent returns the event type that the layout finds in an event of an envelope. The event will be in the attributes or
+// in the body of its record.
+func (l *matchedLayout) typeOfEvent(found *finds, inAttributes bool) string {
 	eventType := ""
 	for i := range l.types {
 		p := &l.types[i]
-		if len(p.Keys) == 0 || p.Start == layout.Attributes {
+		if !leadsIntoEvent(&p.Path, inAttributes) {
 			continue
 		}
 		candidate := ""
@@ -277,6 +270,20 @@ func (l *matchedLayout) typeOfEvent(found *finds) string {
 		}
 	}
 	return eventType
+}
+
+// leadsIntoEvent reports whether a path leads to an entry of an event that is in the attributes or in the body.
+func leadsIntoEvent(p *layout.Path, inAttributes bool) bool {
+	switch p.Start {
+	case layout.Root:
+		return true
+	case layout.Attributes:
+		return inAttributes && len(p.Keys) > 0
+	case layout.Body:
+		return !inAttributes && len(p.Keys) > 0
+	default:
+		return false
+	}
 }
 
 // choose returns the event type after the layout's path i has led to a candidate, "" for none, and whether it is final. A

@@ -374,3 +374,23 @@ func TestLayoutOfUpdates(t *testing.T) {
 		}
 	}
 }
+
+// TestConditionOfATypeBesideTheAttributes has layouts whose only path to the event type doesn't lead into the attributes,
+// where the condition looks.
+func TestConditionOfATypeBesideTheAttributes(t *testing.T) {
+	for _, start := range []string{`log.event_name`, `log.body`} {
+		configs := []layout.Config{{Preset: "segment", Paths: paths{"event_type": {start}}}}
+		for name, row := range map[string]struct {
+			attributes raw
+			finds      bool
+		}{
+			"a track call":           {raw{"type": "track"}, true},
+			"another call":           {raw{"type": "page", "userId": "u"}, false},
+			"no type, but a user id": {raw{"userId": "u"}, true},
+			"neither":                {raw{}, false},
+		} {
+			got := identityOf(t, configs, given{name: "a", body: "a", attributes: row.attributes})
+			assert.Equal(t, row.finds, got.eventType == "a", start+": "+name)
+		}
+	}
+}

@@ -63,20 +63,20 @@ func New(set Settings) *Reader {
 			r.otherLengths &^= 1 << (len(eventType) % 64)
 		}
 	}
-	r.init(rules, newInheritance(rules), newMarkers(set.Types))
+	r.init(rules, newInheritance(rules, false), newInheritance(rules, true), newMarkers(set.Types))
 	return r
 }
 
 // Clone returns another reader with the same settings, which may be used at the same time. It costs less than New.
 func (r *Reader) Clone() *Reader {
 	clone := &Reader{Settings: r.Settings, otherLengths: r.otherLengths}
-	clone.init(r.matcher.rules, r.unroller.inheritance, r.text.markers)
+	clone.init(r.matcher.rules, r.unroller.inBody, r.unroller.inAttributes, r.text.markers)
 	return clone
 }
 
-func (r *Reader) init(rules *rules, in *inheritance, markers *markers) {
+func (r *Reader) init(rules *rules, inBody, inAttributes *inheritance, markers *markers) {
 	r.matcher = newMatcher(rules)
-	r.unroller = unroller{matcher: &r.matcher, inheritance: in}
+	r.unroller = unroller{matcher: &r.matcher, inBody: inBody, inAttributes: inAttributes, inheritance: inBody}
 	r.text = newTextReader(markers, r.Limits)
 	r.stats.ByLayout = make([]int64, len(r.Layouts))
 	r.unrolled = plog.NewLogRecordSlice()
@@ -216,7 +216,7 @@ func (r *Reader) Reset() {
 	if r.event.Record != (plog.LogRecord{}) {
 		r.event.clear()
 	}
-	r.source = layout.Source{}
+	r.source, r.found = layout.Source{}, found{}
 	r.text.release()
 	clear(r.stats.ByLayout)
 	r.stats = Stats{ByLayout: r.stats.ByLayout}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
+
+import (
+	"slices"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/internal/event"
+	"github.com/impression-collector/impression-bridge/internal/layout"
+)
+
+// unroll appends a record for each event of the envelope that find returned, and leaves the envelope's own record empty. Each
+// new record has the timestamps, attributes, and trace of the envelope's record and, beside the event's own fields, those
+// that the event inherits. An envelope in the attributes may have a body, which one of the records keeps.
+func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to plog.LogRecordSlice) {
+	unrolling := unrolling{common: plog.NewLogRecord(), inAttributes: e.inAttributes, isEnvelope: u.isEnvelope, to: to}
+	events, fields := e.take(), pcommon.NewMap()
+	if e.fields != (pcommon.Map{}) {
+		e.fields.MoveTo(fields)
+		u.strip(fields, e.key)
+	}
+	body := pcommon.NewValueEmpty()
+	record.Body().MoveTo(body)
+	record.MoveTo(unrolling.common)
+	if len(u.isEnvelope) > 1 {
+		unrolling.common.Attributes().RemoveIf(func(key string, _ pcommon.Value) bool { return u.isInsertID(key) })
+	}
+	first := to.Len()
+	u.unrollEvents(&unrolling, events, fields)
+	switch rest {
+	case restOfFirst:
+		body.MoveTo(to.At(first).Body())
+	case restOfClaimed:
+		body.MoveTo(u.firstClaimed(to, first).Body())
+	}
+}
+
+// firstClaimed returns the first of the new records that a layout claims.
+func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.LogRecord {
+	for i := first; i < records.Len(); i++ {
+		if u.look(records.At(i)); u.claim(records.At(i)).layout != nil {
+			return records.At(i)
+		}
+	}
+	return records.At(first)
+}
+
+// isInsertID reports whether an attribute of a record is the insert id of an event in the body. Several events must not share
+// it.
+func (u *unroller) isInsertID(key string) bool {
+	isThis := func(p layout.Path) bool { return p.Start == layout.Attributes && len(p.Keys) == 1 && p.Keys[0] == key }
+	inBody := func(p typePath) bool { return leadsIntoEvent(&p.Path, false) }
+	return slices.ContainsFunc(u.layouts, func(l matchedLayout) bool {
+		return slices.ContainsFunc(l.types, inBody) && slices.ContainsFunc(l.Paths[event.InsertID], isThis)
+	})
+}
+
+// restOfBody is what becomes of the body of an envelope in the attributes.
+type restOfBody uint8
+
+const (
+	// noRest drops the body: it is the envelope itself.
+	noRest restOfBody = iota
+	// restOfFirst leaves the body to the first event.
+	restOfFirst
+	// restOfClaimed leaves the body, a JSON text, to the first event that a layout claims. There it isn't read.
+	restOfClaimed
+)
+
+// unrolling is the state of unrolling one record.
+type unrolling struct {
+	// common is what all new records have from the envelope's record.
+	common       plog.LogRecord
+	inAttributes bool
+	// isEnvelope is unroller.isEnvelope for the events that are left.
+	isEnvelope []bool
+	to         plog.LogRecordSlice
+}
+
+func (u *unroller) unrollEvents(un *unrolling, events pcommon.Slice, fields pcommon.Map) {
+	alternatives := u.relevant(fields)
+	for _, element := range events.All() {
+		isEnvelope := un.isEnvelope[0]
+		un.isEnvelope = un.isEnvelope[1:]
+		if isEnvelope {
+			inner, _ := envelopeIn(element.Map())
+			list := inner.take()
+			u.strip(inner.fields, inner.key)
+			u.handOn(fields, alternatives, inner.fields)
+			u.unrollEvents(un, list, inner.fields)
+			continue
+		}
+		record := un.to.AppendEmpty()
+		un.common.CopyTo(record)
+		root := record.Attributes()
+		if !un.inAttributes {
+			root = record.Body().SetEmptyMap()
+		}
+		element.Map().MoveTo(root)
+		u.handOn(fields, alternatives, root)
+	}
+}
+
+// take takes the events out of their list.
+func (e *envelope) take() pcommon.Slice {
+	events := pcommon.NewSlice()
+	e.list.MoveAndAppendTo(events)
+	return events
+}
