@@ -221,7 +221,7 @@ func (u *unroller) eventMeets(l *matchedLayout, m pcommon.Map) bool {
 	if l.Condition.Always() {
 		return true
 	}
-	if met, decided := l.meetsByKey(&u.nested); decided {
+	if met, decided := l.meetsByKey(&u.nested, m); decided {
 		return met
 	}
 	inherits := func(keys []string) bool { return u.inheritance.has(m, u.around, keys) }

@@ -42,19 +42,22 @@ func (r *Reader) find(record plog.LogRecord) kind {
 		return r.claimed()
 	}
 	body := record.Body().Type()
-	listed := m.look(record)
-	mayBeMore := m.body.hasList || m.attributes.hasList || body == pcommon.ValueTypeStr || body == pcommon.ValueTypeSlice
-	if !listed && !mayBeMore {
-		// Which layout claims the record matters for the counts only.
-		r.stats.count(m.first(record))
-		return r.other(NotAnEvent)
+	listed := m.look(record, body)
+	hasList := m.body.hasList || m.attributes.hasList || body == pcommon.ValueTypeSlice
+	if !listed && !hasList {
+		// Unless the body is a text, which layout claims the record matters for the counts only.
+		first := m.first(record)
+		if body != pcommon.ValueTypeStr || m.surelyClaims(first, record) {
+			r.stats.count(first)
+			return r.other(NotAnEvent)
+		}
 	}
 	if r.found.claim = m.claim(record); r.found.layout != nil {
 		r.stats.count(r.found.layout.index)
 		return r.claimed()
 	}
 	problem := NotAnEvent
-	if m.body.hasList || m.attributes.hasList || body == pcommon.ValueTypeSlice {
+	if hasList {
 		if r.found.envelope, problem = r.unroller.find(record); problem == NoProblem {
 			return isEnvelope
 		}

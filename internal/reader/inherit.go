@@ -37,8 +37,8 @@ var credentials = []string{"api_key", "writeKey", "write_key", "token"}
 // newInheritance returns what events inherit that are in the attributes or in the body of their records.
 func newInheritance(r *rules, inAttributes bool) *inheritance {
 	in := &inheritance{withheld: map[string]struct{}{}}
-	for i := range r.table.keys {
-		if key := &r.table.keys[i]; !key.isEnvelope || key.types != nil {
+	for _, key := range r.table.keys {
+		if !key.isEnvelope || key.isType || key.types != nil {
 			in.withheld[key.text] = struct{}{}
 		}
 	}

@@ -10,50 +10,74 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
-// keyTable numbers the keys that matter for matching: those of event types, conditions, and lists of events. One pass over a
-// map finds all of them.
+// keyTable numbers the first keys of event types and the keys of lists of events. One pass over a map finds all of them.
 type keyTable struct {
-	keys []tableKey
-	// slots are the numbers of the keys, by length of the key.
-	slots [][]int
-	// firsts has, by length, a bit for each first byte, modulo 64, of the table's keys. The last entry is for all longer keys.
-	// Most keys of a map differ from the table's in length or first byte, and are passed over without a comparison.
-	firsts [64]uint64
+	keys []*tableKey
+	// byLength are the same keys by their length.
+	byLength [][]*tableKey
+	// types and all say which keys to look at closely: those of event types and envelopes, and those of conditions too.
+	types, all keyFilter
+}
+
+// keyFilter has, by length modulo 64, a bit for each first byte, modulo 64, of some keys. Most keys of a map don't pass it.
+type keyFilter [64]uint64
+
+func (f *keyFilter) add(key string) {
+	f[len(key)%64] |= 1 << (key[0] % 64)
+}
+
+// passes returns 1 if a key passes, else 0. It has no branch that depends on the key, because which keys of a map pass is
+// hard to predict for a processor.
+func (f *keyFilter) passes(key string) int {
+	first := byte(0)
+	if key != "" {
+		first = key[0]
+	}
+	return int(f[len(key)%64] >> (first % 64) & 1)
 }
 
 type tableKey struct {
 	text string
-	// types are the paths from the key's value to an event type.
-	types [][]string
+	// slot is the key's number.
+	slot int
+	// isType says that the value can be an event type, types are the paths from the value to other event types.
+	isType bool
+	types  [][]string
 	// isEnvelope says that the value can be a list of events.
 	isEnvelope bool
 }
 
-// slotOf adds a key, unless it is there, and returns its number.
+// slotOf adds a key, unless it is there, and returns its slot.
 func (t *keyTable) slotOf(key string) int {
-	for i := range t.keys {
-		if t.keys[i].text == key {
-			return i
+	for _, known := range t.keys {
+		if known.text == key {
+			return known.slot
 		}
 	}
-	for len(t.slots) <= len(key) {
-		t.slots = append(t.slots, nil)
+	added := &tableKey{text: key, slot: len(t.keys)}
+	t.keys = append(t.keys, added)
+	for len(t.byLength) <= len(key) {
+		t.byLength = append(t.byLength, nil)
 	}
-	slot := len(t.keys)
-	t.keys = append(t.keys, tableKey{text: key})
-	t.slots[len(key)] = append(t.slots[len(key)], slot)
-	t.firsts[min(len(key), len(t.firsts)-1)] |= 1 << (key[0] % 64)
-	return slot
+	t.byLength[len(key)] = append(t.byLength[len(key)], added)
+	t.all.add(key)
+	return added.slot
 }
 
 func (t *keyTable) addEnvelope(key string) {
 	t.keys[t.slotOf(key)].isEnvelope = true
+	t.types.add(key)
 }
 
 // addType adds the path of an event type.
 func (t *keyTable) addType(keys []string) int {
 	slot := t.slotOf(keys[0])
-	t.keys[slot].types = append(t.keys[slot].types, keys[1:])
+	t.types.add(keys[0])
+	if len(keys) == 1 {
+		t.keys[slot].isType = true
+	} else {
+		t.keys[slot].types = append(t.keys[slot].types, keys[1:])
+	}
 	return slot
 }
 
@@ -65,19 +89,27 @@ type finds struct {
 	listed bool
 	// hasList says that there is a list under the key of an envelope.
 	hasList bool
+	// hasConditions says that the pass looked for the keys of conditions, too.
+	hasConditions bool
 	// values are those of the keys whose bit in present is set.
 	values []pcommon.Value
+	// candidates are entries that passed a filter.
+	candidates [8]struct {
+		key   string
+		value pcommon.Value
+	}
 }
 
 // reset leaves the values, which nothing reads without a bit in present.
 func (f *finds) reset() {
-	f.present, f.typed, f.listed, f.hasList = 0, 0, false, false
+	f.present, f.typed, f.listed, f.hasList, f.hasConditions = 0, 0, false, false, false
 }
 
 // release lets go of the values.
 func (f *finds) release() {
 	f.reset()
 	clear(f.values)
+	clear(f.candidates[:])
 }
 
 func (f *finds) value(slot int) (pcommon.Value, bool) {
@@ -87,36 +119,74 @@ func (f *finds) value(slot int) (pcommon.Value, bool) {
 	return f.values[slot], true
 }
 
-// find looks for the table's keys. Of a duplicate key the first counts, as for pcommon.Map.Get. The loop is kept short,
-// because the map is seldom in the processor's caches, and it can then look ahead.
+// find looks for the keys of event types and envelopes. Of a duplicate key the first counts, as for pcommon.Map.Get.
 func (t *keyTable) find(in pcommon.Map, types typeSet, found *finds) {
 	found.reset()
+	t.pass(&t.types, in, types, found)
+}
+
+// findAll looks for the keys of conditions, too.
+func (t *keyTable) findAll(in pcommon.Map, types typeSet, found *finds) {
+	found.reset()
+	found.hasConditions = true
+	t.pass(&t.all, in, types, found)
+}
+
+// pass notes every entry in the next place for a candidate, and goes on to another place only if the entry passes the filter.
+// The loop is short and has no unpredictable branches: the map is seldom in the processor's caches, which can then look ahead.
+func (t *keyTable) pass(filter *keyFilter, in pcommon.Map, types typeSet, found *finds) {
+	n := 0
 	for key, value := range in.All() {
-		firsts := t.firsts[min(len(key), len(t.firsts)-1)]
-		if firsts != 0 && firsts>>(key[0]%64)&1 != 0 {
-			t.add(key, value, types, found)
+		c := &found.candidates[n]
+		c.key, c.value = key, value
+		if n += filter.passes(key); n == len(found.candidates) {
+			t.addAll(found, n, types)
+			n = 0
 		}
+	}
+	t.addAll(found, n, types)
+}
+
+func (t *keyTable) addAll(found *finds, n int, types typeSet) {
+	for i := range n {
+		c := &found.candidates[i]
+		t.add(c.key, c.value, types, found)
 	}
 }
 
 func (t *keyTable) add(key string, value pcommon.Value, types typeSet, found *finds) {
-	if len(key) >= len(t.slots) {
+	if len(key) >= len(t.byLength) {
 		return
 	}
-	for _, slot := range t.slots[len(key)] {
-		known := &t.keys[slot]
-		if known.text != key || found.present>>slot&1 != 0 {
-			continue
+	for _, known := range t.byLength[len(key)] {
+		if known.text == key {
+			found.add(known, value, types)
+			return
 		}
-		found.present |= 1 << slot
-		found.values[slot] = value
-		found.hasList = found.hasList || known.isEnvelope && value.Type() == pcommon.ValueTypeSlice
-		for _, keys := range known.types {
-			if eventType := typeAt(value, keys); eventType != "" {
-				found.typed |= 1 << slot
-				found.listed = found.listed || types.index(eventType) >= 0
-			}
-		}
+	}
+}
+
+func (f *finds) add(known *tableKey, value pcommon.Value, types typeSet) {
+	if f.present>>known.slot&1 != 0 {
+		return
+	}
+	f.present |= 1 << known.slot
+	f.values[known.slot] = value
+	switch {
+	case known.isType && value.Type() == pcommon.ValueTypeStr:
+		f.addType(known.slot, value.Str(), types)
+	case known.isEnvelope && value.Type() == pcommon.ValueTypeSlice:
+		f.hasList = true
+	}
+	for _, keys := range known.types {
+		f.addType(known.slot, typeAt(value, keys), types)
+	}
+}
+
+func (f *finds) addType(slot int, eventType string, types typeSet) {
+	if eventType != "" {
+		f.typed |= 1 << slot
+		f.listed = f.listed || types.index(eventType) >= 0
 	}
 }
 

@@ -53,6 +53,8 @@ type matchedLayout struct {
 	named bool
 	// rooted says that the event type is looked for at the event's root, wherever that is.
 	rooted bool
+	// isPlain says that the event type is looked for nowhere else than at the event's root, at one path.
+	isPlain bool
 	// bodyIsType says that a body that is a string can itself be the event type.
 	bodyIsType bool
 }
@@ -98,6 +100,7 @@ func (r *rules) add(l *layout.Layout) {
 		r.bodyIsType = r.bodyIsType || added.bodyIsType
 		r.needsAttributes = r.needsAttributes || p.Start == layout.Root || p.Start == layout.Attributes
 	}
+	added.isPlain = len(added.types) == 1 && added.rooted
 	if l.Condition.Key != "" {
 		added.conditionSlot = r.table.slotOf(l.Condition.Key)
 		r.needsAttributes = true
@@ -105,17 +108,26 @@ func (r *rules) add(l *layout.Layout) {
 	r.layouts = append(r.layouts, added)
 }
 
-// look looks at all places of event types and reports whether one of them may hold a listed type.
-func (m *matcher) look(record plog.LogRecord) bool {
+// look looks at all places of event types in a record with this type of body, and reports whether one of them may hold a listed
+// type.
+func (m *matcher) look(record plog.LogRecord, body pcommon.ValueType) bool {
 	m.body.reset()
-	if m.needsBody && record.Body().Type() == pcommon.ValueTypeMap {
+	if m.needsBody && body == pcommon.ValueTypeMap {
 		m.table.find(record.Body().Map(), m.types, &m.body)
 	}
-	m.attributes.reset()
-	if m.needsAttributes {
+	switch {
+	case !m.needsAttributes:
+		m.attributes.reset()
+	case body == pcommon.ValueTypeStr:
+		// Whether a layout claims the record decides whether to look into the text.
+		m.table.findAll(record.Attributes(), m.types, &m.attributes)
+	default:
 		m.table.find(record.Attributes(), m.types, &m.attributes)
 	}
-	return m.body.listed || m.attributes.listed || m.bodyIsType || m.types.index(record.EventName()) >= 0
+	if name := record.EventName(); name != "" && m.types.index(name) >= 0 {
+		return true
+	}
+	return m.body.listed || m.attributes.listed || m.bodyIsType
 }
 
 // claim says which layout claims a record. The zero claim is that of no layout.
@@ -208,22 +220,35 @@ func (m *matcher) meets(l *matchedLayout, at *finds, record plog.LogRecord) bool
 
 // meets reports whether a map, which was looked through before, meets the layout's condition.
 func (l *matchedLayout) meets(found *finds, root pcommon.Map) bool {
-	if met, decided := l.meetsByKey(found); decided {
+	if met, decided := l.meetsByKey(found, root); decided {
 		return met
 	}
 	return hasAny(root, l.Condition.AnyOf)
 }
 
 // meetsByKey reports whether the value of the condition's key meets it, unless the value is missing or null.
-func (l *matchedLayout) meetsByKey(found *finds) (met, decided bool) {
+func (l *matchedLayout) meetsByKey(found *finds, root pcommon.Map) (met, decided bool) {
 	if l.Condition.Key == "" {
 		return false, false
 	}
-	v, present := found.value(l.conditionSlot)
-	if !present || v.Type() == pcommon.ValueTypeEmpty {
+	var v pcommon.Value
+	var present bool
+	if found.hasConditions {
+		v, present = found.value(l.conditionSlot)
+	} else {
+		v, present = root.Get(l.Condition.Key)
+	}
+	if !present {
 		return false, false
 	}
-	return v.Type() == pcommon.ValueTypeStr && strings.EqualFold(v.Str(), l.Condition.Value), true
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		return v.Str() == l.Condition.Value || strings.EqualFold(v.Str(), l.Condition.Value), true
+	case pcommon.ValueTypeEmpty:
+		return false, false
+	default:
+		return false, true
+	}
 }
 
 func hasAny(m pcommon.Map, paths [][]string) bool {
@@ -234,6 +259,12 @@ func hasAny(m pcommon.Map, paths [][]string) bool {
 func has(m pcommon.Map, keys []string) bool {
 	v, present := layout.LookUp(m, keys)
 	return present && pdatautil.IsSet(v)
+}
+
+// surelyClaims reports whether the layout with this index, the first that has an event type, claims a record whose body is a
+// text. It is cheaper than claim.
+func (m *matcher) surelyClaims(first int, record plog.LogRecord) bool {
+	return first >= 0 && m.layouts[first].isPlain && m.layouts[first].meets(&m.attributes, record.Attributes())
 }
 
 // first returns the index of the first layout that has an event type in the record, whether it meets the layout's condition

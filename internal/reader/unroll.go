@@ -41,7 +41,7 @@ func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to
 // firstClaimed returns the first of the new records that a layout claims.
 func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.LogRecord {
 	for i := first; i < records.Len(); i++ {
-		if u.look(records.At(i)); u.claim(records.At(i)).layout != nil {
+		if u.look(records.At(i), records.At(i).Body().Type()); u.claim(records.At(i)).layout != nil {
 			return records.At(i)
 		}
 	}
