@@ -103,22 +103,29 @@ func (m *markers) mayHold(text string) bool {
 }
 
 // isEscapedIn reports whether a JSON text has a \u escape of one of the types' characters. It looks for backslashes first,
-// because most texts have none, and searching for a single byte is fastest.
+// because many texts have none, and searching for a single byte is fastest.
 func (m *markers) isEscapedIn(text string) bool {
 	for {
 		at := strings.IndexByte(text, '\\')
 		if at < 0 || at+1 == len(text) {
 			return false
 		}
-		if text[at+1] == 'u' && at+6 <= len(text) {
-			unit, err := strconv.ParseUint(text[at+2:at+6], 16, 16)
-			// Half of a surrogate pair may be one of any character beyond U+FFFF.
-			if err != nil || utf16.IsSurrogate(rune(unit)) || strings.ContainsRune(m.characters, rune(unit)) {
-				return true
-			}
+		if text[at+1] == 'u' && m.isEscape(text[at:]) {
+			return true
 		}
 		text = text[at+2:]
 	}
+}
+
+// isEscape reports whether a text, which starts with \u, starts with an escape of one of the types' characters, or with half of
+// a surrogate pair, which may be one of any character beyond U+FFFF.
+func (m *markers) isEscape(text string) bool {
+	const length = len(`\uXXXX`)
+	if len(text) < length {
+		return false
+	}
+	unit, err := strconv.ParseUint(text[2:length], 16, 16)
+	return err == nil && (utf16.IsSurrogate(rune(unit)) || strings.ContainsRune(m.characters, rune(unit)))
 }
 
 // isJSON reports whether a text begins like an object or a list.
