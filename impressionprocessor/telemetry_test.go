@@ -91,8 +91,8 @@ func TestMetrics(t *testing.T) {
 	metadatatest.AssertEqualProcessorImpressionUserPropertyUpdates(t, telemetry, []metricdata.DataPoint[int64]{
 		update(3, "set"),
 		update(1, "unset"),
-		update(1, "skipped", attribute.String("reason", "no_identity")),
-		update(2, "skipped", attribute.String("reason", "mutual_exclusion_group")),
+		update(2, "skipped", attribute.String("reason", "no_identity")),
+		update(1, "skipped", attribute.String("reason", "mutual_exclusion_group")),
 	}, metricdatatest.IgnoreTimestamp())
 	experiment := func(value int64, flag, variant string) metricdata.DataPoint[int64] {
 		return point(value, attribute.String("flag_key", flag), attribute.String("variant", variant))

@@ -177,10 +177,10 @@ func (o Operation) Updates() bool {
 // a user or a device. unsetVariants are the variants that mean that the user isn't assigned to one.
 func (i *Impression) Operation(identified bool, unsetVariants []string) Operation {
 	switch {
-	case i.MutualExclusionGroup:
-		return SkipMutualExclusionGroup
 	case !identified:
 		return SkipNoIdentity
+	case i.MutualExclusionGroup:
+		return SkipMutualExclusionGroup
 	case i.Variant == "" || i.Default || slices.Contains(unsetVariants, i.Variant):
 		return Unset
 	default:
