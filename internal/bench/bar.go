@@ -71,7 +71,7 @@ func (g *group) bars(e *entry) []bar {
 	case "segment-body/0 " + allPresets, "segment-attributes/0 " + allPresets:
 		return append(g.atMost(e, 1.5, ottlSelection), allocs(0))
 	case "segment-text/0 " + ours, "segment-text-batch/0 " + ours:
-		return append(g.atMost(e, 1.2, bareSearch), allocs(0))
+		return append(g.atMost(e, 1.2, neededSearch), allocs(0))
 	case "segment-text/100 " + ours, "segment-text-batch/100 " + ours:
 		return g.atMostBeyond(e, transformation, 1.6, bareParse)
 	case "envelope/0 " + behindEnvelope, "envelope/10 " + behindEnvelope, "envelope/100 " + behindEnvelope:

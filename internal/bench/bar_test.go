@@ -34,7 +34,7 @@ func TestMissedBarsAreNamed(t *testing.T) {
 func TestParsingAndTransformationHaveSeparateLimits(t *testing.T) {
 	groups, err := newGroups("segment-text-batch/100/")
 	require.NoError(t, err)
-	samples := map[string]float64{bareSearch: 1, bareParse: 100, transformation: 50, ours: 210}
+	samples := map[string]float64{neededSearch: 1, bareParse: 100, transformation: 50, ours: 210}
 	setSamples(groups[0], samples)
 	require.NoError(t, missed(groups))
 	samples[ours] = 220

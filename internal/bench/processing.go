@@ -37,9 +37,9 @@ func newGroup(layout string, percent int) *group {
 func contenders(layout string, percent int) []string {
 	switch {
 	case layout == segmentText:
-		return []string{bareSearch, bareParse, ours, ottlIdealRouter}
+		return []string{bareSearch, neededSearch, bareParse, ours, ottlIdealRouter}
 	case layout == segmentTextBatch:
-		return []string{bareSearch, bareParse, ours}
+		return []string{bareSearch, neededSearch, bareParse, ours}
 	case percent == 0:
 		return []string{floor, floorComponent, ours, allPresets, ottlSelection, ottlFanOut, ottlIdealRouter}
 	default:

@@ -47,9 +47,12 @@ func (r *Reader) find(record plog.LogRecord) kind {
 	if !listed && !hasList {
 		// Unless the body is a text, which layout claims the record matters for the counts only.
 		first := m.first(record)
-		if body != pcommon.ValueTypeStr || m.surelyClaims(first, record) {
+		switch {
+		case body != pcommon.ValueTypeStr || m.surelyClaims(first, record):
 			r.stats.count(first)
 			return r.other(NotAnEvent)
+		case first < 0:
+			return r.findInText(record)
 		}
 	}
 	if r.found.claim = m.claim(record); r.found.layout != nil {
