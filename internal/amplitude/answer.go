@@ -190,7 +190,7 @@ func (a *Answer) readBadRequest(body []byte, events int) {
 
 func (a *Answer) readTooManyRequests(body []byte, events int) {
 	said := readBody(body, events)
-	// By the documentation, a 429 doesn't refuse events for their content.
+	// According to the documentation, a 429 doesn't refuse events for their content.
 	maps.DeleteFunc(said.names.refused, func(_ int, reason Reason) bool { return reason != ReasonSilenced })
 	if !said.names.refuse() && !said.names.throttle() {
 		a.Outcome = OutcomeRetry
@@ -203,7 +203,7 @@ func (a *Answer) readTooManyRequests(body []byte, events int) {
 // by its ids as they were sent, "" if it has none.
 //
 // An answer may name ids that the request doesn't contain. If every event of an OutcomeSomeRefused or OutcomeThrottled
-// request is to be sent again, the answer makes no sense. Treat it like OutcomeRetry.
+// request is to be sent again, the answer makes no sense: treat it like OutcomeRetry.
 func (a Answer) Of(index int, userID, deviceID string) (Verdict, Reason) {
 	switch a.Outcome {
 	case OutcomeAccepted:
@@ -257,17 +257,17 @@ func (s ids) has(id string) bool {
 	return found
 }
 
-// refuse reports whether any name is a reason to drop an event.
+// refuse reports whether an event is to be dropped because of these names.
 func (n *names) refuse() bool {
 	return len(n.refused)+len(n.silencedDevices)+len(n.exceededUsers)+len(n.exceededDevices) > 0
 }
 
-// throttle reports whether any name is a reason to let an event wait.
+// throttle reports whether an event has to wait because of these names.
 func (n *names) throttle() bool {
 	return len(n.throttled)+len(n.throttledUsers)+len(n.throttledDevices) > 0
 }
 
-// verdict returns the verdict for an event of a request of which some events are sent again. A refusal goes before
+// verdict returns the verdict for an event of an OutcomeSomeRefused or OutcomeThrottled request. Refusal comes before
 // throttling, because waiting doesn't help a refused event.
 func (n *names) verdict(index int, userID, deviceID string) (Verdict, Reason) {
 	if reason, refused := n.refused[index]; refused {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// now is the time of the tests.
+// now is the time at which the tests read answers.
 var now = time.Date(2026, time.November, 23, 10, 15, 30, 0, time.UTC)
 
 // sent are the ids of the events of a request, user_id before device_id.
@@ -43,7 +43,7 @@ const (
 	gatewayPage = `<html><head><title>400 Bad Request</title></head><body>nginx</body></html>`
 )
 
-// verdicts tells of each event of sent what is to be done, as text.
+// verdicts returns the answer's verdict, or the reason to drop, for each event of sent.
 func verdicts(answer Answer) string {
 	var all []string
 	for index, ids := range sent {
@@ -57,12 +57,12 @@ func verdicts(answer Answer) string {
 	return strings.Join(all, " ")
 }
 
-// all is the same verdict for each event of sent.
+// all returns the same verdict for each event of sent.
 func all(verdict string) string {
 	return strings.TrimSpace(strings.Repeat(verdict+" ", len(sent)))
 }
 
-// TestReadAnswer holds the response table row by row, and then what the table leaves open.
+// TestReadAnswer covers the table of responses row by row, then what the table leaves open.
 func TestReadAnswer(t *testing.T) {
 	for name, test := range map[string]struct {
 		status  int
@@ -74,8 +74,8 @@ func TestReadAnswer(t *testing.T) {
 			200, `{"code":200,"events_ingested":6,"payload_size_bytes":999,"server_upload_time":1396381378123}`,
 			OutcomeAccepted, all("delivered"),
 		},
-		"accepted, whatever the body says": {200, invalidRequest, OutcomeAccepted, all("delivered")},
-		"another 2xx":                      {204, ``, OutcomeAccepted, all("delivered")},
+		"accepted, the body isn't read": {200, invalidRequest, OutcomeAccepted, all("delivered")},
+		"another 2xx":                   {204, ``, OutcomeAccepted, all("delivered")},
 
 		"invalid fields": {
 			400, `{"code":400,"error":"Invalid request","events_with_invalid_fields":{"time":[1],"ip":[3,1]}}`,
@@ -110,7 +110,7 @@ func TestReadAnswer(t *testing.T) {
 				`"events_with_missing_fields":{"time":[0,1]},"events_with_invalid_fields":{"time":[0]}}`,
 			OutcomeSomeRefused, `invalid_field missing_field invalid_id_length silenced send_again send_again`,
 		},
-		"a 400 that names only what waits": {
+		"a 400 that only names throttled events": {
 			400, `{"throttled_events":[0]}`,
 			OutcomeThrottled, `wait send_again send_again send_again send_again send_again`,
 		},
@@ -121,18 +121,18 @@ func TestReadAnswer(t *testing.T) {
 
 		"no indexes":            {400, `{"code":400,"error":"Invalid JSON"}`, OutcomeRefused, all("bad_request")},
 		"no body":               {400, ``, OutcomeRefused, all("bad_request")},
-		"a page":                {400, gatewayPage, OutcomeRefused, all("bad_request")},
+		"a gateway's page":      {400, gatewayPage, OutcomeRefused, all("bad_request")},
 		"no usable index":       {400, `{"silenced_events":[-1,6,1.5,"0",null,[0],1e99]}`, OutcomeRefused, all("bad_request")},
 		"another missing field": {400, `{"missing_field":"events"}`, OutcomeRefused, all("bad_request")},
 
-		"401":                       {401, ``, OutcomeKeyRefused, all("send_again")},
-		"403":                       {403, gatewayPage, OutcomeKeyRefused, all("send_again")},
-		"invalid key":               {400, `{"error":"Invalid API key: 00"}`, OutcomeKeyRefused, all("send_again")},
-		"invalid key in other case": {400, `{"error":"iNVALID api KEY"}`, OutcomeKeyRefused, all("send_again")},
-		"invalid key as text":       {400, `Invalid API key`, OutcomeKeyRefused, all("send_again")},
-		"invalid key, then a cut":   {400, `{"error":"Invalid API key","events_with`, OutcomeKeyRefused, all("send_again")},
-		"missing key":               {400, `{"missing_field":"api_key"}`, OutcomeKeyRefused, all("send_again")},
-		"missing key and indexes":   {400, invalidRequest, OutcomeKeyRefused, all("send_again")},
+		"401":                         {401, ``, OutcomeKeyRefused, all("send_again")},
+		"403":                         {403, gatewayPage, OutcomeKeyRefused, all("send_again")},
+		"invalid key":                 {400, `{"error":"Invalid API key: 00"}`, OutcomeKeyRefused, all("send_again")},
+		"invalid key in other case":   {400, `{"error":"iNVALID api KEY"}`, OutcomeKeyRefused, all("send_again")},
+		"invalid key as text":         {400, `Invalid API key`, OutcomeKeyRefused, all("send_again")},
+		"invalid key, then cut short": {400, `{"error":"Invalid API key","events_with`, OutcomeKeyRefused, all("send_again")},
+		"missing key":                 {400, `{"missing_field":"api_key"}`, OutcomeKeyRefused, all("send_again")},
+		"missing key and indexes":     {400, invalidRequest, OutcomeKeyRefused, all("send_again")},
 
 		"too large": {413, `{"code":413,"error":"Payload too large"}`, OutcomeTooLarge, all("send_again")},
 
@@ -160,7 +160,7 @@ func TestReadAnswer(t *testing.T) {
 			429, `{"silenced_devices":["device-2"],"silenced_events":[0]}`,
 			OutcomeThrottled, `silenced send_again silenced send_again send_again send_again`,
 		},
-		"what is dropped does not wait": {
+		"dropped events don't wait": {
 			429, `{"throttled_events":[0,1,2],"throttled_users":{"user-3":31},"silenced_events":[0],` +
 				`"silenced_devices":["device-1"],"exceeded_daily_quota_users":{"user-1":500001,"user-3":500001}}`,
 			OutcomeThrottled, `silenced silenced wait daily_quota send_again send_again`,
@@ -173,16 +173,16 @@ func TestReadAnswer(t *testing.T) {
 			429, `{"throttled_users":["user-0"],"throttled_devices":["device-1",7],"exceeded_daily_quota_users":["user-2"]}`,
 			OutcomeThrottled, `wait wait daily_quota send_again send_again send_again`,
 		},
-		"no event is without an id by name": {
+		"an empty id names no event": {
 			429, `{"throttled_users":{"":1,"user-0":1},"silenced_devices":[""],"exceeded_daily_quota_users":{"":1}}`,
 			OutcomeThrottled, `wait send_again send_again send_again send_again send_again`,
 		},
-		"429 without detail":       {429, `{"code":429,"error":"Too many requests"}`, OutcomeRetry, all("send_again")},
-		"429 without body":         {429, ``, OutcomeRetry, all("send_again")},
-		"429 that names nothing":   {429, `{"throttled_users":{},"throttled_events":[6,-1]}`, OutcomeRetry, all("send_again")},
-		"429 that names no id":     {429, `{"throttled_users":{"":1}}`, OutcomeRetry, all("send_again")},
-		"429 with invalid fields":  {429, `{"events_with_invalid_fields":{"time":[1]}}`, OutcomeRetry, all("send_again")},
-		"429 that refuses the key": {429, `{"error":"Invalid API key"}`, OutcomeRetry, all("send_again")},
+		"429 without detail":         {429, `{"code":429,"error":"Too many requests"}`, OutcomeRetry, all("send_again")},
+		"429 without body":           {429, ``, OutcomeRetry, all("send_again")},
+		"429 that names nothing":     {429, `{"throttled_users":{},"throttled_events":[6,-1]}`, OutcomeRetry, all("send_again")},
+		"429 that names an empty id": {429, `{"throttled_users":{"":1}}`, OutcomeRetry, all("send_again")},
+		"429 with invalid fields":    {429, `{"events_with_invalid_fields":{"time":[1]}}`, OutcomeRetry, all("send_again")},
+		"429 that refuses the key":   {429, `{"error":"Invalid API key"}`, OutcomeRetry, all("send_again")},
 
 		"408": {408, silencedDevice, OutcomeRetry, all("send_again")},
 		"500": {500, silencedDevice, OutcomeRetry, all("send_again")},
@@ -195,7 +195,7 @@ func TestReadAnswer(t *testing.T) {
 		"418": {418, ``, OutcomeRetry, all("send_again")},
 		"0":   {0, ``, OutcomeRetry, all("send_again")},
 
-		"a wrong type spoils no other field": {
+		"other fields are read after a wrong type": {
 			400, `{"code":[],"error":{"a":1},"missing_field":7,"events_with_invalid_fields":"time",` +
 				`"events_with_missing_fields":{"time":"1","event_type":{"2":"bad","of":3}},"silenced_devices":{"x":1e999},` +
 				`"throttled_events":{"0":1},"throttled_users":true,"eps_threshold":1e999,"silenced_events":[null,4]}`,
@@ -217,11 +217,11 @@ func TestReadAnswer(t *testing.T) {
 			400, `{"silenced_events":[1],"silenced_events":[2]}`,
 			OutcomeSomeRefused, `send_again silenced silenced send_again send_again send_again`,
 		},
-		"cut within a field": {
+		"cut short within a field": {
 			400, `{"silenced_events":[1],"events_with_invalid_fields":{"time":[2`,
 			OutcomeSomeRefused, `send_again silenced send_again send_again send_again send_again`,
 		},
-		"a fault after a field": {
+		"malformed after a field": {
 			400, `{"silenced_events":[1], oops "silenced_events":[2]}`,
 			OutcomeSomeRefused, `send_again silenced send_again send_again send_again send_again`,
 		},
@@ -244,7 +244,7 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-// bodies are what every status is tried with.
+// bodies are combined with every status.
 var bodies = []string{
 	``, ` `, `null`, `{}`, `[]`, `"`, `7`, `{"`, `{"code":400`, "\x00\xff\xfe", gatewayPage,
 	invalidRequest, silencedDevice, tooManyRequests,
@@ -280,13 +280,13 @@ func FuzzReadAnswer(f *testing.F) {
 	})
 }
 
-// requireSense holds what is so of every answer, whatever was answered.
+// requireSense checks what must be true of every answer, whatever the response was.
 func requireSense(t *testing.T, status int, retryAfter string, body []byte, events int) {
 	t.Helper()
 	before := bytes.Clone(body)
 	answer := ReadAnswer(status, retryAfter, body, events, now)
-	require.Equal(t, before, body, "the body is not written to")
-	require.Equal(t, answer, ReadAnswer(status, retryAfter, body, events, now), "an answer depends on nothing else")
+	require.Equal(t, before, body, "the body isn't changed")
+	require.Equal(t, answer, ReadAnswer(status, retryAfter, body, events, now), "the same response gives the same answer")
 	require.NotEqual(t, "unknown", answer.Outcome.String())
 	require.Equal(t, answer.Outcome.String(), answer.String())
 	require.GreaterOrEqual(t, answer.RetryAfter, time.Duration(0))
@@ -316,7 +316,7 @@ func requireSense(t *testing.T, status int, retryAfter string, body []byte, even
 		_, throttled := answer.names.throttled[index]
 		named := refused || throttled
 		if !named && (answer.Outcome == OutcomeSomeRefused || answer.Outcome == OutcomeThrottled) {
-			require.Equal(t, SendAgain, verdict, "no id is a name for none")
+			require.Equal(t, SendAgain, verdict, "an event without ids isn't named by an empty id")
 		}
 	}
 }
@@ -362,7 +362,7 @@ func TestThrottledIDs(t *testing.T) {
 	for _, id := range []string{"", "user", "both", "over", "device-0"} {
 		assert.False(t, answer.ThrottlesDevice(id), id)
 	}
-	// Beyond the request, ids still tell.
+	// The ids count even if the index is out of range.
 	verdict, _ := answer.Of(len(sent), "user", "")
 	assert.Equal(t, Wait, verdict)
 	verdict, _ = answer.Of(-1, "someone", "else")
@@ -405,11 +405,11 @@ func TestRetryAfter(t *testing.T) {
 			assert.Equal(t, want, ReadAnswer(status, header, nil, 1, now).RetryAfter, "%d %q", status, header)
 		}
 	}
-	// The clock of the caller may never have been set.
+	// The caller's clock may never have been set.
 	assert.Equal(t, time.Hour, ReadAnswer(503, "Mon, 23 Nov 2026 10:16:00 GMT", nil, 1, time.Time{}).RetryAfter)
 }
 
-// TestLabels holds the labels, which are constant: nothing that a body says may become one.
+// TestLabels lists all labels. They are constant, so that no text of a body becomes a label.
 func TestLabels(t *testing.T) {
 	outcomes := map[string]bool{}
 	reasons := map[string]bool{}
@@ -426,7 +426,7 @@ func TestLabels(t *testing.T) {
 	assert.Equal(t, setOf("send_again", "delivered", "drop", "wait", "unknown"), verdictNames)
 }
 
-func TestNoWordOfTheBodyComesOut(t *testing.T) {
+func TestAnswersKeepTheBodySecret(t *testing.T) {
 	const canary = "canary@example.com"
 	body := []byte(`{"code":400,"error":"canary@example.com","missing_field":"canary@example.com",` +
 		`"events_with_invalid_fields":{"canary@example.com":[0]},"silenced_devices":["canary@example.com"],` +

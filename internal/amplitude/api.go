@@ -4,7 +4,7 @@ package amplitude // import "github.com/impression-collector/impression-bridge/i
 
 import "time"
 
-// API is one of Amplitude's ingestion APIs, by its name in the configuration. Both accept the same body and give the same
+// API is the name of one of Amplitude's ingestion APIs, as in the configuration. Both accept the same body and give the same
 // answers.
 type API string
 
@@ -28,7 +28,7 @@ const (
 	MaxStringLength = 1024
 	// MaxDepth is how deeply event properties and user properties may be nested.
 	MaxDepth = 40
-	// DefaultMinIDLength is the number of characters that an id needs unless a request's options say otherwise.
+	// DefaultMinIDLength is the number of characters that an id needs if the request has no min_id_length.
 	DefaultMinIDLength = 5
 )
 
@@ -38,7 +38,7 @@ type Limits struct {
 	Events, Bytes int
 	// EventsPerSecond is the maximum rate of one user or device.
 	EventsPerSecond int
-	// ThrottlePause is how long to send nothing of a throttled user or device.
+	// ThrottlePause is how long to send no events of a throttled user or device.
 	ThrottlePause time.Duration
 }
 

@@ -19,7 +19,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
-// rules computes what Append should write, in the slow and obvious way.
+// rules computes what Append must write, in the obvious and slow way.
 type rules struct {
 	changed [Changes]int64
 }
@@ -89,7 +89,7 @@ func (r *rules) mapping(m pcommon.Map, depth int) map[string]any {
 	return written
 }
 
-// requireByRules compares the JSON of properties with the rules.
+// requireByRules compares the JSON that Append writes for these properties with the rules.
 func requireByRules(t *testing.T, properties pcommon.Map) {
 	t.Helper()
 	var encoder Encoder
@@ -134,13 +134,13 @@ func FuzzAppend(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		value := pcommon.NewValueEmpty()
 		if err := parser.Parse(text, value); err != nil {
-			// A text that isn't JSON still makes a string and a key.
+			// A text that isn't JSON is still used as a string and a key.
 			value.SetStr(text)
 		}
 		properties := pcommon.NewMap()
 		value.CopyTo(properties.PutEmpty(text))
 		properties.PutStr("text", text)
-		// Almost too deep, so that the value may exceed the limit.
+		// Nest the value so deeply that its own nesting may exceed the limit.
 		inner := properties.PutEmpty("deep")
 		for range MaxDepth - 3 {
 			inner = inner.SetEmptySlice().AppendEmpty()

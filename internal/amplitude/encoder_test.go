@@ -18,10 +18,10 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
-// given are the fields of an event.
+// given holds fields of an event: texts, maps, and integers.
 type given map[event.Field]any
 
-// with makes an event of these fields: texts, maps, and integers.
+// with returns an event with these fields.
 func with(fields given) *event.Event {
 	var e event.Event
 	for f, value := range fields {
@@ -37,7 +37,7 @@ func with(fields given) *event.Event {
 	return &e
 }
 
-// encoded returns the event as a new encoder writes it, and the counts of changes.
+// encoded returns the event as written by a new encoder, and the encoder's counts of changes.
 func encoded(e *event.Event) (string, [Changes]int64) {
 	var encoder Encoder
 	return string(encoder.Append(nil, e)), encoder.Changed
@@ -49,7 +49,7 @@ func assertText(t *testing.T, want, got string) {
 	assert.Equal(t, want, got)
 }
 
-// changed returns counts of 1 for each of the changes.
+// changed returns counts that are 1 for these changes.
 func changed(all ...Change) (counts [Changes]int64) {
 	for _, change := range all {
 		counts[change]++
@@ -102,7 +102,7 @@ func TestAppendInsertHash(t *testing.T) {
 	assert.Regexp(t, `^\{"event_type":"type","user_id":"user","time":1764001230123,"insert_id":"[0-9a-f]{32}"\}$`, got)
 
 	var encoder Encoder
-	assert.Equal(t, "before"+got, string(encoder.Append([]byte("before"), e)), "what is before must not matter")
+	assert.Equal(t, "before"+got, string(encoder.Append([]byte("before"), e)), "the hash doesn't depend on what precedes the event")
 	insertID := func(e *event.Event) (id string) {
 		got, _ := encoded(e)
 		var fields map[string]any
@@ -181,8 +181,8 @@ func TestAppendLeavesOutPropertiesThatAreOtherFields(t *testing.T) {
 	assertText(t, `{"event_properties":{}}`, got)
 }
 
-// repeating returns a map in which each of this number of keys occurs twice, the second time with a value that must not
-// count. Unless inner is 0, the first value of every tenth key is such a map too.
+// repeating returns a map with this number of keys, each of which occurs twice. Only the first value counts. Unless inner is
+// 0, the first value of every tenth key is itself such a map, with inner keys.
 func repeating(keys, inner int) (m pcommon.Map, want map[string]any) {
 	m = pcommon.NewMap()
 	want = map[string]any{}
@@ -276,7 +276,7 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	properties, _ := hashed.Map(event.Properties)
 	variant, _ := properties.Get("variant")
 	hashed.MarkRead(variant)
-	// A text with invalid bytes isn't among these, because it costs an allocation for the error that says so.
+	// No text has invalid bytes, because the error that reports them costs an allocation.
 	hashed.SetMap(event.Groups, mapOf(t, map[string]any{"bytes": []byte("bytes"), "\n": math.NaN(), "long": strings.Repeat("é", 2000)}))
 	hashed.Passthrough, _ = repeating(maxFiltered, 0)
 	userProperties, _ := repeating(100, 50)

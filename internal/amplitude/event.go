@@ -13,30 +13,30 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
-// Change is why a value is not written as it came.
+// Change is a way in which a value is written differently than it came.
 type Change uint8
 
 // The changes.
 const (
 	// NotFinite is a NaN or infinity, written as null.
 	NotFinite Change = iota
-	// TooDeep is a map or list beyond MaxDepth, written as null. The properties themselves are at depth 1.
+	// TooDeep is a map or list nested more deeply than MaxDepth, written as null. The map of properties has depth 1.
 	TooDeep
-	// TooLong is a text, key or id that was cut at MaxStringLength.
+	// TooLong is a text, key, or id that was cut at MaxStringLength.
 	TooLong
-	// InvalidUTF8 is a text, key or id with bytes that are not UTF-8, each written as U+FFFD.
+	// InvalidUTF8 is a text, key, or id with bytes that aren't UTF-8, each written as U+FFFD.
 	InvalidUTF8
-	// NotInteger is a session id that is no int64, left out.
+	// NotInteger is a session id that isn't an int64, left out.
 	NotInteger
-	// RepeatedKey is a value whose key its map has before, left out: the first counts, as for pcommon.Map.Get.
-	// Keys that are equal only after they were cut, or their invalid bytes replaced, are not repeated.
+	// RepeatedKey is a value whose key occurs earlier in its map, left out: the first value counts, as in pcommon.Map.Get.
+	// Keys aren't repeated if they only become equal because they are cut or invalid bytes are replaced.
 	RepeatedKey
 
-	// Changes is how many there are.
+	// Changes is the number of changes.
 	Changes = iota
 )
 
-// String is the change as the label of a metric.
+// String returns the change as a metric label.
 func (c Change) String() string {
 	switch c {
 	case NotFinite:
@@ -56,31 +56,20 @@ func (c Change) String() string {
 	}
 }
 
-// Encoder writes events as JSON, straight from pdata. Its zero value is ready; it keeps what it allocates for the next
-// event, so it is not safe for concurrent use.
+// Encoder writes events as JSON, directly from pdata. The zero Encoder is ready to use. It reuses its memory for the next
+// event, so it isn't safe for concurrent use.
 //
-// Time and allocations for an event of 734 bytes, from pdata here and from a struct with map[string]any in the others,
-// which write into a buffer that is used again, neither sort keys, if they can, nor escape HTML. `make bench` prints them;
-// these are with Go 1.26 on one core of an amd64 machine:
-//
-//	Append                          0.53 µs   0
-//	goccy/go-json 0.12.0            0.83 µs   0
-//	bytedance/sonic 1.15.5          1.3 µs    5
-//	encoding/json                   3.3 µs   32
-//
-// An insert_id from a hash takes 0.5 µs more.
-//
-// Of the time, looking for repeated keys costs 2 to 3 ns a key in maps of at most maxFiltered keys, and 12 to 30 ns a key in
-// larger ones.
+// `make bench` compares it with JSON libraries, which encode the same event from a struct with maps.
 type Encoder struct {
-	// Changed counts values by why they were not written as they came. The caller may set it back.
+	// Changed counts the values that were written differently than they came. The caller may reset it.
 	Changed [Changes]int64
 
-	// keys is empty but while a large map is looked through.
+	// keys holds the keys of a large map while findRepeats runs. Otherwise it is empty.
 	keys map[string]struct{}
-	// repeats are the indexes of repeated keys in the large maps that are being written, the innermost map's last.
+	// repeats holds the indexes of repeated keys in the large maps that are being written, those of the innermost map last.
 	repeats []int
-	block   [maxBytes]byte
+	// block holds the bytes that are being written as base64.
+	block [maxBytes]byte
 }
 
 // fieldNames are the names of the fields in Amplitude's API, quoted and with a colon.
@@ -91,9 +80,9 @@ var fieldNames = func() (names [event.NumFields]string) {
 	return names
 }()
 
-// Append appends an event as a JSON object to to, and returns to. An event with a time but without an insert id gets a hash of
-// the encoded event and its time as insert id, so that the same record sent again has the same one. Times are rounded down to
-// milliseconds.
+// Append appends an event as a JSON object to a buffer and returns the extended buffer. If the event has a time but no insert
+// id, its insert id is a hash of the encoded event and the time, so that the same record gets the same insert id when it is
+// sent again. Times are rounded down to milliseconds.
 func (e *Encoder) Append(to []byte, of *event.Event) []byte {
 	start := len(to)
 	to = e.fields(to, of)
@@ -106,7 +95,7 @@ func (e *Encoder) Append(to []byte, of *event.Event) []byte {
 	return closed(to, '}')
 }
 
-// InsertHash returns the insert id that Append gives to an event with a time and without an insert id.
+// InsertHash returns the insert id that Append gives to an event that has a time but no insert id.
 func (e *Encoder) InsertHash(of *event.Event) string {
 	changed := e.Changed
 	hash := insertHash(e.fields(nil, of), of.Time(event.Time))
@@ -114,7 +103,7 @@ func (e *Encoder) InsertHash(of *event.Event) string {
 	return string(hash[:])
 }
 
-// fields writes the event with a comma in place of its end.
+// fields writes the event with a comma in place of the closing brace.
 func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 	to = append(to, '{')
 	for f := range event.Field(event.NumFields) {
@@ -167,14 +156,15 @@ func (e *Encoder) mapField(to []byte, f event.Field, of *event.Event) []byte {
 	return append(to, ',')
 }
 
-// insertHash returns half of a SHA-256, which is as long as a UUID, in hexadecimal. It writes behind the fields.
+// insertHash returns half of a SHA-256 in hexadecimal, which is as long as a UUID. It may overwrite what follows the fields in
+// their buffer.
 func insertHash(fields []byte, at pcommon.Timestamp) (text [sha256.Size]byte) {
 	sum := sha256.Sum256(strconv.AppendUint(fields, uint64(at), 10))
 	hex.Encode(text[:], sum[:len(sum)/2])
 	return text
 }
 
-// closed ends an object or array: the end stands where the comma after its last value was.
+// closed ends an object or array. It replaces the comma after the last value, if there is one.
 func closed(to []byte, end byte) []byte {
 	if last := len(to) - 1; to[last] == ',' {
 		to[last] = end

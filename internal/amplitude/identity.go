@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// RefusedID reports whether Amplitude refuses this user_id or device_id with a 400, however long it is: the documented list
-// and the empty id. The list is matched exactly, because Amplitude doesn't document that case doesn't matter.
+// RefusedID reports whether Amplitude refuses this user_id or device_id with a 400, whatever min_id_length is. It knows the
+// documented list and the empty id. It distinguishes upper and lower case, because the documentation doesn't say that
+// Amplitude ignores it.
 func RefusedID(id string) bool {
 	switch id {
 	case "", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "{}", "0", "-1",
@@ -19,12 +20,13 @@ func RefusedID(id string) bool {
 	}
 }
 
-// RefusedDeviceID reports whether Amplitude refuses this device_id because it is all zeros, besides those of RefusedID.
+// RefusedDeviceID reports whether Amplitude refuses this device_id because it consists of zeros. Those of RefusedID are refused
+// too.
 func RefusedDeviceID(id string) bool {
 	return strings.Trim(id, "0") == ""
 }
 
-// LongEnough reports whether an id has at least so many characters. Amplitude removes a shorter one from its event.
+// LongEnough reports whether an id has at least this number of characters. Amplitude removes shorter ids from events.
 func LongEnough(id string, minimum int) bool {
 	switch {
 	case len(id) < minimum:
@@ -36,19 +38,18 @@ func LongEnough(id string, minimum int) bool {
 	}
 }
 
-// IDFault says how many of an event's two ids were left out, by why. Its zero value is NoIDFault.
+// IDFault counts the ids of an event that were left out, by reason.
 type IDFault struct {
-	// Refused are in the list of RefusedID, TooShort are not LongEnough.
+	// Refused counts ids of RefusedID and RefusedDeviceID, TooShort those that aren't LongEnough.
 	Refused, TooShort int64
 }
 
-// NoIDFault is that of an event whose ids, as far as it has any, may all be sent.
+// NoIDFault is the IDFault of an event from which no id was left out.
 var NoIDFault IDFault
 
-// CheckIDs returns an event's ids as far as Amplitude takes them, "" in place of one that it does not take, and why ids
-// were left out. Amplitude refuses the whole event for a refused id, and removes one that has fewer than minLength
-// characters; with the id left out, the event is good as long as it has the other. An event of which both come back
-// empty must not be sent, for the reason that DropReason tells.
+// CheckIDs returns an event's ids, "" in place of an id that must be left out, and why. Amplitude refuses the whole event
+// because of one refused id, and it removes an id that has fewer than minLength characters. Without that id, Amplitude accepts
+// the event if it has the other. If both ids are empty, the event must not be sent, and DropReason says why.
 func CheckIDs(userID, deviceID string, minLength int) (user, device string, fault IDFault) {
 	user = fault.check(userID, RefusedID(userID), minLength)
 	device = fault.check(deviceID, RefusedID(deviceID) || RefusedDeviceID(deviceID), minLength)
@@ -70,8 +71,8 @@ func (f *IDFault) check(id string, refused bool, minLength int) string {
 	}
 }
 
-// DropReason returns why an event is dropped whose ids were all left out, as the label of a metric: "missing_id" where it
-// had none, "refused_id" where at least one was refused, else "id_too_short".
+// DropReason returns why an event without any remaining id is dropped, as a metric label: "refused_id" if an id was refused,
+// otherwise "id_too_short" if one was too short, otherwise "missing_id".
 func (f IDFault) DropReason() string {
 	switch {
 	case f.Refused > 0:

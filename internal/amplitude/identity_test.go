@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// refusedIDs are those that Amplitude documents, and "".
+// refusedIDs are the ids that Amplitude documents as refused, and the empty one.
 var refusedIDs = []string{
 	"anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "{}", "0", "-1",
 	"00000000-0000-0000-0000-000000000000", "lmy47d", "",

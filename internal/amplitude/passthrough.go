@@ -4,9 +4,9 @@ package amplitude // import "github.com/impression-collector/impression-bridge/i
 
 import "go.opentelemetry.io/collector/pdata/pcommon"
 
-// isPassthrough reports whether a key is a field of Amplitude's API that isn't in the table of package event. All except two
-// are among "Keys for the event argument" of the HTTP V2 documentation; Amplitude's own clients also send library and
-// version_name.
+// isPassthrough reports whether a key is a field of Amplitude's API that isn't in the table of package event. The HTTP V2
+// documentation lists them under "Keys for the event argument", except library and version_name, which Amplitude's own
+// clients send.
 func isPassthrough(key string) bool {
 	switch key {
 	case "country", "region", "city", "dma", "location_lat", "location_lng",
@@ -21,8 +21,8 @@ func isPassthrough(key string) bool {
 	}
 }
 
-// passthrough writes the fields of an event in Amplitude's own form that aren't in the table of package event. They keep their
-// types, because Amplitude may accept others than its documentation names.
+// passthrough writes the fields for which isPassthrough reports true. Values keep their types, because Amplitude may accept
+// types that its documentation doesn't name.
 func (e *Encoder) passthrough(to []byte, m pcommon.Map) []byte {
 	if m == (pcommon.Map{}) {
 		return to
@@ -31,7 +31,7 @@ func (e *Encoder) passthrough(to []byte, m pcommon.Map) []byte {
 		if !isPassthrough(key) || value.Type() == pcommon.ValueTypeEmpty {
 			continue
 		}
-		// Few keys get here.
+		// Few keys get here, so a lookup for each is cheap enough.
 		if first, _ := m.Get(key); first != value {
 			e.Changed[RepeatedKey]++
 			continue

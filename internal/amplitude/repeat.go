@@ -39,7 +39,7 @@ func (e *Encoder) findRepeats(m pcommon.Map) {
 	outer := len(e.repeats)
 	index := 0
 	for key := range m.All() {
-		// A repeated key doesn't enlarge the set, which then has fewer keys than were seen.
+		// A repeated key doesn't enlarge the set.
 		e.keys[key] = struct{}{}
 		if len(e.keys)+len(e.repeats)-outer <= index {
 			e.repeats = append(e.repeats, index)
@@ -50,6 +50,6 @@ func (e *Encoder) findRepeats(m pcommon.Map) {
 		e.keys = nil
 		return
 	}
-	// Without this, the set would keep payloads alive, of which keys are parts.
+	// The keys are parts of payloads, which the set would keep in memory.
 	clear(e.keys)
 }

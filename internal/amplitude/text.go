@@ -16,7 +16,7 @@ func SentText(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	// A conversion replaces each invalid byte. strings.ToValidUTF8 replaces each run of them.
+	// A conversion replaces each invalid byte. strings.ToValidUTF8 would replace a run of them by one character.
 	return string([]rune(s))
 }
 
@@ -35,7 +35,7 @@ func (e *Encoder) text(to []byte, s string) []byte {
 	}
 	to, err := jsontext.AppendQuote(to, s)
 	if err != nil {
-		// The only possible error. The bytes have been replaced.
+		// There is no other error. AppendQuote has replaced the invalid bytes.
 		e.Changed[InvalidUTF8]++
 	}
 	return to
@@ -54,8 +54,8 @@ func cut(s string) (first string, isCut bool) {
 	return s, false
 }
 
-// isPlain reports whether a text is ASCII and needs no escapes, as most texts. Without this check, jsontext would make the
-// whole exporter 5% slower.
+// isPlain reports whether a text is ASCII and needs no escapes. Most texts are. Without this check, the whole exporter would be
+// 5% slower.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if !plain[s[i]] {

@@ -50,7 +50,7 @@ func (e *Encoder) list(to []byte, s pcommon.Slice, depth int) []byte {
 	return closed(to, ']')
 }
 
-// mapping writes a map. If the map holds the properties of an event, which is nil otherwise, it leaves out other fields.
+// mapping writes a map. If of isn't nil, the map holds the properties of that event, and its other fields are left out.
 func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, of *event.Event) []byte {
 	switch {
 	case depth > MaxDepth:
@@ -79,7 +79,7 @@ func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, of *event.Event) 
 	return closed(to, '}')
 }
 
-// largeMapping is like mapping, for a map with too many keys to compare each with all others.
+// largeMapping is like mapping, for maps with too many keys for a keyFilter.
 func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, of *event.Event) []byte {
 	outer := len(e.repeats)
 	e.findRepeats(m)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sample has the event with which encoders are tested and compared.
+// Package sample has an event for tests and benchmarks of encoders.
 package sample // import "github.com/impression-collector/impression-bridge/internal/amplitude/sample"
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
-// Event is an event as a client on a general JSON library holds it.
+// Event is an event in the form from which a general JSON library encodes it.
 type Event struct {
 	Type           string         `json:"event_type"`
 	UserID         string         `json:"user_id,omitempty"`
@@ -28,7 +28,7 @@ type Event struct {
 	UserAgent      string         `json:"user_agent,omitempty"`
 }
 
-// Value returns the event as our encoder takes it.
+// Value returns the event in the form from which our encoder encodes it.
 func (e *Event) Value() (*event.Event, error) {
 	var v event.Event
 	for f, text := range map[event.Field]string{
@@ -55,7 +55,7 @@ func (e *Event) Value() (*event.Event, error) {
 	return &v, nil
 }
 
-// Impression is an impression with its update, 734 bytes.
+// Impression is an impression with its user property update. Encoded, it has 734 bytes.
 var Impression = Event{
 	Type:      "[Experiment] Impression",
 	UserID:    "user-834120755",
