@@ -30,7 +30,7 @@ func TestMissedBarsAreNamed(t *testing.T) {
 		"otel/0: ours takes 2.10 × floor, want at most 2\notel/0: ours takes 0.01 allocs/event, want at most 0")
 }
 
-// TestParsingAndTransformationHaveSeparateLimits adds them up: 1.6 × 100 + 50.
+// TestParsingAndTransformationHaveSeparateLimits has a limit of 1.6 × 100 + 50.
 func TestParsingAndTransformationHaveSeparateLimits(t *testing.T) {
 	groups, err := newGroups("segment-text-batch/100/")
 	require.NoError(t, err)
@@ -43,8 +43,8 @@ func TestParsingAndTransformationHaveSeparateLimits(t *testing.T) {
 		"segment-text-batch/100: ours takes 1.70 × bare parse beyond transformation alone, want at most 1.6")
 }
 
-// TestBarsCompareSamplesOfTheSameRound has a machine that becomes slower: each sample of ours is 0.9 times OTTL's of the same
-// round, but the medians say otherwise.
+// TestBarsCompareSamplesOfTheSameRound simulates a machine that slows down: each sample of ours is 0.9 times OTTL's of the same
+// round, although our median is higher.
 func TestBarsCompareSamplesOfTheSameRound(t *testing.T) {
 	groups, err := newGroups("segment-body/0/")
 	require.NoError(t, err)

@@ -74,7 +74,7 @@ func newSettings(kind component.Type, name string) processor.Settings {
 }
 
 func newTelemetry() component.TelemetrySettings {
-	// Like the collector below level detailed, leave out these: each batch would be traversed once more to measure it.
+	// Like the collector below level detailed, leave out the sizes: measuring a batch takes another pass over it.
 	sizes := metric.NewView(metric.Instrument{Name: "otelcol_exporter_*_size_bytes"}, metric.Stream{Aggregation: metric.AggregationDrop{}})
 	return component.TelemetrySettings{
 		Logger:         zap.NewNop(),

@@ -28,8 +28,8 @@ var encoded = &sample.Impression
 // encode returns the event as JSON, in a buffer that the next call overwrites.
 type encode func() ([]byte, error)
 
-// newEncode returns a contender. Like ours, the general libraries write into a buffer that they reuse. They don't sort keys,
-// escape HTML or look for invalid UTF-8, except that encoding/json can't be kept from sorting and looking.
+// newEncode returns a contender. Like ours, the general libraries write into a buffer that they reuse. They neither sort keys
+// nor escape HTML nor look for invalid UTF-8, except that encoding/json always sorts and looks.
 func newEncode(contender string) (encode, error) {
 	switch contender {
 	case ours:

@@ -41,7 +41,7 @@ func assertSameOutputs(t *testing.T, layout string, names ...string) {
 	}
 }
 
-// TestOutputsAreComplete keeps the comparison from comparing nothing with nothing.
+// TestOutputsAreComplete checks that there are outputs to compare.
 func TestOutputsAreComplete(t *testing.T) {
 	for _, layout := range slices.Concat(layouts(), textLayouts()) {
 		records, err := output(ours, layout, smallBatch(layout, 10))
@@ -58,7 +58,7 @@ func TestDifferencesAreFound(t *testing.T) {
 	require.ErrorContains(t, compareOutputs(floor, otel, batch), "ours produces 220 records, floor 0")
 }
 
-// TestSelectionSelects checks that the selection finds the impressions, so that its price is for something.
+// TestSelectionSelects checks that the selection, whose time is a limit for ours, finds the impressions.
 func TestSelectionSelects(t *testing.T) {
 	for _, layout := range layouts() {
 		records, err := output(ottlSelection, layout, smallBatch(layout, 10))

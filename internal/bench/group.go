@@ -39,7 +39,7 @@ type job interface {
 	close() error
 }
 
-// newGroups returns the groups with those entries whose names, such as otel/10/ours, start with prefix.
+// newGroups returns the groups with the entries whose names, such as otel/10/ours, start with prefix.
 func newGroups(prefix string) ([]*group, error) {
 	var groups []*group
 	add := func(g *group) {

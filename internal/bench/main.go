@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures the impression processor beside a loop that only looks for impressions and beside OTTL processors
-// that do the same job, the amplitude exporter beside Amplitude's own client, and its encoder beside JSON libraries. Before
-// it measures, it checks that all of them produce the same results. It prints one table and fails if a limit is missed.
+// Command bench compares the speed of the impression processor with a loop that only looks for impressions and with OTTL
+// processors that do the same job, the amplitude exporter with Amplitude's own client, and its encoder with JSON libraries.
+// First it checks that all of them produce the same results. It prints one table and fails if a limit is missed.
 package main
 
 import (

@@ -48,8 +48,8 @@ func difference(a, b float64) float64 { return a - b }
 
 // measure samples the entries in turn, round by round, until the budget is used up.
 func (g *group) measure(budget time.Duration) error {
-	// With the collector off, no entry pays for garbage of another. It also means that no entry pays for its own, which
-	// favors those that make much.
+	// With the garbage collector off, no entry pays for the garbage of another. No entry pays for its own either, which favors
+	// entries that produce much.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	for _, e := range g.entries {
 		var err error

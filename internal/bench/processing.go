@@ -50,8 +50,8 @@ func contenders(layout string, percent int) []string {
 // transformation labels ours on events that need no parsing. It shows how much of its time on texts isn't parsing.
 const transformation = "transformation alone"
 
-// newEnvelopeGroup compares a scope of texts with the same scope behind an envelope. The envelope's own events aren't
-// counted, so its cost is spread over the others.
+// newEnvelopeGroup compares a scope of texts with the same scope after an envelope. The envelope's own events aren't counted,
+// so its cost is spread over the others.
 func newEnvelopeGroup(percent int) *group {
 	g := &group{name: fmt.Sprintf("envelope/%d", percent)}
 	w := newWorkload(segmentText, percent)

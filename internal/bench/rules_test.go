@@ -17,14 +17,14 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// fields maps keys to the values that a rule is about. The value missing removes a key.
+// fields are the fields that a rule is about, by key. The value missing stands for a field that isn't there.
 type fields map[string]any
 
 type absent struct{}
 
 var missing = absent{}
 
-// outcome is what a rule makes of an impression.
+// outcome is what becomes of an impression.
 type outcome string
 
 const (
@@ -34,7 +34,7 @@ const (
 	untouched outcome = "untouched"
 )
 
-// rule is an ordinary impression except for these fields.
+// rule describes an ordinary impression, except for these fields.
 type rule struct {
 	name string
 	// properties are the event's, and event holds the fields beside them. The layout otel has both in one map.
@@ -43,7 +43,7 @@ type rule struct {
 	body      any
 	timestamp pcommon.Timestamp
 	want      outcome
-	// oursOnly excludes the peers. Their configurations say why.
+	// oursOnly excludes the peers, because they don't follow this rule. Their configurations say why.
 	oursOnly bool
 }
 
@@ -129,7 +129,7 @@ var repeatedPostForms = fields{
 	"[Experiment] Experiment Key": "old", "[Experiment] Experiment Key" + again: 7.0,
 }
 
-// halfFormRules are about impressions in the post form in part.
+// halfFormRules are about impressions that have some properties in the post form.
 var halfFormRules = []rule{
 	{name: "post form variant without variant", properties: fields{"variant": missing, "[Experiment] Variant": "b"}, want: untouched},
 	{name: "post form variant, a map, without variant", properties: fields{"variant": missing, "[Experiment] Variant": map[string]any{}}, want: untouched},

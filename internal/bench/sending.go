@@ -32,7 +32,7 @@ func newExporterGroup() *group {
 	return newSendingGroup("exporter", ours, analyticsGo)
 }
 
-// newPipelineGroup shows by its difference what the exporter costs after the processor.
+// newPipelineGroup returns two pipelines whose difference is the cost of the exporter after the processor.
 func newPipelineGroup() *group {
 	return newSendingGroup("pipeline", toNop, toAmplitude)
 }
@@ -69,15 +69,15 @@ func (s *sending) eventsPerSample() int {
 	return sentRounds * distinct * s.events()
 }
 
-// countAllocs leaves out allocations that even a single event needs, such as those of its request.
+// countAllocs leaves out allocations that a single event causes too, such as those of the request.
 func (s *sending) countAllocs() (float64, error) {
 	one := s.single()
 	little := func() work { return s.ready(arriving(s.contender, one), distinct) }
 	return allocsPerEvent(s.all, little, s.eventsPerSample()-one.events())
 }
 
-// sample returns a single sample, because CPU time isn't precise over short spans. Collecting the sender's garbage is
-// included, but not collecting what preparing the batches left.
+// sample returns a single sample, because CPU time isn't precise over short spans. It includes the collection of the sender's
+// garbage, but not of the garbage that preparing the batches left.
 func (s *sending) sample() ([]float64, error) {
 	all := s.all()
 	runtime.GC()
@@ -94,7 +94,7 @@ func (s *sending) all() work {
 	return s.ready(len(numbers)*arriving(s.contender, s.workload), numbers...)
 }
 
-// ready prepares the batches with these numbers. events is how many events they make arrive.
+// ready prepares the batches with these numbers. The sink then waits for this number of events.
 func (s *sending) ready(events int, numbers ...int) work {
 	loaded := make([]work, 0, len(numbers))
 	for _, number := range numbers {

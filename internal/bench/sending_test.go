@@ -21,7 +21,7 @@ func TestSendersSendTheSame(t *testing.T) {
 	require.EqualError(t, compareSent(toAmplitude, batch), "ours sends 200 events, processor, amplitude exporter 220")
 }
 
-// TestEachEventArrives relies on the sink: a sample fails if more or fewer events arrive than were sent.
+// TestEachEventArrives relies on the sink, which fails a sample if more or fewer events arrive than were sent.
 func TestEachEventArrives(t *testing.T) {
 	for _, g := range []*group{newExporterGroup(), newPipelineGroup()} {
 		for _, e := range g.entries {

@@ -61,8 +61,8 @@ func (s *sink) await(events int64) int64 {
 	return s.events.Load()
 }
 
-// serveSink runs a sink until the input ends. It first writes the sink's URL. Then it reads numbers of events, and answers
-// each with how many events have arrived.
+// serveSink runs a sink until the input ends. It first writes the sink's URL. Then it reads lines with a number of events,
+// waits until that many have arrived since the start, and answers each line with the number that has.
 func serveSink(in io.Reader, out io.Writer) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

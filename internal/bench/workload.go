@@ -24,7 +24,7 @@ const (
 )
 
 const (
-	// distinct is the number of different batches of a workload. With one, branch prediction would learn it.
+	// distinct is the number of different batches of a workload. The CPU's branch prediction would learn a single batch.
 	distinct       = 8
 	eventsPerBatch = 1000
 	scopesPerBatch = 10
@@ -270,7 +270,7 @@ func (g *generator) attributes() int {
 	return g.minAttributes + g.rng.IntN(g.maxAttributes-g.minAttributes+1)
 }
 
-// fill adds fields that producers send beside those of an impression, up to this number, and shuffles them.
+// fill adds typical other fields until there are this many, and shuffles all of them.
 func (g *generator) fill(fields []field, number int) []field {
 	for _, i := range g.rng.Perm(len(fillers)) {
 		if len(fields) >= number {
