@@ -10,12 +10,11 @@ import (
 
 	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
-	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
-// batch transforms the records of one batch, scope by scope: a first pass rewrites the impressions and notes their updates, a
-// second puts the updates among the records. Its memory is used again for other batches, one at a time.
+// batch transforms the records of one batch, scope by scope: it rewrites the impressions and notes their updates, and writes
+// the updates when their records are there. Its memory is used again for other batches, one at a time.
 type batch struct {
 	config      *compiled
 	events      *reader.Reader
@@ -28,8 +27,6 @@ type batch struct {
 	pending []pendingUpdate
 	// insertIDs holds the insert ids of pending one after the other, so that they cost one allocation together.
 	insertIDs []byte
-	// gaps are where updates are to be inserted into one scope.
-	gaps []pdatautil.Gap
 	// removed are the indexes in one scope of the dropped impressions that no update replaces, ascending.
 	removed []int
 }
@@ -37,7 +34,7 @@ type batch struct {
 // pendingUpdate is an update whose record isn't written yet.
 type pendingUpdate struct {
 	impression.Update
-	// index is the impression's in its scope.
+	// index is that of its record in the scope.
 	index int
 	// insertIDEnd is where the insert id ends in batch.insertIDs.
 	insertIDEnd int
@@ -95,7 +92,7 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 		}
 	}
 	if len(b.pending) > 0 {
-		b.insertPending(records)
+		b.writePending(records)
 	}
 	if len(b.removed) > 0 {
 		b.removeDropped(records)
@@ -157,36 +154,31 @@ func (b *batch) emit(index int, e *reader.Event, shown *impression.Impression, u
 	switch {
 	case b.config.emit == EmitRecord && update.Operation.Updates():
 		b.insertIDs = update.AppendInsertID(b.insertIDs, shown.FlagKey, e.Text(event.InsertID))
+		if !drop {
+			index = e.InsertBefore()
+		}
 		b.pending = append(b.pending, pendingUpdate{Update: *update, index: index, insertIDEnd: len(b.insertIDs), replaces: drop})
 	case drop:
 		b.removed = append(b.removed, index)
 	}
 }
 
-// insertPending puts each update directly before its impression, or in its place.
-func (b *batch) insertPending(records plog.LogRecordSlice) {
-	for i := range b.pending {
-		if !b.pending[i].replaces {
-			b.gaps = append(b.gaps, pdatautil.Gap{Before: b.pending[i].index, Records: 1})
-		}
-	}
-	pdatautil.OpenGaps(records, b.gaps)
+// writePending writes each update into the record before its impression, or in its place.
+func (b *batch) writePending(records plog.LogRecordSlice) {
 	insertIDs := string(b.insertIDs)
-	insertIDStart, opened := 0, 0
+	insertIDStart := 0
 	for i := range b.pending {
 		update := &b.pending[i]
 		update.InsertID = insertIDs[insertIDStart:update.insertIDEnd]
 		insertIDStart = update.insertIDEnd
-		at := update.index + opened
 		if update.replaces {
-			replace(records.At(at), &update.Update)
-			continue
+			replace(records.At(update.index), &update.Update)
+		} else {
+			update.WriteRecord(records.At(update.index), records.At(update.index+1))
 		}
-		update.WriteRecord(records.At(at), records.At(at+1))
-		opened++
 	}
 	clear(b.pending)
-	b.pending, b.insertIDs, b.gaps = b.pending[:0], b.insertIDs[:0], b.gaps[:0]
+	b.pending, b.insertIDs = b.pending[:0], b.insertIDs[:0]
 }
 
 func replace(record plog.LogRecord, update *impression.Update) {

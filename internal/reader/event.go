@@ -27,12 +27,23 @@ type Event struct {
 	// TypeIndex is the index of the event's type in the reader's types, 0 if they are any.
 	TypeIndex int
 
+	reader *Reader
+	// index is the record's when the loop is over.
+	index   int
 	layout  *matchedLayout
 	source  layout.Source
 	changed bool
 	// isFlat says that other fields, which must be marked, can stand among the properties: these are the attributes, the body,
 	// or the root.
 	isFlat bool
+}
+
+// InsertBefore has an empty record inserted directly before the event's, and returns its index when the loop is over. Only then
+// it is there. The event's own index grows by one.
+func (e *Event) InsertBefore() int {
+	e.reader.insert()
+	e.index++
+	return e.index - 1
 }
 
 // SetType writes a new event type to each place of the layout that holds the old one. The record is then changed: if its body
@@ -59,7 +70,7 @@ func (e *Event) SetType(eventType string) {
 func (e *Event) clear() {
 	e.Reset()
 	e.Problem, e.Record, e.Root, e.TypeIndex = NoProblem, plog.LogRecord{}, pcommon.Map{}, 0
-	e.layout, e.source, e.changed, e.isFlat = nil, layout.Source{}, false, false
+	e.reader, e.index, e.layout, e.source, e.changed, e.isFlat = nil, 0, nil, layout.Source{}, false, false
 }
 
 // readFields reads the fields of an event that a layout claims.

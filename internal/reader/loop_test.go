@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impression-bridge/internal/event"
-	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
 // call returns a track call of type "a" with a user id.
@@ -77,22 +76,20 @@ func TestEventsYieldsFinalIndexesInOrder(t *testing.T) {
 	}
 }
 
-func TestRecordsInsertedAtYieldedIndexesComeBeforeTheirEvents(t *testing.T) {
+func TestInsertedRecordsComeBeforeTheirEvents(t *testing.T) {
 	reader := newReader(t, []string{"a"}, defaults...)
 	records := mixedScope(t)
-	var gaps []pdatautil.Gap
-	var users []string
+	places := map[int]string{}
 	for i, e := range reader.Events(pcommon.NewResource(), records) {
-		gaps = append(gaps, pdatautil.Gap{Before: i, Records: 1})
-		users = append(users, e.Text(event.UserID))
+		place := e.InsertBefore()
+		assert.Equal(t, i, place)
+		places[place] = e.Text(event.UserID)
 	}
-	before := records.Len()
-	pdatautil.OpenGaps(records, gaps)
-	require.Equal(t, before+len(gaps), records.Len())
-	for i, g := range gaps {
-		update := records.At(g.Before + i)
+	require.Equal(t, 17+len(places), records.Len())
+	for place, user := range places {
+		update := records.At(place)
 		assert.Equal(t, given{attributes: raw{}}, given{update.EventName(), update.Body().AsRaw(), update.Attributes().AsRaw(), nil})
-		update.SetEventName("update of " + users[i])
+		update.SetEventName("update of " + user)
 	}
 	var inOrder []string
 	for i, e := range newReader(t, nil, defaults...).Events(pcommon.NewResource(), records) {

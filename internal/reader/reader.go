@@ -31,11 +31,14 @@ type Reader struct {
 	found  found
 	event  Event
 	source layout.Source
-	// unrolled holds the records that take the places of the scope's envelopes, gaps where they go, opened how many records
-	// the gaps hold.
+	// unrolled holds the records that take the places of the scope's envelopes, places their indexes when the loop is over.
 	unrolled plog.LogRecordSlice
-	gaps     []pdatautil.Gap
-	opened   int
+	places   []int
+	// gaps are where records are inserted into the scope, opened is how many they are so far. at is the index, now, of the
+	// record before which the next is inserted.
+	gaps   []pdatautil.Gap
+	opened int
+	at     int
 }
 
 // Settings are those of a Reader.
@@ -86,6 +89,8 @@ func (r *Reader) init(rules *rules, inBody, inAttributes *inheritance, markers *
 // but can't be read. If the types are any, it yields every record. Each comes with the index that it has in records when the
 // loop is over: events of an envelope take the envelope's place then, one record each.
 //
+// A caller who wants records inserted calls Event.InsertBefore. The index of an event counts what was inserted before it.
+//
 // A JSON text in a body is replaced by its value while its event is yielded, and remains replaced if the event was changed.
 // The caller may change the record that is yielded, but must not add or remove any.
 func (r *Reader) Events(resource pcommon.Resource, records plog.LogRecordSlice) iter.Seq2[int, *Event] {
@@ -108,11 +113,12 @@ func (r *Reader) readScope(resource pcommon.Resource, records plog.LogRecordSlic
 	if passed > 0 {
 		r.stats.ByLayout[r.matcher.named.index] += int64(passed)
 	}
-	r.placeUnrolled(records)
+	r.insertRecords(records)
 }
 
 // readRecord yields what a record of the scope holds, and reports whether to go on.
 func (r *Reader) readRecord(index int, record plog.LogRecord, yield func(int, *Event) bool) bool {
+	r.at = index
 	f := r.find(record)
 	switch f {
 	case passedOver:
@@ -124,26 +130,39 @@ func (r *Reader) readRecord(index int, record plog.LogRecord, yield func(int, *E
 	}
 }
 
-// readEnvelope yields the events of the envelope that was found last.
+// readEnvelope yields the events of the envelope that was found last. The first takes the envelope's place, the others are
+// inserted behind it.
 func (r *Reader) readEnvelope(index int, record plog.LogRecord, yield func(int, *Event) bool) bool {
 	first := r.unrolled.Len()
 	r.unroller.unroll(record, r.found.envelope, r.restOfBody(record.Body()), r.unrolled)
-	events := r.unrolled.Len() - first
-	r.gaps = append(r.gaps, pdatautil.Gap{Before: index + 1, Records: events - 1})
-	index += r.opened
-	r.opened += events - 1
-	for i := range events {
-		event := r.unrolled.At(first + i)
+	goOn := true
+	for i := first; i < r.unrolled.Len(); i++ {
+		if i > first {
+			r.at = index + 1
+			r.insert()
+		}
+		event := r.unrolled.At(i)
 		f := r.find(event)
 		if f == isEnvelope {
 			// All envelopes within the envelope are unrolled.
 			f = r.other(NotAnEvent)
 		}
-		if f != passedOver && !r.yieldRecord(index+i, event, f, yield) {
-			return false
+		if goOn && f != passedOver {
+			goOn = r.yieldRecord(index+r.opened, event, f, yield)
 		}
+		r.places = append(r.places, index+r.opened)
 	}
-	return true
+	return goOn
+}
+
+// insert has a record inserted before the one at r.at.
+func (r *Reader) insert() {
+	r.opened++
+	if last := len(r.gaps) - 1; last >= 0 && r.gaps[last].Before == r.at {
+		r.gaps[last].Records++
+		return
+	}
+	r.gaps = append(r.gaps, pdatautil.Gap{Before: r.at, Records: 1})
 }
 
 // restOfBody returns what becomes of the body of the envelope that was found. Of an envelope in the attributes, the body may be
@@ -169,7 +188,7 @@ func (r *Reader) restOfBody(body pcommon.Value) restOfBody {
 func (r *Reader) yieldRecord(index int, record plog.LogRecord, f kind, yield func(int, *Event) bool) bool {
 	e := &r.event
 	e.clear()
-	e.Record = record
+	e.Record, e.reader, e.index = record, r, index
 	if f == isEvent {
 		r.source.Record, r.source.Root = record, record.Attributes()
 		if r.found.inBody {
@@ -188,21 +207,19 @@ func (r *Reader) yieldRecord(index int, record plog.LogRecord, f kind, yield fun
 	return goOn
 }
 
-// placeUnrolled puts the events of envelopes into the places of the envelopes. It moves each record of the scope once.
-func (r *Reader) placeUnrolled(records plog.LogRecordSlice) {
-	if len(r.gaps) == 0 {
-		return
+// insertRecords makes room for the records that are inserted, and puts the events of envelopes into their places. It moves each
+// record of the scope at most once.
+func (r *Reader) insertRecords(records plog.LogRecordSlice) {
+	if len(r.gaps) > 0 {
+		pdatautil.OpenGaps(records, r.gaps)
 	}
-	pdatautil.OpenGaps(records, r.gaps)
-	next, opened := 0, 0
-	for _, g := range r.gaps {
-		for i := range g.Records + 1 {
-			r.unrolled.At(next).MoveTo(records.At(g.Before - 1 + opened + i))
-			next++
+	if len(r.places) > 0 {
+		for i, place := range r.places {
+			r.unrolled.At(i).MoveTo(records.At(place))
 		}
-		opened += g.Records
+		r.unrolled, r.places = plog.NewLogRecordSlice(), r.places[:0]
 	}
-	r.unrolled, r.gaps, r.opened = plog.NewLogRecordSlice(), r.gaps[:0], 0
+	r.gaps, r.opened = r.gaps[:0], 0
 }
 
 // Stats returns what the reader has counted since the last Reset. It is valid until then.
