@@ -91,6 +91,8 @@ type finds struct {
 	hasList bool
 	// hasConditions says that the pass looked for the keys of conditions, too.
 	hasConditions bool
+	// isUsed says that values and candidates hold parts of records.
+	isUsed bool
 	// values are those of the keys whose bit in present is set.
 	values []pcommon.Value
 	// candidates are entries that passed a filter.
@@ -107,9 +109,14 @@ func (f *finds) reset() {
 
 // release lets go of the values.
 func (f *finds) release() {
+	if !f.isUsed {
+		// Most batches need no look at a map, and this memory isn't in the processor's caches then.
+		return
+	}
 	f.reset()
 	clear(f.values)
 	clear(f.candidates[:])
+	f.isUsed = false
 }
 
 func (f *finds) value(slot int) (pcommon.Value, bool) {
@@ -136,6 +143,7 @@ func (t *keyTable) findAll(in pcommon.Map, types typeSet, found *finds) {
 // The loop is short and has no unpredictable branches: the map is seldom in the processor's caches, which can then look ahead.
 func (t *keyTable) pass(filter *keyFilter, in pcommon.Map, types typeSet, found *finds) {
 	n := 0
+	found.isUsed = true
 	for key, value := range in.All() {
 		c := &found.candidates[n]
 		c.key, c.value = key, value

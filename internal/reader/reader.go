@@ -99,19 +99,20 @@ func (r *Reader) Events(resource pcommon.Resource, records plog.LogRecordSlice) 
 
 func (r *Reader) readScope(resource pcommon.Resource, records plog.LogRecordSlice, yield func(int, *Event) bool) {
 	r.source.Resource = resource
-	passed := 0
+	otherLengths, seen, read := r.otherLengths, 0, 0
 	for i := range records.Len() {
 		record := records.At(i)
-		if r.otherLengths>>(len(record.EventName())%64)&1 != 0 {
-			passed++
+		seen = i + 1
+		if otherLengths>>(len(record.EventName())%64)&1 != 0 {
 			continue
 		}
+		read++
 		if !r.readRecord(i, record, yield) {
 			break
 		}
 	}
-	if passed > 0 {
-		r.stats.ByLayout[r.matcher.named.index] += int64(passed)
+	if named := r.matcher.named; named != nil {
+		r.stats.ByLayout[named.index] += int64(seen - read)
 	}
 	r.insertRecords(records)
 }
