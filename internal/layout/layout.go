@@ -59,8 +59,9 @@ func OfUpdates(eventType string) Layout {
 	return l
 }
 
-// MaxTypeKeys bounds the different first keys of all paths to event types, and of conditions: a reader has a bit for each.
-const MaxTypeKeys = 62
+// MaxTypeKeys bounds the different first keys of all paths to event types, and of conditions: a reader has a bit for each in a
+// word, and needs some for keys of its own.
+const MaxTypeKeys = 60
 
 // Compile checks and compiles layouts. The error joins every fault. Each fault begins with its key, such as
 // layouts[2].user_id[0], and names the value and what is allowed.

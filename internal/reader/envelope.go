@@ -18,6 +18,9 @@ var envelopeKeys = [...]string{"batch", "events"}
 const (
 	// maxLevels is how many envelopes within one another are searched for an event of a listed type.
 	maxLevels = 3
+	// maxNesting bounds how many envelopes are within one another, whether they are searched or not: the work on an event grows
+	// with the envelopes around it. A JSON text can't have as many by default.
+	maxNesting = 64
 	// What unrolling may copy to events: minCopied bytes, or maxGrowth times the envelope's own size. Otherwise a short text
 	// with a long field beside many events could take any amount of memory.
 	maxGrowth = 16
@@ -62,6 +65,8 @@ type unroller struct {
 	// found is what the walk found, copied how many bytes unrolling copies at most.
 	found  finding
 	copied int
+	// tooNested says that the walk came to an envelope beyond maxNesting.
+	tooNested bool
 }
 
 // find looks for events of a listed type in a record that may be an envelope, after matcher.look. The envelope that it
@@ -82,6 +87,8 @@ func (u *unroller) find(record plog.LogRecord) (envelope, Problem) {
 		}
 	}
 	switch {
+	case found == listed && u.tooNested:
+		return envelope{}, EnvelopeTooDeep
 	case found == listed && u.copied > minCopied && u.copiesTooMuch(&e, record):
 		return envelope{}, EnvelopeTooLarge
 	case found == listed:
@@ -168,12 +175,17 @@ func (u *unroller) use(inAttributes bool) {
 func (u *unroller) search(e *envelope, inherited int) finding {
 	u.use(e.inAttributes)
 	u.isEnvelope, u.around, u.found, u.copied = u.isEnvelope[:0], u.around[:0], nothing, 0
+	u.tooNested = false
 	u.walk(e, 1, inherited)
 	return u.found
 }
 
 // walk looks at the events of an envelope, each of which inherits so many bytes from around it.
 func (u *unroller) walk(e *envelope, level, inherited int) {
+	if level > maxNesting {
+		u.tooNested = true
+		return
+	}
 	if e.fields != (pcommon.Map{}) {
 		inherited += u.size(e)
 		u.around = append(u.around, e.fields)

@@ -565,3 +565,21 @@ func TestEventsOfEnvelopesAreClaimedAtTheirPlace(t *testing.T) {
 		})
 	}
 }
+
+func TestEnvelopesBeyondMaxNestingAreLeft(t *testing.T) {
+	nested := func(levels int) any {
+		var body any = call("inner")
+		for range levels {
+			body = raw{"batch": []any{call("u"), body}}
+		}
+		return body
+	}
+	all, records := readRecord(t, newReader(t, []string{"a"}, defaults...), given{body: nested(maxNesting)})
+	assert.Len(t, all, maxNesting+1)
+	assert.Equal(t, maxNesting+1, records.Len())
+
+	all, records = readRecord(t, newReader(t, []string{"a"}, defaults...), given{body: nested(maxNesting + 1)})
+	require.Len(t, all, 1)
+	assert.Equal(t, EnvelopeTooDeep, all[0].problem)
+	assert.Equal(t, 1, records.Len())
+}

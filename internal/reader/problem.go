@@ -27,7 +27,8 @@ const (
 	MixedEvents
 	// EnvelopeTooLarge is an envelope whose fields would be copied to too many events.
 	EnvelopeTooLarge
-	// EnvelopeTooDeep is an envelope with events of the reader's types, but only within more than maxLevels envelopes.
+	// EnvelopeTooDeep is an envelope with events of the reader's types, but only within more than maxLevels envelopes, or one
+	// with more than maxNesting envelopes within one another.
 	EnvelopeTooDeep
 
 	// NumProblems is the number of problems.
