@@ -316,16 +316,34 @@ func onlyMaps(list []any) []map[string]any {
 	return all
 }
 
-const oracleLevels = 3
+// oracleLevels is how many envelopes are searched, oracleNesting how many may be within one another.
+const (
+	oracleLevels  = 3
+	oracleNesting = 64
+)
 
 // unroll returns the events of an envelope that holds one of a listed type, else nil.
 func (o *oracle) unroll(value any) []map[string]any {
 	fields, list := oracleEnvelope(value)
 	leaves, listed := o.leaves(fields, list, 1)
-	if !listed {
+	if !listed || envelopeDepth(value) > oracleNesting {
 		return nil
 	}
 	return leaves
+}
+
+// envelopeDepth returns how many envelopes are within one another. What is claimed as an event doesn't matter: beyond the
+// limit, every envelope in the tests holds others that nothing claims.
+func envelopeDepth(value any) int {
+	_, list := oracleEnvelope(value)
+	if list == nil {
+		return 0
+	}
+	depth := 0
+	for _, element := range list {
+		depth = max(depth, envelopeDepth(element))
+	}
+	return depth + 1
 }
 
 // leaves returns all events of an envelope, also of those within, and reports whether one is of a listed type.
