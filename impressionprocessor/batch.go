@@ -20,13 +20,12 @@ type batch struct {
 	events      *reader.Reader
 	impressions *impression.Reader
 	rename      *impression.Renamer
-	properties  impression.PropertyNames
 	counts      counts
 
 	// pending are the updates of one scope that are emitted as records, in the order of their impressions.
 	pending []pendingUpdate
-	// insertIDs holds the insert ids of pending one after the other, so that they cost one allocation together.
-	insertIDs []byte
+	// texts holds the property names and insert ids of pending one after the other, so that they cost one allocation together.
+	texts []byte
 	// removed are the indexes in one scope of the dropped impressions that no update replaces, ascending.
 	removed []int
 }
@@ -36,8 +35,8 @@ type pendingUpdate struct {
 	impression.Update
 	// index is that of its record in the scope.
 	index int
-	// insertIDEnd is where the insert id ends in batch.insertIDs.
-	insertIDEnd int
+	// propertyEnd and insertIDEnd are where the property's name and the insert id end in batch.texts.
+	propertyEnd, insertIDEnd int
 	// replaces says that the update takes the place of its impression, which is dropped.
 	replaces bool
 }
@@ -48,20 +47,19 @@ func newBatch(config *compiled) *batch {
 		events:      config.events.Clone(),
 		impressions: impression.NewReader(config.limits),
 		rename:      impression.NewRenamer(),
-		properties:  impression.PropertyNames{},
 		counts:      newCounts(len(config.eventTypes)),
 	}
 }
 
-// maxKeptInsertIDs is how many bytes of insert ids a batch keeps for the next.
-const maxKeptInsertIDs = 1 << 20
+// maxKeptTexts is how many bytes of texts a batch keeps for the next.
+const maxKeptTexts = 1 << 20
 
 // reset lets go of the records that were processed.
 func (b *batch) reset() {
 	b.events.Reset()
 	b.counts.reset()
-	if cap(b.insertIDs) > maxKeptInsertIDs {
-		b.insertIDs = nil
+	if cap(b.texts) > maxKeptTexts {
+		b.texts = nil
 	}
 }
 
@@ -126,17 +124,17 @@ func (b *batch) processEvent(index int, e *reader.Event) {
 	e.SetType(b.config.eventTypes[e.TypeIndex].post)
 	b.rename.Rename(&shown, properties)
 	if b.config.emit == EmitInline && update.Operation.Updates() {
+		update.Property = impression.Property(shown.FlagKey)
 		update.WriteInline(e.Root)
 	}
 	b.counts.event(e.TypeIndex, transformed)
 }
 
-// update returns what becomes of the user property.
+// update returns what becomes of the user property, whose name is set later.
 func (b *batch) update(e *reader.Event, shown *impression.Impression) impression.Update {
 	update := impression.Update{
-		Property: b.properties.Of(shown.FlagKey),
-		Variant:  shown.Variant,
-		Time:     cmp.Or(shown.Time, e.Time(event.Time)),
+		Variant: shown.Variant,
+		Time:    cmp.Or(shown.Time, e.Time(event.Time)),
 	}
 	if b.config.needsIdentity() {
 		update.Identity = impression.Identity{UserID: e.Text(event.UserID), DeviceID: e.Text(event.DeviceID)}
@@ -153,11 +151,15 @@ func (b *batch) emit(index int, e *reader.Event, shown *impression.Impression, u
 	}
 	switch {
 	case b.config.emit == EmitRecord && update.Operation.Updates():
-		b.insertIDs = update.AppendInsertID(b.insertIDs, shown.FlagKey, e.Text(event.InsertID))
+		b.texts = impression.AppendProperty(b.texts, shown.FlagKey)
+		propertyEnd := len(b.texts)
+		b.texts = update.AppendInsertID(b.texts, shown.FlagKey, e.Text(event.InsertID))
 		if !drop {
 			index = e.InsertBefore()
 		}
-		b.pending = append(b.pending, pendingUpdate{Update: *update, index: index, insertIDEnd: len(b.insertIDs), replaces: drop})
+		b.pending = append(b.pending, pendingUpdate{
+			Update: *update, index: index, propertyEnd: propertyEnd, insertIDEnd: len(b.texts), replaces: drop,
+		})
 	case drop:
 		b.removed = append(b.removed, index)
 	}
@@ -165,12 +167,11 @@ func (b *batch) emit(index int, e *reader.Event, shown *impression.Impression, u
 
 // writePending writes each update into the record before its impression, or in its place.
 func (b *batch) writePending(records plog.LogRecordSlice) {
-	insertIDs := string(b.insertIDs)
-	insertIDStart := 0
+	texts, start := string(b.texts), 0
 	for i := range b.pending {
 		update := &b.pending[i]
-		update.InsertID = insertIDs[insertIDStart:update.insertIDEnd]
-		insertIDStart = update.insertIDEnd
+		update.Property, update.InsertID = texts[start:update.propertyEnd], texts[update.propertyEnd:update.insertIDEnd]
+		start = update.insertIDEnd
 		if update.replaces {
 			replace(records.At(update.index), &update.Update)
 		} else {
@@ -178,7 +179,7 @@ func (b *batch) writePending(records plog.LogRecordSlice) {
 		}
 	}
 	clear(b.pending)
-	b.pending, b.insertIDs = b.pending[:0], b.insertIDs[:0]
+	b.pending, b.texts = b.pending[:0], b.texts[:0]
 }
 
 func replace(record plog.LogRecord, update *impression.Update) {

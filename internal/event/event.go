@@ -11,6 +11,8 @@ import (
 // Event is an event as a value. Its maps are those of the log record that it was read from, so they are valid as long as the
 // record isn't changed. The zero Event has no fields.
 type Event struct {
+	// set has a bit for each field that the event has. The values of other fields are stale.
+	set      uint32
 	texts    [NumFields]string
 	integers [NumFields]int64
 	maps     [NumFields]pcommon.Map
@@ -25,41 +27,57 @@ type Event struct {
 	read []pcommon.Value
 }
 
+func (e *Event) has(f Field) bool {
+	return e.set>>f&1 != 0
+}
+
 // Text returns the text of a field of kind Name, Text, or ID. A number is its exact text. It is "" if the event lacks the
 // field.
 func (e *Event) Text(f Field) string {
+	if !e.has(f) {
+		return ""
+	}
 	return e.texts[f]
 }
 
 // SetText sets a field of kind Name, Text, or ID.
 func (e *Event) SetText(f Field, text string) {
+	e.set |= 1 << f
 	e.texts[f] = text
 }
 
 // Map returns a field of kind Map, and whether the event has it.
 func (e *Event) Map(f Field) (pcommon.Map, bool) {
+	if !e.has(f) {
+		return pcommon.Map{}, false
+	}
 	return e.maps[f], e.maps[f] != pcommon.Map{}
 }
 
 // SetMap sets a field of kind Map. The zero Map removes it.
 func (e *Event) SetMap(f Field, m pcommon.Map) {
+	e.set |= 1 << f
 	e.maps[f] = m
 }
 
 // Integer returns a field of kind Moment, in nanoseconds since the epoch, or Session, in milliseconds since the epoch. It is
 // 0 if the event lacks the field.
 func (e *Event) Integer(f Field) int64 {
+	if !e.has(f) {
+		return 0
+	}
 	return e.integers[f]
 }
 
 // SetInteger sets a field of kind Moment or Session.
 func (e *Event) SetInteger(f Field, n int64) {
+	e.set |= 1 << f
 	e.integers[f] = n
 }
 
 // Time returns a field of kind Moment, 0 if the event lacks it.
 func (e *Event) Time(f Field) pcommon.Timestamp {
-	return pcommon.Timestamp(e.integers[f])
+	return pcommon.Timestamp(e.Integer(f))
 }
 
 // MarkRead records that a value among the properties was read as another field, so that it isn't a property.
@@ -73,8 +91,13 @@ func (e *Event) IsProperty(v pcommon.Value) bool {
 	return !slices.Contains(e.read, v)
 }
 
-// Reset removes all fields. The event keeps its memory.
-func (e *Event) Reset() {
-	clear(e.read)
+// Release removes all fields and lets go of their values.
+func (e *Event) Release() {
+	clear(e.read[:cap(e.read)])
 	*e = Event{read: e.read[:0]}
+}
+
+// Reset removes all fields, but doesn't let go of their values.
+func (e *Event) Reset() {
+	e.set, e.Passthrough, e.InvalidSession, e.read = 0, pcommon.Map{}, false, e.read[:0]
 }

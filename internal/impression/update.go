@@ -53,34 +53,17 @@ type Update struct {
 	Time pcommon.Timestamp
 }
 
+// propertyPrefix is what the name of a flag's user property begins with.
+const propertyPrefix = "[Experiment] "
+
 // Property returns the name of the user property of a flag.
 func Property(flagKey string) string {
-	return "[Experiment] " + flagKey
+	return propertyPrefix + flagKey
 }
 
-// PropertyNames keeps the names of user properties, so that each is allocated once. It isn't safe for concurrent use.
-type PropertyNames map[string]string
-
-// maxPropertyNames and maxKeptFlagKey bound what PropertyNames keeps.
-const (
-	maxPropertyNames = 4096
-	maxKeptFlagKey   = 512
-)
-
-// Of returns what Property returns.
-func (p PropertyNames) Of(flagKey string) string {
-	if name, known := p[flagKey]; known {
-		return name
-	}
-	name := Property(flagKey)
-	if len(flagKey) <= maxKeptFlagKey {
-		if len(p) >= maxPropertyNames {
-			clear(p)
-		}
-		// flagKey may be a part of a whole request; the name isn't.
-		p[name[len(name)-len(flagKey):]] = name
-	}
-	return name
+// AppendProperty appends what Property returns.
+func AppendProperty(to []byte, flagKey string) []byte {
+	return append(append(to, propertyPrefix...), flagKey...)
 }
 
 // AppendInsertID appends the insert id of the update that belongs to an impression with this flag key and insert id: the

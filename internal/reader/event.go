@@ -36,6 +36,8 @@ type Event struct {
 	// isFlat says that other fields, which must be marked, can stand among the properties: these are the attributes, the body,
 	// or the root.
 	isFlat bool
+	// isUsed says that the event was read since the last Reset of the reader.
+	isUsed bool
 }
 
 // InsertBefore has an empty record inserted directly before the event's, and returns its index when the loop is over. Only then
@@ -109,15 +111,14 @@ func (e *Event) readProperties(paths []layout.Path, tellProperties bool) {
 	var first *layout.Path
 	for i := range paths {
 		m, isMap := paths[i].Map(&e.source)
-		if !isMap {
-			continue
-		}
-		if len(paths) == 1 || impression.HasFlagKey(m) {
+		switch {
+		case !isMap:
+		case first == nil:
 			first = &paths[i]
-			break
-		}
-		if first == nil {
-			first = &paths[i]
+		case impression.HasFlagKey(m):
+			if properties, _ := first.Map(&e.source); !impression.HasFlagKey(properties) {
+				first = &paths[i]
+			}
 		}
 	}
 	if first == nil {

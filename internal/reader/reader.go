@@ -189,7 +189,7 @@ func (r *Reader) restOfBody(body pcommon.Value) restOfBody {
 func (r *Reader) yieldRecord(index int, record plog.LogRecord, f kind, yield func(int, *Event) bool) bool {
 	e := &r.event
 	e.clear()
-	e.Record, e.reader, e.index = record, r, index
+	e.Record, e.reader, e.index, e.isUsed = record, r, index, true
 	if f == isEvent {
 		r.source.Record, r.source.Root = record, record.Attributes()
 		if r.found.inBody {
@@ -231,8 +231,10 @@ func (r *Reader) Stats() *Stats {
 // Reset lets go of the records that were read, and of the counts.
 func (r *Reader) Reset() {
 	r.matcher.release()
-	if r.event.Record != (plog.LogRecord{}) {
+	if r.event.isUsed {
 		r.event.clear()
+		r.event.Release()
+		r.event.isUsed = false
 	}
 	r.source, r.found = layout.Source{}, found{}
 	r.text.release()
