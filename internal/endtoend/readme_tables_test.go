@@ -3,6 +3,8 @@
 package endtoend
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,19 +19,27 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
-// TestProcessorsTableOfPresets compares the table in the processor's README with the presets.
-func TestProcessorsTableOfPresets(t *testing.T) {
+// TestTablesOfLayouts compares the tables in docs/layouts.md with the presets. Their columns are named by the fields' keys.
+func TestTablesOfLayouts(t *testing.T) {
 	t.Parallel()
-	rows := tableAfter(t, filepath.Join("..", "..", "impressionprocessor", "README.md"), "### Presets")
-	fields := []event.Field{event.Type, event.Properties, event.UserID, event.DeviceID, event.InsertID, event.Time}
-	for name, preset := range presets(t) {
-		row := rowOf(t, rows, name)
-		for i, f := range fields {
-			cell := row[i+1]
+	document, all := filepath.Join("..", "..", "docs", "layouts.md"), presets(t)
+	tables := [][][]string{tableAfter(t, document, "Both components read"), tableAfter(t, document, "The exporter also reads")}
+	for _, f := range event.Fields() {
+		if f == event.UserProperties {
+			// It has no column, because the text says that it is the same in every preset.
+			for name, preset := range all {
+				assert.Equal(t, []string{f.Key()}, written(preset.Paths[f]), name)
+			}
+			continue
+		}
+		rows, column := columnOf(t, tables, f.Key())
+		for name, preset := range all {
+			cell := rowOf(t, rows, name)[column]
 			switch {
 			case strings.HasPrefix(cell, "as `segment`"):
-				assert.Equal(t, presets(t)["segment"].Paths[f], preset.Paths[f], "%s, %s", name, f.Key())
+				assert.Equal(t, all["segment"].Paths[f], preset.Paths[f], "%s, %s", name, f.Key())
 			case strings.HasPrefix(cell, "you set it"):
+				assert.Equal(t, []string{"given"}, written(preset.Paths[f]), "%s, %s", name, f.Key())
 			case f == event.Type || f == event.Properties:
 				// These cells also have conditions.
 				assert.Subset(t, codeIn(cell), written(preset.Paths[f]), "%s, %s", name, f.Key())
@@ -40,35 +50,42 @@ func TestProcessorsTableOfPresets(t *testing.T) {
 	}
 }
 
-// TestExportersTablesOfFields compares the tables in the exporter's README with the presets: the first has a row for each
-// field, the second the fields in which the other presets differ.
-func TestExportersTablesOfFields(t *testing.T) {
-	t.Parallel()
-	readme, all := filepath.Join("..", "..", "amplitudeexporter", "README.md"), presets(t)
-	rows := tableAfter(t, readme, "## Events")
-	for _, f := range event.Fields() {
-		row := rowOf(t, rows, f.APIName())
-		for i, name := range []string{"otel", "amplitude", "segment"} {
-			assert.Equal(t, written(all[name].Paths[f]), codeIn(row[i+1]), "%s, %s", name, f.APIName())
+// columnOf returns the table with a column of this name, and the column's index.
+func columnOf(t *testing.T, tables [][][]string, name string) (rows [][]string, column int) {
+	t.Helper()
+	for _, rows := range tables {
+		if column := slices.Index(rows[0], "`"+name+"`"); column >= 0 {
+			return rows, column
 		}
 	}
+	require.Fail(t, "no column", name)
+	return nil, 0
+}
 
-	others := tableAfter(t, readme, "`otel` reads `client.address`")
-	context := []event.Field{event.IP, event.AppVersion, event.Platform, event.OSName, event.Language, event.UserAgent}
-	for name, preset := range all {
-		if slices.Contains([]string{"otel", "amplitude", "segment", "hightouch", "customerio"}, name) {
-			continue
-		}
-		row := rowOf(t, others, name)
-		assert.Equal(t, written(preset.Paths[event.SessionID]), codeIn(row[1]), name)
-		assert.Equal(t, written(preset.Paths[event.Groups]), codeIn(row[2]), name)
-		for i, f := range context {
-			if row[3] == "as `segment`" {
-				assert.Equal(t, all["segment"].Paths[f], preset.Paths[f], "%s, %s", name, f.Key())
-				continue
-			}
-			assert.Equal(t, written(preset.Paths[f]), codeIn(strings.Split(row[3], ", ")[i]), "%s, %s", name, f.Key())
-		}
+// TestSchemaHasTheKeysOfLayouts compares the schema that editors use with the keys that a layout can have.
+func TestSchemaHasTheKeysOfLayouts(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "impressionprocessor", "config.schema.json"))
+	require.NoError(t, err)
+	var schema struct {
+		Defs struct {
+			Layout struct{ Properties map[string]any }
+		} `json:"$defs"`
+	}
+	require.NoError(t, json.Unmarshal(text, &schema))
+	assert.ElementsMatch(t, layout.Keys(), slices.Collect(maps.Keys(schema.Defs.Layout.Properties)))
+}
+
+// TestREADMENamesEveryPreset looks in the processor's README, which is where users look first.
+func TestREADMENamesEveryPreset(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "impressionprocessor", "README.md"))
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(readme), "\n## Layouts\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, name := range layout.Presets() {
+		assert.Contains(t, section, "`"+name+"`")
 	}
 }
 
@@ -91,7 +108,7 @@ func presets(t *testing.T) map[string]layout.Layout {
 	return all
 }
 
-// written returns paths as the READMEs write them: their keys, without where they start.
+// written returns paths as the documentation writes them: their keys, without where they start.
 func written(paths []layout.Path) []string {
 	var all []string
 	for _, p := range paths {

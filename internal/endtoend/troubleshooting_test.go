@@ -25,11 +25,11 @@ const (
 		`"properties": {"flagKey": "checkout", "variant": "treatment"}}` + "\n"
 )
 
-// TestTroubleshooting has the rows of "Nothing is transformed" in the processor's README that can be seen in a file's
-// events: what the debug exporter prints, and that the cure, as the README writes it, helps.
+// TestTroubleshooting has the rows of docs/troubleshooting.md that can be seen in a file's events: what the debug exporter
+// prints, and that the cure, as the document writes it, helps.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile(filepath.Join("..", "..", "impressionprocessor", "README.md"))
+	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "troubleshooting.md"))
 	require.NoError(t, err)
 	startAt, parser := "    start_at: beginning", "    operators:\n      - {type: json_parser, parse_to: body}"
 	for _, test := range []struct {
@@ -38,7 +38,7 @@ func TestTroubleshooting(t *testing.T) {
 		receiver, layouts []string
 		// symptom is part of a line that the collector prints without the cure.
 		symptom string
-		// cure is the README's, in the form of a line of the receiver or the layouts.
+		// cure is the document's, in the form of a line of the receiver or the layouts.
 		cure             string
 		cureLine, layout string
 	}{
@@ -84,7 +84,7 @@ func TestTroubleshooting(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			assert.Contains(t, string(readme), "`"+test.cure)
+			assert.Contains(t, string(document), "`"+test.cure)
 			folder := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(folder, test.file), []byte(test.events), 0o600))
 			writeConfig := func(receiver []string, layout string) {
