@@ -60,8 +60,9 @@ type unroller struct {
 
 	// isEnvelope says of each event, in the order of a walk, whether it is an envelope itself.
 	isEnvelope []bool
-	// around are the envelopes around the event that the walk is at, the outermost first.
-	around []pcommon.Map
+	// inherited reports for each of inheritance.conditions, and for each envelope around the event that the walk is at, the
+	// outermost first, whether the envelope has or inherits a value at the condition's path.
+	inherited []bool
 	// found is what the walk found, copied how many bytes unrolling copies at most.
 	found  finding
 	copied int
@@ -117,7 +118,7 @@ func (u *unroller) copiesTooMuch(e *envelope, record plog.LogRecord) bool {
 // It returns what is left of isEnvelope.
 func (u *unroller) count(e *envelope, around []level, each, limit int, isEnvelope []bool) []bool {
 	if e.fields != (pcommon.Map{}) {
-		around = append(around, newLevel(e.fields))
+		around = append(around, u.newLevel(e))
 	}
 	for _, element := range e.list.All() {
 		u.copied += each + u.inheritedSize(element.Map(), around, limit-u.copied)
@@ -174,7 +175,7 @@ func (u *unroller) use(inAttributes bool) {
 // search walks through an envelope.
 func (u *unroller) search(e *envelope, inherited int) finding {
 	u.use(e.inAttributes)
-	u.isEnvelope, u.around, u.found, u.copied = u.isEnvelope[:0], u.around[:0], nothing, 0
+	u.isEnvelope, u.inherited, u.found, u.copied = u.isEnvelope[:0], u.inherited[:0], nothing, 0
 	u.tooNested = false
 	u.walk(e, 1, inherited)
 	return u.found
@@ -188,8 +189,11 @@ func (u *unroller) walk(e *envelope, level, inherited int) {
 	}
 	if e.fields != (pcommon.Map{}) {
 		inherited += u.size(e)
-		u.around = append(u.around, e.fields)
-		defer func() { u.around = u.around[:len(u.around)-1] }()
+		outer := len(u.inherited)
+		for i := range u.conditions {
+			u.inherited = append(u.inherited, u.conditions[i].has(e.fields, u.inheritedFrom(outer, i)))
+		}
+		defer func() { u.inherited = u.inherited[:outer] }()
 	}
 	for _, element := range e.list.All() {
 		m := element.Map()
@@ -236,8 +240,22 @@ func (u *unroller) eventMeets(l *matchedLayout, m pcommon.Map) bool {
 	if met, decided := l.meetsByKey(&u.nested, m); decided {
 		return met
 	}
-	inherits := func(keys []string) bool { return u.inheritance.has(m, u.around, keys) }
-	return hasAny(m, l.Condition.AnyOf) || len(u.around) > 0 && slices.ContainsFunc(u.conditions[l.index], inherits)
+	if hasAny(m, l.Condition.AnyOf) {
+		return true
+	}
+	for i := range u.conditions {
+		c := &u.conditions[i]
+		if c.layout == l.index && u.inheritedFrom(len(u.inherited), i) && c.has(m, true) {
+			return true
+		}
+	}
+	return false
+}
+
+// inheritedFrom returns inherited for the innermost envelope before an end of inherited, and a condition.
+func (u *unroller) inheritedFrom(end, condition int) bool {
+	begin := end - len(u.conditions)
+	return begin >= 0 && u.inherited[begin+condition]
 }
 
 func foundAt(level int) finding {

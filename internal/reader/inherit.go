@@ -21,8 +21,17 @@ type inheritance struct {
 	cut [][]string
 	// alternatives are the paths of fields that have several.
 	alternatives []alternative
-	// conditions are, by layout, the paths of its condition that an event can get from its envelope.
-	conditions [][][]string
+	// conditions are the paths of the layouts' conditions that an event can get from its envelope.
+	conditions []inheritedCondition
+}
+
+// inheritedCondition is a path of Condition.AnyOf that an event can inherit.
+type inheritedCondition struct {
+	// layout is the index of the condition's layout.
+	layout int
+	keys   []string
+	// barring are the alternatives that keep an event from inheriting the path.
+	barring []alternative
 }
 
 // alternative is a path of a field, with the field's other paths.
@@ -49,13 +58,11 @@ func newInheritance(r *rules, inAttributes bool) *inheritance {
 		in.add(r.layouts[i].Layout, inAttributes)
 	}
 	for i := range r.layouts {
-		var inherited [][]string
 		for _, keys := range r.layouts[i].Condition.AnyOf {
 			if in.isHandedOn(keys[0]) {
-				inherited = append(inherited, keys)
+				in.conditions = append(in.conditions, inheritedCondition{layout: i, keys: keys, barring: in.barring(keys)})
 			}
 		}
-		in.conditions = append(in.conditions, inherited)
 	}
 	return in
 }
@@ -109,36 +116,47 @@ func (in *inheritance) size(e *envelope) int {
 	return size
 }
 
-// level is an envelope around an event.
-type level struct {
-	fields pcommon.Map
-	// keys are those of its fields that aren't null.
-	keys map[string]struct{}
+// level is what an envelope hands on, by key.
+type level map[string]inheritedField
+
+type inheritedField struct {
+	size int
+	// isSet reports whether the value isn't null. Only then it hides the fields of outer envelopes.
+	isSet bool
+	// barring are the alternatives that keep an event from inheriting the field.
+	barring []alternative
 }
 
-func newLevel(fields pcommon.Map) level {
-	keys := make(map[string]struct{}, fields.Len())
-	for key, value := range fields.All() {
-		if pdatautil.IsSet(value) {
-			keys[key] = struct{}{}
+func (in *inheritance) newLevel(e *envelope) level {
+	l := make(level, e.fields.Len())
+	for key, value := range e.fields.All() {
+		if key == e.key || l[key].isSet || !in.isHandedOn(key) {
+			continue
+		}
+		l[key] = inheritedField{
+			size: pdatautil.EntrySize(key, value), isSet: pdatautil.IsSet(value), barring: in.barring([]string{key}),
 		}
 	}
-	return level{fields: fields, keys: keys}
+	return l
 }
 
-// inheritedSize returns the size of what an event inherits from the envelopes around it, the outermost first. It stops beyond
-// a limit.
+// inheritedSize returns the size of what an event inherits from the envelopes around it, the outermost first. It stops
+// counting when the size exceeds the limit.
 func (in *inheritance) inheritedSize(event pcommon.Map, around []level, limit int) int {
+	own := make(map[string]struct{}, event.Len())
+	for key, value := range event.All() {
+		if pdatautil.IsSet(value) {
+			own[key] = struct{}{}
+		}
+	}
 	size := 0
-	inner := append(slices.Clone(around), newLevel(event))
 	for i := range around {
-		for key, value := range around[i].fields.All() {
-			hides := func(l level) bool { _, has := l.keys[key]; return has }
-			isList := value.Type() == pcommon.ValueTypeSlice && slices.Contains(envelopeKeys[:], key)
-			if !isList && in.isHandedOn(key) && !slices.ContainsFunc(inner[i+1:], hides) && !in.isBarred(event, []string{key}) {
-				size += pdatautil.EntrySize(key, value)
+		for key, field := range around[i] {
+			_, hidden := own[key]
+			if hidden || slices.ContainsFunc(around[i+1:], func(l level) bool { return l[key].isSet }) || isBarred(event, field.barring) {
+				continue
 			}
-			if size > limit {
+			if size += field.size; size > limit {
 				return size
 			}
 		}
@@ -146,9 +164,19 @@ func (in *inheritance) inheritedSize(event pcommon.Map, around []level, limit in
 	return size
 }
 
-// strip removes from an envelope what it doesn't hand on: its list of events, under key, and what is withheld.
-func (in *inheritance) strip(fields pcommon.Map, key string) {
-	fields.RemoveIf(func(k string, _ pcommon.Value) bool { return k == key || !in.isHandedOn(k) })
+// strip removes from an envelope what it doesn't hand on: its list of events, withheld fields, and duplicates. Otherwise,
+// each event would have to look at each duplicate.
+func (in *inheritance) strip(e *envelope) {
+	isSet := make(map[string]bool, e.fields.Len())
+	e.fields.RemoveIf(func(key string, value pcommon.Value) bool {
+		if key == e.key || !in.isHandedOn(key) {
+			return true
+		}
+		before, duplicate := isSet[key]
+		isSet[key] = before || pdatautil.IsSet(value)
+		// A value replaces a null before it.
+		return duplicate && (before || !isSet[key])
+	})
 }
 
 // relevant returns the alternatives that matter for an envelope's fields.
@@ -184,27 +212,28 @@ func (in *inheritance) handOn(fields pcommon.Map, alternatives []alternative, to
 	}
 }
 
-// has reports whether an event has a value at a path that isn't null, its own or one that it inherits from the envelopes
-// around it, the outermost first.
-func (in *inheritance) has(event pcommon.Map, around []pcommon.Map, keys []string) bool {
-	for len(around) > 0 {
-		if v, present := event.Get(keys[0]); present && pdatautil.IsSet(v) || in.isBarred(event, keys) {
-			break
-		}
-		event, around = around[len(around)-1], around[:len(around)-1]
+// has reports whether an event or an envelope has a value at the condition's path that isn't null, its own or an inherited
+// one. outer reports the same for the innermost envelope around it.
+func (c *inheritedCondition) has(m pcommon.Map, outer bool) bool {
+	if has(m, c.keys[:1]) || isBarred(m, c.barring) {
+		return has(m, c.keys)
 	}
-	return has(event, keys)
+	return outer
 }
 
-// isBarred reports whether an event doesn't inherit a path because it has the field under another path.
-func (in *inheritance) isBarred(event pcommon.Map, keys []string) bool {
+// barring returns the alternatives of a path: an event that has the field under another path doesn't inherit it.
+func (in *inheritance) barring(keys []string) []alternative {
+	var barring []alternative
 	for _, a := range in.alternatives {
-		isAtPath := slices.Equal(a.path, keys) || len(a.path) == 1 && a.path[0] == keys[0]
-		if isAtPath && a.isFilled(event) {
-			return true
+		if slices.Equal(a.path, keys) || len(a.path) == 1 && a.path[0] == keys[0] {
+			barring = append(barring, a)
 		}
 	}
-	return false
+	return barring
+}
+
+func isBarred(event pcommon.Map, barring []alternative) bool {
+	return slices.ContainsFunc(barring, func(a alternative) bool { return a.isFilled(event) })
 }
 
 // isFilled reports whether an event has the field under another path.

@@ -19,8 +19,8 @@ func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to
 	unrolling := unrolling{common: plog.NewLogRecord(), inAttributes: e.inAttributes, isEnvelope: u.isEnvelope, to: to}
 	events, fields := e.take(), pcommon.NewMap()
 	if e.fields != (pcommon.Map{}) {
+		u.strip(&e)
 		e.fields.MoveTo(fields)
-		u.strip(fields, e.key)
 	}
 	body := pcommon.NewValueEmpty()
 	record.Body().MoveTo(body)
@@ -88,7 +88,7 @@ func (u *unroller) unrollEvents(un *unrolling, events pcommon.Slice, fields pcom
 		if isEnvelope {
 			inner, _ := envelopeIn(element.Map())
 			list := inner.take()
-			u.strip(inner.fields, inner.key)
+			u.strip(&inner)
 			u.handOn(fields, alternatives, inner.fields)
 			u.unrollEvents(un, list, inner.fields)
 			continue
