@@ -57,6 +57,7 @@ const maxKeptTexts = 1 << 20
 // reset lets go of the records that were processed.
 func (b *batch) reset() {
 	b.events.Reset()
+	b.impressions.Reset()
 	b.counts.reset()
 	if cap(b.texts) > maxKeptTexts {
 		b.texts = nil

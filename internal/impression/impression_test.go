@@ -13,7 +13,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
-var limits = jsonvalue.Limits{MaxBytes: 1 << 20, MaxDepth: 40}
+var limits = jsonvalue.Limits{MaxBytes: 1 << 20, MaxDepth: 40, MaxValues: 1000}
 
 func properties(t *testing.T, raw map[string]any) pcommon.Map {
 	t.Helper()
@@ -119,4 +119,14 @@ func TestRenamerAllocatesNothing(t *testing.T) {
 			m.Remove(postForms[n])
 		}
 	}))
+}
+
+func TestResetDropsMetadata(t *testing.T) {
+	r := NewReader(limits)
+	shown, fault := r.Read(properties(t, map[string]any{"flag_key": "checkout", "metadata": `{"default": true}`}))
+	require.Equal(t, NoFault, fault)
+	require.True(t, shown.Default)
+	require.Equal(t, pcommon.ValueTypeMap, r.metadata.Type())
+	r.Reset()
+	assert.Equal(t, pcommon.ValueTypeEmpty, r.metadata.Type())
 }

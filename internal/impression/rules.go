@@ -121,6 +121,13 @@ func (r *Reader) Read(properties pcommon.Map) (Impression, Fault) {
 	return shown, NoFault
 }
 
+// Reset drops the references to the metadata that was read last.
+func (r *Reader) Reset() {
+	if r.metadata.Type() != pcommon.ValueTypeEmpty {
+		r.metadata = pcommon.NewValueEmpty()
+	}
+}
+
 func keepFirst(first *pcommon.Value, value pcommon.Value) {
 	if *first == (pcommon.Value{}) {
 		*first = value

@@ -271,4 +271,10 @@ func TestResetLetsGoOfTheEnvelope(t *testing.T) {
 	reader.Reset()
 	assert.Zero(t, reader.found.envelope)
 	assert.Zero(t, reader.found.claim)
+
+	line := `{"batch": [{"event": "a", "userId": "u"}]}`
+	readAll(reader, pcommon.NewResource(), scopeOf(t, given{body: line, attributes: raw{"batch": []any{raw{"event": "a", "userId": "u"}}}}))
+	require.NotEqual(t, pcommon.ValueTypeEmpty, reader.text.parsed.Type(), "the value of the line")
+	reader.Reset()
+	assert.Equal(t, pcommon.ValueTypeEmpty, reader.text.parsed.Type())
 }

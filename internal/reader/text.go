@@ -49,10 +49,13 @@ func (t *textReader) restore(record plog.LogRecord) {
 	t.original.MoveTo(record.Body())
 }
 
-// release lets go of the text that was replaced last.
+// release drops the references to texts and their values.
 func (t *textReader) release() {
-	if t.original.Type() == pcommon.ValueTypeStr {
+	if t.original.Type() != pcommon.ValueTypeEmpty {
 		t.original = pcommon.NewValueEmpty()
+	}
+	if t.parsed.Type() != pcommon.ValueTypeEmpty {
+		t.parsed = pcommon.NewValueEmpty()
 	}
 }
 
