@@ -59,13 +59,16 @@ func (s *staleUpdates) remove(e *event.Event, now time.Time) (userProperties pco
 	if e.Time(event.Time) == 0 {
 		return all, nil
 	}
-	var stale []string
+	var stale map[string]struct{}
 	for property := range experimentsOf(all) {
 		u := experimentUpdate{key: s.key(e, property), at: e.Time(event.Time)}
 		delivered, _ := s.delivered.Get(u.key)
 		switch {
 		case u.at < max(delivered, s.newest[u.key]):
-			stale = append(stale, property)
+			if stale == nil {
+				stale = map[string]struct{}{}
+			}
+			stale[property] = struct{}{}
 		case u.at.AsTime().Sub(now) <= maxAhead:
 			s.newest[u.key] = u.at
 			left = append(left, u)
@@ -78,14 +81,17 @@ func (s *staleUpdates) remove(e *event.Event, now time.Time) (userProperties pco
 }
 
 // without copies user properties, except for these properties and for operations that are then empty.
-func without(userProperties pcommon.Map, properties []string) pcommon.Map {
+func without(userProperties pcommon.Map, properties map[string]struct{}) pcommon.Map {
 	rest := pcommon.NewMap()
 	userProperties.CopyTo(rest)
 	rest.RemoveIf(func(operator string, operation pcommon.Value) bool {
 		if !slices.Contains(operators, operator) || operation.Type() != pcommon.ValueTypeMap {
 			return false
 		}
-		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool { return slices.Contains(properties, property) })
+		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool {
+			_, removed := properties[property]
+			return removed
+		})
 		return operation.Map().Len() == 0
 	})
 	return rest
