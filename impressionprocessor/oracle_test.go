@@ -178,6 +178,8 @@ func mapAt(root map[string]any, path string) (map[string]any, string) {
 
 // oracle decides by the contract.
 type oracle struct {
+	// deepest is the level of the innermost envelope of the record that was unrolled last.
+	deepest int
 	layouts       []*oracleLayout
 	eventTypes    map[string]string
 	unsetVariants []string
@@ -325,29 +327,17 @@ const (
 // unroll returns the events of an envelope that holds one of a listed type, else nil.
 func (o *oracle) unroll(value any) []map[string]any {
 	fields, list := oracleEnvelope(value)
+	o.deepest = 0
 	leaves, listed := o.leaves(fields, list, 1)
-	if !listed || envelopeDepth(value) > oracleNesting {
+	if !listed || o.deepest > oracleNesting {
 		return nil
 	}
 	return leaves
 }
 
-// envelopeDepth returns how many envelopes are within one another. What is claimed as an event doesn't matter: beyond the
-// limit, every envelope in the tests holds others that nothing claims.
-func envelopeDepth(value any) int {
-	_, list := oracleEnvelope(value)
-	if list == nil {
-		return 0
-	}
-	depth := 0
-	for _, element := range list {
-		depth = max(depth, envelopeDepth(element))
-	}
-	return depth + 1
-}
-
 // leaves returns all events of an envelope, also of those within, and reports whether one is of a listed type.
 func (o *oracle) leaves(fields map[string]any, list []map[string]any, level int) ([]map[string]any, bool) {
+	o.deepest = max(o.deepest, level)
 	var all []map[string]any
 	anyListed := false
 	for _, element := range list {

@@ -77,6 +77,33 @@ func TestAppendWritesFieldsInOrder(t *testing.T) {
 	assert.Equal(t, `[`+got+`,`+got, string(encoder.Append(append(encoder.Append([]byte("["), e), ','), e)))
 }
 
+// TestAppendWritesEveryField fails if the encoder forgets a kind of field, or writes a field twice.
+func TestAppendWritesEveryField(t *testing.T) {
+	all := pcommon.NewMap()
+	var e event.Event
+	for _, f := range event.Fields() {
+		assert.False(t, isPassthrough(f.APIName()), "%s would be written twice", f.APIName())
+		all.PutStr(f.APIName(), "written twice")
+		switch f.Kind() {
+		case event.Moment, event.Session:
+			e.SetInteger(f, 1764001200000)
+		case event.Map:
+			e.SetMap(f, pcommon.NewMap())
+		default:
+			e.SetText(f, "text")
+		}
+	}
+	e.Passthrough = all
+	got, _ := encoded(&e)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal([]byte(got), &fields))
+	assert.Len(t, fields, event.NumFields)
+	for _, f := range event.Fields() {
+		assert.Contains(t, fields, f.APIName())
+		assert.Equal(t, 1, strings.Count(got, `"`+f.APIName()+`":`), f.APIName())
+	}
+}
+
 func TestAppendLeavesOutZeroFields(t *testing.T) {
 	for want, fields := range map[string]given{
 		`{}`:                              {},
