@@ -36,15 +36,15 @@ type Config struct {
 	// Region is where the project's data is stored: us or eu.
 	Region string `mapstructure:"region"`
 	// API is http_v2 or batch.
-	API amplitude.API `mapstructure:"api"`
+	API API `mapstructure:"api"`
 	// MinIDLength is how many characters a user_id or device_id must have.
 	MinIDLength int `mapstructure:"min_id_length"`
 	// Lanes is how many requests may be under way at once. Those of one user or device follow each other in one lane.
 	Lanes int `mapstructure:"lanes"`
 	// Layouts say where the parts of an event are in a record. They must be those of the impression processor.
-	Layouts []layout.Config `mapstructure:"layouts"`
+	Layouts []LayoutConfig `mapstructure:"layouts"`
 	// JSONBody limits the JSON texts in bodies that are read.
-	JSONBody jsonvalue.Limits `mapstructure:"json_body"`
+	JSONBody JSONBodyConfig `mapstructure:"json_body"`
 	// Send says which events are sent: all or impressions.
 	Send Send `mapstructure:"send"`
 	// EventTypes are the event types of impressions.
@@ -52,6 +52,15 @@ type Config struct {
 	// DryRun shows the requests that would be sent.
 	DryRun DryRunConfig `mapstructure:"dry_run"`
 }
+
+// API is one of Amplitude's HTTP APIs: http_v2 or batch.
+type API = amplitude.API
+
+// LayoutConfig is an entry of layouts: a preset, a preset with some fields replaced, or every field by hand.
+type LayoutConfig = layout.Config
+
+// JSONBodyConfig limits the JSON texts in bodies that are parsed.
+type JSONBodyConfig = jsonvalue.Limits
 
 // Send says which events are sent.
 type Send string
@@ -106,8 +115,8 @@ func createDefaultConfig() component.Config {
 		API:          amplitude.HTTPV2,
 		MinIDLength:  amplitude.DefaultMinIDLength,
 		Lanes:        8,
-		Layouts:      []layout.Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
-		JSONBody:     jsonvalue.Limits{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
+		Layouts:      []LayoutConfig{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
+		JSONBody:     JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
 		Send:         SendAll,
 		EventTypes:   []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
 	}

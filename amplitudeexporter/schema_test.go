@@ -57,6 +57,10 @@ func TestSchemaAcceptsGoodConfigs(t *testing.T) {
 	}
 }
 
+func TestSchemaHasEveryKeyOfALayout(t *testing.T) {
+	configtest.CheckLayoutKeys(t)
+}
+
 // TestSchemaHasEveryKey compares the schema with the keys that the error about an unknown key lists.
 func TestSchemaHasEveryKey(t *testing.T) {
 	text, err := os.ReadFile(configtest.SchemaFile)

@@ -26,18 +26,24 @@ type Config struct {
 	// EventTypes maps the event types that are rewritten to what they become. A given map replaces the default.
 	EventTypes map[string]string `mapstructure:"event_types"`
 	// Layouts say where the parts of an event are in a record. They are tried in order.
-	Layouts []layout.Config `mapstructure:"layouts"`
+	Layouts []LayoutConfig `mapstructure:"layouts"`
 	// UserProperties says what becomes of the user property updates.
 	UserProperties UserPropertiesConfig `mapstructure:"user_properties"`
 	// Unassigned says what becomes of an impression without a variant, once its user property is unset: keep or drop.
 	Unassigned Unassigned `mapstructure:"unassigned"`
 	// JSONBody bounds the JSON texts in bodies that are read. Texts beyond stay as they are, and are counted.
-	JSONBody jsonvalue.Limits `mapstructure:"json_body"`
+	JSONBody JSONBodyConfig `mapstructure:"json_body"`
 	// Estimate predicts the number of impressions, as a metric beside the real one.
 	Estimate *EstimateConfig `mapstructure:"estimate"`
 	// Telemetry bounds what the processor tells of itself.
 	Telemetry TelemetryConfig `mapstructure:"telemetry"`
 }
+
+// LayoutConfig is an entry of layouts: a preset, a preset with some fields replaced, or every field by hand.
+type LayoutConfig = layout.Config
+
+// JSONBodyConfig limits the JSON texts in bodies that are parsed.
+type JSONBodyConfig = jsonvalue.Limits
 
 // Unassigned is what becomes of an impression without a variant.
 type Unassigned string
@@ -86,10 +92,10 @@ type TelemetryConfig struct {
 func createDefaultConfig() component.Config {
 	return &Config{
 		EventTypes:     map[string]string{"$impression": "[Experiment] Impression"},
-		Layouts:        []layout.Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
+		Layouts:        []LayoutConfig{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
 		UserProperties: UserPropertiesConfig{Emit: EmitRecord},
 		Unassigned:     KeepUnassigned,
-		JSONBody:       jsonvalue.Limits{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
+		JSONBody:       JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
 		Telemetry:      TelemetryConfig{MaxExperiments: 1500},
 	}
 }

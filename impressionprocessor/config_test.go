@@ -157,6 +157,10 @@ func TestSchemaRefusesBadConfigs(t *testing.T) {
 	configtest.CheckBadConfigs(t, configs)
 }
 
+func TestSchemaHasEveryKeyOfALayout(t *testing.T) {
+	configtest.CheckLayoutKeys(t)
+}
+
 func TestSchemaListsThePresets(t *testing.T) {
 	schema := configtest.Schema(t, configtest.SchemaFile)
 	for _, preset := range layout.Presets() {

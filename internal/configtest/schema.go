@@ -5,12 +5,15 @@ package configtest // import "github.com/impression-collector/impression-bridge/
 import (
 	"maps"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // SchemaFile is the name of the schema in a component's folder.
@@ -57,6 +60,17 @@ func CheckBadConfigs(t *testing.T, configs map[string]BadConfig) {
 			}
 		})
 	}
+}
+
+// CheckLayoutKeys checks that a layout in the component's schema has exactly the keys that a configuration can have.
+func CheckLayoutKeys(t *testing.T) {
+	t.Helper()
+	entry := Schema(t, SchemaFile).Properties["layouts"].Items2020
+	for entry.Ref != nil {
+		entry = entry.Ref
+	}
+	assert.ElementsMatch(t, layout.Keys(), slices.Collect(maps.Keys(entry.Properties)))
+	assert.Equal(t, false, entry.AdditionalProperties)
 }
 
 // CheckShipped checks that the schema accepts the component's configuration in every file of the repository's testdata

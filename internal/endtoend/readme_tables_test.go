@@ -3,8 +3,6 @@
 package endtoend
 
 import (
-	"encoding/json"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -60,20 +58,6 @@ func columnOf(t *testing.T, tables [][][]string, name string) (rows [][]string, 
 	}
 	require.Fail(t, "no column", name)
 	return nil, 0
-}
-
-// TestSchemaHasTheKeysOfLayouts compares the schema that editors use with the keys that a layout can have.
-func TestSchemaHasTheKeysOfLayouts(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile(filepath.Join("..", "..", "impressionprocessor", "config.schema.json"))
-	require.NoError(t, err)
-	var schema struct {
-		Defs struct {
-			Layout struct{ Properties map[string]any }
-		} `json:"$defs"`
-	}
-	require.NoError(t, json.Unmarshal(text, &schema))
-	assert.ElementsMatch(t, layout.Keys(), slices.Collect(maps.Keys(schema.Defs.Layout.Properties)))
 }
 
 // TestREADMENamesEveryPreset looks in the processor's README, which is where users look first.
