@@ -13,8 +13,9 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
-// batch transforms the records of one batch, scope by scope: it rewrites the impressions and notes their updates, and writes
-// the updates when their records are there. Its memory is used again for other batches, one at a time.
+// batch transforms the records of one batch, scope by scope. It rewrites the impressions of a scope and collects their
+// updates. After the scope, it writes the updates into the records that the reader inserted for them. A batch can be reused,
+// but not concurrently.
 type batch struct {
 	config      *compiled
 	events      *reader.Reader
@@ -24,20 +25,20 @@ type batch struct {
 
 	// pending are the updates of one scope that are emitted as records, in the order of their impressions.
 	pending []pendingUpdate
-	// texts holds the property names and insert ids of pending one after the other, so that they cost one allocation together.
+	// texts concatenates the property names and insert ids of pending, so that all of them cost one allocation.
 	texts []byte
-	// removed are the indexes in one scope of the dropped impressions that no update replaces, ascending.
+	// removed has the indexes in one scope of the dropped impressions that no update replaces, in ascending order.
 	removed []int
 }
 
-// pendingUpdate is an update whose record isn't written yet.
+// pendingUpdate is an update that isn't written to its record yet.
 type pendingUpdate struct {
 	impression.Update
-	// index is that of its record in the scope.
+	// index is the index of the update's record in the scope.
 	index int
 	// propertyEnd and insertIDEnd are where the property's name and the insert id end in batch.texts.
 	propertyEnd, insertIDEnd int
-	// replaces says that the update takes the place of its impression, which is dropped.
+	// replaces reports whether the update takes the place of its impression, which is dropped.
 	replaces bool
 }
 
@@ -51,10 +52,10 @@ func newBatch(config *compiled) *batch {
 	}
 }
 
-// maxKeptTexts is how many bytes of texts a batch keeps for the next.
+// maxKeptTexts is the largest texts buffer, in bytes, that is kept for the next batch.
 const maxKeptTexts = 1 << 20
 
-// reset lets go of the records that were processed.
+// reset prepares b for the next batch. It drops all references to the records of this one.
 func (b *batch) reset() {
 	b.events.Reset()
 	b.impressions.Reset()
@@ -64,8 +65,8 @@ func (b *batch) reset() {
 	}
 }
 
-// process transforms all impressions of a batch, removes the scopes and resources that this leaves empty, and reports whether
-// anything is left.
+// process transforms all impressions of a batch. It removes the scopes and resources that become empty, and reports whether
+// anything is left to pass on.
 func (b *batch) process(logs plog.Logs) bool {
 	resources := logs.ResourceLogs()
 	arrived := resources.Len()
@@ -98,7 +99,8 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 	}
 }
 
-// processEvent transforms an event of a listed type, if it is an impression.
+// processEvent transforms an event of a listed type if its properties are those of an impression. Otherwise, it only counts
+// why not.
 func (b *batch) processEvent(index int, e *reader.Event) {
 	properties, isMap := e.Map(event.Properties)
 	if !isMap {
@@ -131,7 +133,7 @@ func (b *batch) processEvent(index int, e *reader.Event) {
 	b.counts.event(e.TypeIndex, transformed)
 }
 
-// update returns what becomes of the user property, whose name is set later.
+// update returns the user property update of an impression, without the property's name and the insert id.
 func (b *batch) update(e *reader.Event, shown *impression.Impression) impression.Update {
 	update := impression.Update{
 		Variant: shown.Variant,
@@ -145,7 +147,8 @@ func (b *batch) update(e *reader.Event, shown *impression.Impression) impression
 	return update
 }
 
-// emit counts an update and notes it if it is to be a record. An impression that is dropped without one is noted too.
+// emit counts an update, and adds it to pending if it becomes a record. If the impression is dropped and no update replaces
+// it, emit adds the impression to removed.
 func (b *batch) emit(index int, e *reader.Event, shown *impression.Impression, update *impression.Update, drop bool) {
 	if b.config.emit != EmitNone {
 		b.counts.updates[update.Operation]++
@@ -166,7 +169,7 @@ func (b *batch) emit(index int, e *reader.Event, shown *impression.Impression, u
 	}
 }
 
-// writePending writes each update into the record before its impression, or in its place.
+// writePending writes each pending update to the record before its impression, or in place of the impression.
 func (b *batch) writePending(records plog.LogRecordSlice) {
 	texts, start := string(b.texts), 0
 	for i := range b.pending {

@@ -23,19 +23,20 @@ import (
 
 // Config is the configuration of the processor. config.schema.json describes the same keys.
 type Config struct {
-	// EventTypes maps the event types that are rewritten to what they become. A given map replaces the default.
+	// EventTypes maps the event types of impressions as sent (pre form) to the event types that replace them (post form). If
+	// it is set, it replaces the default.
 	EventTypes map[string]string `mapstructure:"event_types"`
-	// Layouts say where the parts of an event are in a record. They are tried in order.
+	// Layouts locate the fields of an event in a log record. The first that finds an event type is used.
 	Layouts []LayoutConfig `mapstructure:"layouts"`
-	// UserProperties says what becomes of the user property updates.
+	// UserProperties configures the user property updates.
 	UserProperties UserPropertiesConfig `mapstructure:"user_properties"`
-	// Unassigned says what becomes of an impression without a variant, once its user property is unset: keep or drop.
+	// Unassigned configures what happens to an impression whose update unsets the user property: keep or drop.
 	Unassigned Unassigned `mapstructure:"unassigned"`
-	// JSONBody bounds the JSON texts in bodies that are read. Texts beyond stay as they are, and are counted.
+	// JSONBody limits the JSON texts in bodies that are parsed. A text beyond the limits is left as it is, and counted.
 	JSONBody JSONBodyConfig `mapstructure:"json_body"`
-	// Estimate predicts the number of impressions, as a metric beside the real one.
+	// Estimate, if set, adds a metric with the expected number of impressions, to compare with the real one.
 	Estimate *EstimateConfig `mapstructure:"estimate"`
-	// Telemetry bounds what the processor tells of itself.
+	// Telemetry limits the processor's own metrics.
 	Telemetry TelemetryConfig `mapstructure:"telemetry"`
 }
 
@@ -45,13 +46,13 @@ type LayoutConfig = layout.Config
 // JSONBodyConfig limits the JSON texts in bodies that are parsed.
 type JSONBodyConfig = jsonvalue.Limits
 
-// Unassigned is what becomes of an impression without a variant.
+// Unassigned is what happens to an impression whose update unsets the user property.
 type Unassigned string
 
 const (
-	// KeepUnassigned rewrites it as any other.
+	// KeepUnassigned rewrites it like any other impression.
 	KeepUnassigned Unassigned = "keep"
-	// DropUnassigned removes it, as Amplitude's client does.
+	// DropUnassigned removes it, as Amplitude's client SDKs do.
 	DropUnassigned Unassigned = "drop"
 )
 
@@ -59,33 +60,34 @@ const (
 type Emit string
 
 const (
-	// EmitRecord emits a log record before the impression's.
+	// EmitRecord inserts a log record before the impression's.
 	EmitRecord Emit = "record"
-	// EmitInline puts the update into the impression.
+	// EmitInline adds the update to the impression itself, under user_properties.
 	EmitInline Emit = "inline"
-	// EmitNone emits none.
+	// EmitNone emits no updates.
 	EmitNone Emit = "none"
 )
 
-// UserPropertiesConfig says what becomes of the user property updates.
+// UserPropertiesConfig configures the user property updates.
 type UserPropertiesConfig struct {
-	// Emit is the form in which they are emitted.
+	// Emit is the form in which updates are emitted.
 	Emit Emit `mapstructure:"emit"`
-	// UnsetVariants are variants that unset the user property, as a missing one does.
+	// UnsetVariants are variants that unset the user property, as a missing variant does.
 	UnsetVariants []string `mapstructure:"unset_variants"`
 }
 
-// EstimateConfig is what the number of impressions a month is predicted from: their product.
+// EstimateConfig has the factors of the expected number of impressions per month. All three are required.
 type EstimateConfig struct {
 	MonthlyTrackedUsers int64 `mapstructure:"monthly_tracked_users"`
 	ExperimentsPerMonth int64 `mapstructure:"experiments_per_month"`
-	// PageViewsPerUser is per month.
+	// PageViewsPerUser is the number of page views per user and month.
 	PageViewsPerUser int64 `mapstructure:"page_views_per_user"`
 }
 
-// TelemetryConfig bounds what the processor tells of itself.
+// TelemetryConfig limits the processor's own metrics.
 type TelemetryConfig struct {
-	// MaxExperiments is the most pairs of flag and variant that are counted each on their own; 0 counts none.
+	// MaxExperiments is the maximum number of pairs of flag and variant with a series of their own in the metric by
+	// experiment. 0 turns the metric off.
 	MaxExperiments int `mapstructure:"max_experiments"`
 }
 
@@ -100,8 +102,8 @@ func createDefaultConfig() component.Config {
 	}
 }
 
-// Unmarshal reads the configuration. A given event_types replaces the default, which the decoder would merge it into. When
-// a key is unknown or does not decode, the values are checked nevertheless, so that all faults are reported at once.
+// Unmarshal decodes the configuration. The decoder would merge event_types into the default, so the default is removed
+// first. If a key is unknown or doesn't decode, Unmarshal also validates the values, so that all errors are reported at once.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	defaults := c.EventTypes
 	if given, isSet := conf.Get("event_types").(map[string]any); isSet && given != nil {
@@ -113,34 +115,34 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 		return nil
 	}
 	if decoding != nil && len(c.EventTypes) == 0 {
-		// What did not decode is not also empty.
+		// An event_types that doesn't decode isn't also empty.
 		c.EventTypes = defaults
 	}
 	return errors.Join(unknown, decoding, c.Validate())
 }
 
-// Validate reports every fault of the configuration at once, each with its key, value, and what is allowed.
+// Validate returns all errors of the configuration, joined. Each names the key, the value, and what is allowed.
 func (c *Config) Validate() error {
 	_, err := c.compile()
 	return err
 }
 
-// compiled is the configuration in the form that records are processed with.
+// compiled is the configuration in the form that processing needs.
 type compiled struct {
 	eventTypes []eventType
 	layouts    []layout.Layout
-	// events is cloned for each batch.
+	// events is the reader that each batch clones.
 	events        *reader.Reader
 	limits        jsonvalue.Limits
 	emit          Emit
 	unsetVariants []string
 	drop          bool
-	// estimate is the number of impressions a month, 0 without one.
+	// estimate is the expected number of impressions per month, or 0 if it isn't configured.
 	estimate       int64
 	maxExperiments int
 }
 
-// eventType is one pair of event_types.
+// eventType is one entry of event_types.
 type eventType struct {
 	pre, post string
 }
@@ -197,15 +199,14 @@ func (c *Config) compileEventTypes() ([]eventType, error) {
 	for _, t := range types {
 		if key, chained := spellings[t.post]; chained && t.post != "" {
 			faults = append(faults, fmt.Errorf(
-				"event_types: %q becomes %q, which is a key too, so that its events would be transformed twice; give a post form that is no key",
+				"event_types: %q becomes %q, which is a key too, so its events would be transformed twice; use a post form that isn't a key",
 				t.pre, key))
 		}
 	}
 	return types, errors.Join(faults...)
 }
 
-// unescape reads the $$ that stands for $ in the values of a collector's configuration. The collector leaves keys as they
-// are, so that both spellings arrive here.
+// unescape replaces a leading $$ by $. In values, the collector does so itself; in keys it doesn't, so users write both.
 func unescape(key string) string {
 	if strings.HasPrefix(key, "$$") {
 		return key[1:]
@@ -222,7 +223,7 @@ func (t eventType) check() []error {
 		faults = append(faults, fmt.Errorf("event_types: the value of %q is empty; give the event type that it becomes", t.pre))
 	}
 	if t.pre == impression.IdentifyEventType || t.post == impression.IdentifyEventType {
-		faults = append(faults, fmt.Errorf("event_types: %q: %q: %s is the event type of the emitted updates; give another",
+		faults = append(faults, fmt.Errorf("event_types: %q: %q: %s is the event type of the emitted updates; use another",
 			t.pre, t.post, impression.IdentifyEventType))
 	}
 	return faults
@@ -234,14 +235,14 @@ func (c *Config) checkChoices() error {
 		faults = append(faults, fmt.Errorf("user_properties.emit: %q is not known; allowed: record, inline, none", c.UserProperties.Emit))
 	}
 	if slices.Contains(c.UserProperties.UnsetVariants, "") {
-		faults = append(faults, errors.New("user_properties.unset_variants: a name is empty; an empty variant always unsets"))
+		faults = append(faults, errors.New("user_properties.unset_variants: a name is empty; remove it, because an empty variant always unsets"))
 	}
 	if c.Unassigned != KeepUnassigned && c.Unassigned != DropUnassigned {
 		faults = append(faults, fmt.Errorf("unassigned: %q is not known; allowed: keep, drop", c.Unassigned))
 	}
 	if c.Unassigned == DropUnassigned && c.UserProperties.Emit == EmitInline {
 		faults = append(faults, errors.New(
-			"unassigned: drop would remove the events that user_properties.emit: inline puts the unset into; allowed with drop: record, none"))
+			"unassigned: drop would remove the events to which user_properties.emit: inline adds the update; allowed with drop: record, none"))
 	}
 	if c.JSONBody.MaxBytes < 1 {
 		faults = append(faults, fmt.Errorf("json_body.max_bytes: %d; allowed: 1 or more", c.JSONBody.MaxBytes))
@@ -258,7 +259,7 @@ func (c *Config) checkChoices() error {
 	return errors.Join(faults...)
 }
 
-// checkIdentities finds the layouts whose impressions could never give an update.
+// checkIdentities returns an error for each layout without a user or device, because its impressions can't give an update.
 func (c *Config) checkIdentities() error {
 	if c.UserProperties.Emit == EmitNone {
 		return nil
@@ -302,7 +303,8 @@ func (e *EstimateConfig) product() (int64, error) {
 	return int64(product), errors.Join(faults...)
 }
 
-// needsIdentity says whether it matters whom an impression was shown to: one without is never dropped.
+// needsIdentity reports whether the user and device of impressions must be read. With unassigned: drop they must be, even
+// without updates, because an impression without identity isn't dropped.
 func (c *compiled) needsIdentity() bool {
 	return c.emit != EmitNone || c.drop
 }

@@ -101,7 +101,7 @@ var badConfigs = map[string]struct {
 	"unknown emit":           {yaml: `user_properties: {emit: both}`, says: []string{`user_properties.emit: "both" is not known; allowed: record, inline, none`}},
 	"empty unset variant":    {yaml: `user_properties: {unset_variants: [""]}`, says: []string{"user_properties.unset_variants: a name is empty"}},
 	"unknown unassigned":     {yaml: `unassigned: remove`, says: []string{`unassigned: "remove" is not known; allowed: keep, drop`}},
-	"drop with inline":       {yaml: `{unassigned: drop, user_properties: {emit: inline}}`, says: []string{"unassigned: drop would remove the events that user_properties.emit: inline"}},
+	"drop with inline":       {yaml: `{unassigned: drop, user_properties: {emit: inline}}`, says: []string{"unassigned: drop would remove the events to which user_properties.emit: inline"}},
 	"estimate in part":       {yaml: `estimate: {monthly_tracked_users: 3, page_views_per_user: 2}`, says: []string{"estimate.experiments_per_month: 0, or not given; allowed: 1 or more, all three together"}},
 	"negative estimate":      {yaml: `estimate: {monthly_tracked_users: 3, experiments_per_month: -1, page_views_per_user: 2}`, says: []string{"estimate.experiments_per_month: -1"}},
 	"estimate too large": {

@@ -16,28 +16,31 @@ type experiment struct {
 	flagKey, variant string
 }
 
-// use counts the impressions of an experiment. It is kept from batch to batch.
+// use counts the impressions of an experiment. It is reused by later batches.
 type use struct {
 	experiment
-	// impressions are those of the current batch.
+	// impressions is the number of impressions in the current batch.
 	impressions int64
-	// series is the experiment's own or that of the overflow, nil until it is counted first.
+	// series is the experiment's own series or the overflow series. It is nil until the first count.
 	series []metric.AddOption
 }
 
-// Bounds of the experiments that are kept. More of them, or longer names, cost some allocations for each impression.
+// Limits of what counts keeps between batches.
 const (
-	maxUses      = 4096
+	// maxUses is the number of experiments. If a batch exceeds it, all are removed afterward.
+	maxUses = 4096
+	// maxNameBytes is the length of flag and variant together. Experiments with longer names aren't kept, and are counted in
+	// the overflow series.
 	maxNameBytes = 512
 )
 
-// counts is what happened in one batch.
+// counts has the numbers of one batch.
 type counts struct {
 	// events is by index into compiled.eventTypes.
 	events   [][numOutcomes]int64
 	updates  [impression.NumOperations]int64
 	problems [reader.NumProblems]int64
-	// used are the uses with impressions in this batch.
+	// used has the elements of uses with impressions in this batch.
 	used []*use
 	uses map[experiment]*use
 	// tooLong counts the impressions whose names are longer than maxNameBytes.
@@ -60,7 +63,7 @@ func (c *counts) impression(flagKey, variant string) {
 	}
 	u, known := c.uses[experiment{flagKey, variant}]
 	if !known {
-		// The strings may be parts of a whole request.
+		// The strings may share the memory of a whole request.
 		u = &use{experiment: experiment{flagKey: strings.Clone(flagKey), variant: strings.Clone(variant)}}
 		c.uses[u.experiment] = u
 	}

@@ -2,6 +2,6 @@
 
 //go:generate go tool -modfile=../internal/tools/go.mod mdatagen metadata.yaml
 
-// Package impressionprocessor rewrites Amplitude Experiment impressions in logs to the form that Amplitude gives them at
-// ingestion, and emits the user property updates that belong to them.
+// Package impressionprocessor rewrites Amplitude Experiment impressions in logs to the form that Amplitude shows after
+// ingestion, and emits their user property updates.
 package impressionprocessor // import "github.com/impression-collector/impression-bridge/impressionprocessor"

@@ -179,7 +179,7 @@ func mapAt(root map[string]any, path string) (map[string]any, string) {
 // oracle decides by the contract.
 type oracle struct {
 	// deepest is the level of the innermost envelope of the record that was unrolled last.
-	deepest int
+	deepest       int
 	layouts       []*oracleLayout
 	eventTypes    map[string]string
 	unsetVariants []string

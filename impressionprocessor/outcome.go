@@ -7,9 +7,9 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
-// This file holds all values of the metrics' attributes outcome, operation, and reason. metadata.yaml lists the same.
+// This file has all values of the metric attributes outcome, operation, and reason. metadata.yaml lists the same values.
 
-// outcome is what became of an event of a listed type.
+// outcome is what happened to an event of a listed type.
 type outcome uint8
 
 const (
@@ -32,14 +32,15 @@ var outcomeTexts = [numOutcomes]string{
 	mixedForms:          "mixed_forms",
 }
 
-// outcomeOf returns the outcome of an event with a fault.
+// outcomeOf has the outcome for each fault.
 var outcomeOf = [impression.NumFaults]outcome{
 	impression.MalformedFlagKey: malformedFlagKey,
 	impression.MalformedVariant: malformedVariant,
 	impression.MixedForms:       mixedForms,
 }
 
-// operationTexts are what was done to a user property, and why nothing was.
+// operationTexts has, for each operation, the values of the attributes operation and reason. Only a skipped update has a
+// reason.
 var operationTexts = [impression.NumOperations]struct{ operation, reason string }{
 	impression.Set:                      {"set", ""},
 	impression.Unset:                    {"unset", ""},
@@ -47,7 +48,7 @@ var operationTexts = [impression.NumOperations]struct{ operation, reason string 
 	impression.SkipMutualExclusionGroup: {"skipped", "mutual_exclusion_group"},
 }
 
-// untouchedProblems are why a record that may hold impressions is left as it is.
+// untouchedProblems are the problems of records that may hold impressions, and are left as they are.
 var untouchedProblems = problemsAfter(reader.NotAnEvent)
 
 func problemsAfter(p reader.Problem) []reader.Problem {

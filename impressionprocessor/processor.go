@@ -10,11 +10,11 @@ import (
 	"go.opentelemetry.io/collector/processor/processorhelper"
 )
 
-// impressionProcessor transforms batches. It keeps no state between them but buffers and counters.
+// impressionProcessor transforms batches. Between batches, it keeps only buffers and metrics.
 type impressionProcessor struct {
 	config    *compiled
 	telemetry *telemetry
-	// batches are idle, so that a batch without impressions allocates nothing.
+	// batches pools *batch, so that a batch without impressions costs no allocation.
 	batches sync.Pool
 }
 
@@ -24,7 +24,8 @@ func newProcessor(config *compiled, telemetry *telemetry) *impressionProcessor {
 	return p
 }
 
-// processLogs transforms the impressions in place. The batch must be ours alone.
+// processLogs transforms the impressions in place, so the caller must not share logs. If nothing is left, it returns
+// ErrSkipProcessingData.
 func (p *impressionProcessor) processLogs(ctx context.Context, logs plog.Logs) (plog.Logs, error) {
 	b := p.batches.Get().(*batch)
 	left := b.process(logs)

@@ -16,19 +16,19 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
-// telemetry reports what the processor did to the collector's metrics, with one call for each batch and series. The
-// attributes of all series except the experiments' are made at start.
+// telemetry adds the counts of each batch to the collector's metrics, with one call per series. The attributes of all series
+// are built at start, except those by experiment.
 type telemetry struct {
 	builder *metadata.TelemetryBuilder
 	events  [][numOutcomes][]metric.AddOption
 	updates [impression.NumOperations][]metric.AddOption
-	// layouts are by index.
+	// layouts is indexed like compiled.layouts.
 	layouts              [][]metric.AddOption
 	noLayout, unreadJSON []metric.AddOption
 	untouched            [reader.NumProblems][]metric.AddOption
 
 	processor attribute.KeyValue
-	// maxExperiments bounds experiments; 0 counts none.
+	// maxExperiments limits the length of experiments. If it is 0, impressions aren't counted by experiment.
 	maxExperiments int
 	overflow       []metric.AddOption
 	mutex          sync.Mutex
@@ -78,7 +78,8 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 	return t, err
 }
 
-// series returns the attributes of a series, with the component's id, which metrics don't carry by themselves.
+// series returns the attributes of a series, and adds the component's id: without it, the series of two processors would be
+// one.
 func (t *telemetry) series(attributes ...attribute.KeyValue) []metric.AddOption {
 	set := attribute.NewSet(append(attributes, t.processor)...)
 	return []metric.AddOption{metric.WithAttributeSet(set)}
@@ -121,7 +122,7 @@ func (t *telemetry) recordCounts(ctx context.Context, c *counts) {
 	}
 }
 
-// add leaves out zeros, so that a series exists from its first event on.
+// add skips zeros, so that a series starts with its first event.
 func add(ctx context.Context, counter metric.Int64Counter, n int64, series []metric.AddOption) {
 	if n > 0 {
 		counter.Add(ctx, n, series...)
@@ -142,7 +143,8 @@ func (t *telemetry) experimentSeries(e experiment) []metric.AddOption {
 	return series
 }
 
-// label returns an attribute whose value comes from an event. Prometheus would refuse all metrics for one that isn't UTF-8.
+// label returns an attribute whose value comes from an event. Invalid UTF-8 is replaced, because Prometheus would refuse all
+// metrics because of it.
 func label(key, value string) attribute.KeyValue {
 	return attribute.String(key, strings.ToValidUTF8(value, "\uFFFD"))
 }

@@ -92,37 +92,37 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ProcessorImpressionByExperiment, err = builder.meter.Int64Counter(
 		"otelcol_processor_impression_by_experiment",
-		metric.WithDescription("Impressions by flag and variant, up to `telemetry.max_experiments` series; what comes after is in one series with `otel.metric.overflow`. [Alpha]"),
+		metric.WithDescription("Impressions by flag and variant. Those of experiments beyond `telemetry.max_experiments` are in one series with `otel.metric.overflow`. [Alpha]"),
 		metric.WithUnit("{impressions}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorImpressionEvents, err = builder.meter.Int64Counter(
 		"otelcol_processor_impression_events",
-		metric.WithDescription("Events of a listed type, by what became of them. [Alpha]"),
+		metric.WithDescription("Events of a listed type, by outcome. [Alpha]"),
 		metric.WithUnit("{events}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorImpressionMonthlyEstimate, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_impression_monthly_estimate",
-		metric.WithDescription("Impressions a month that the configured `estimate` predicts (users x experiments x page views). [Alpha]"),
+		metric.WithDescription("Expected impressions per month by the configured `estimate` (users x experiments x page views). [Alpha]"),
 		metric.WithUnit("{impressions}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorImpressionRecords, err = builder.meter.Int64Counter(
 		"otelcol_processor_impression_records",
-		metric.WithDescription("Records seen, by the layout that has its event type in them. All in `none` means that no layout fits what arrives. [Alpha]"),
+		metric.WithDescription("Records, by the layout that finds an event type in them. If all are in `none`, no layout fits the records. [Alpha]"),
 		metric.WithUnit("{records}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorImpressionUntouchedRecords, err = builder.meter.Int64Counter(
 		"otelcol_processor_impression_untouched_records",
-		metric.WithDescription("Records that may hold impressions but could not be read, and were left as they were. [Alpha]"),
+		metric.WithDescription("Records that may contain impressions but couldn't be read, and were left as they were. [Alpha]"),
 		metric.WithUnit("{records}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorImpressionUserPropertyUpdates, err = builder.meter.Int64Counter(
 		"otelcol_processor_impression_user_property_updates",
-		metric.WithDescription("User property updates that were emitted, and those that an impression could not give. [Alpha]"),
+		metric.WithDescription("User property updates, emitted or skipped. [Alpha]"),
 		metric.WithUnit("{updates}"),
 	)
 	errs = errors.Join(errs, err)

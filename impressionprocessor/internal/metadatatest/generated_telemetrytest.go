@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) processor.Settings {
 func AssertEqualProcessorImpressionByExperiment(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_impression_by_experiment",
-		Description: "Impressions by flag and variant, up to `telemetry.max_experiments` series; what comes after is in one series with `otel.metric.overflow`. [Alpha]",
+		Description: "Impressions by flag and variant. Those of experiments beyond `telemetry.max_experiments` are in one series with `otel.metric.overflow`. [Alpha]",
 		Unit:        "{impressions}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualProcessorImpressionByExperiment(t *testing.T, tt *componenttest.
 func AssertEqualProcessorImpressionEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_impression_events",
-		Description: "Events of a listed type, by what became of them. [Alpha]",
+		Description: "Events of a listed type, by outcome. [Alpha]",
 		Unit:        "{events}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualProcessorImpressionEvents(t *testing.T, tt *componenttest.Teleme
 func AssertEqualProcessorImpressionMonthlyEstimate(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_impression_monthly_estimate",
-		Description: "Impressions a month that the configured `estimate` predicts (users x experiments x page views). [Alpha]",
+		Description: "Expected impressions per month by the configured `estimate` (users x experiments x page views). [Alpha]",
 		Unit:        "{impressions}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -70,7 +70,7 @@ func AssertEqualProcessorImpressionMonthlyEstimate(t *testing.T, tt *componentte
 func AssertEqualProcessorImpressionRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_impression_records",
-		Description: "Records seen, by the layout that has its event type in them. All in `none` means that no layout fits what arrives. [Alpha]",
+		Description: "Records, by the layout that finds an event type in them. If all are in `none`, no layout fits the records. [Alpha]",
 		Unit:        "{records}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -86,7 +86,7 @@ func AssertEqualProcessorImpressionRecords(t *testing.T, tt *componenttest.Telem
 func AssertEqualProcessorImpressionUntouchedRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_impression_untouched_records",
-		Description: "Records that may hold impressions but could not be read, and were left as they were. [Alpha]",
+		Description: "Records that may contain impressions but couldn't be read, and were left as they were. [Alpha]",
 		Unit:        "{records}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -102,7 +102,7 @@ func AssertEqualProcessorImpressionUntouchedRecords(t *testing.T, tt *componentt
 func AssertEqualProcessorImpressionUserPropertyUpdates(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_impression_user_property_updates",
-		Description: "User property updates that were emitted, and those that an impression could not give. [Alpha]",
+		Description: "User property updates, emitted or skipped. [Alpha]",
 		Unit:        "{updates}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
