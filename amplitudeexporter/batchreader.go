@@ -36,7 +36,7 @@ func newBatchReader(config *Config) (*batchReader, error) {
 		return nil, err
 	}
 	events := reader.New(reader.Settings{
-		// The impression processor's updates have a form of their own, whatever the events' is.
+		// The processor's updates have the same form whatever layouts are configured.
 		Layouts: slices.Concat([]layout.Layout{layout.OfUpdates(impression.IdentifyEventType)}, layouts),
 		Fields:  event.Fields(),
 		Limits:  config.JSONBody,
@@ -46,7 +46,7 @@ func newBatchReader(config *Config) (*batchReader, error) {
 	return &batchReader{config: config, events: events, staleUpdates: stale}, nil
 }
 
-// read adds all events of the logs to a batch. It unrolls envelopes in place.
+// read adds the events of logs to a batch, and counts the records that aren't added. It unrolls envelopes in place.
 func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time) {
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
@@ -60,7 +60,7 @@ func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time) {
 	}
 }
 
-// readEvent adds an event to the batch, or returns why not.
+// readEvent adds an event to the batch, or returns the reason why it doesn't.
 func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason {
 	if e.Problem != reader.NoProblem {
 		return reasonOf(e.Problem.String())
@@ -91,7 +91,8 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	return reasonNone
 }
 
-// removeStaleUpdates returns the updates that are left, and whether anything is left of the event.
+// removeStaleUpdates removes stale updates from an event. It returns the remaining updates, and reports whether the event still
+// has anything to send.
 func (r *batchReader) removeStaleUpdates(e *event.Event, now time.Time) (updates []experimentUpdate, left bool) {
 	all, _ := e.Map(event.UserProperties)
 	rest, updates := r.staleUpdates.remove(e, now)
@@ -99,7 +100,7 @@ func (r *batchReader) removeStaleUpdates(e *event.Event, now time.Time) (updates
 		return updates, true
 	}
 	if e.Text(event.InsertID) == "" {
-		// The same event has the same id, whether or not its updates are stale by now.
+		// Hash the event before its updates are removed, so that it has the same id each time it is read.
 		e.SetText(event.InsertID, r.encoder.InsertHash(e))
 	}
 	e.SetMap(event.UserProperties, rest)
@@ -114,7 +115,7 @@ func (r *batchReader) isImpression(e *event.Event) bool {
 	return e.Text(event.Type) == impression.IdentifyEventType && updatesExperiment(userProperties)
 }
 
-// ownTime returns the time among an impression's properties, which the processor prefers, too.
+// ownTime returns the time among an impression's properties, or 0. It comes first, as in the processor.
 func (r *batchReader) ownTime(e *event.Event) pcommon.Timestamp {
 	properties, has := e.Map(event.Properties)
 	if !has || !slices.Contains(r.config.EventTypes, e.Text(event.Type)) {
@@ -128,7 +129,8 @@ func (r *batchReader) ownTime(e *event.Event) pcommon.Timestamp {
 	return at
 }
 
-// takeChanged returns which values of the last event were changed: ids that were left out, and changes by the encoder.
+// takeChanged returns and resets the number of changed values of the last event, by reason: ids that were left out, and values
+// that the encoder changed.
 func (r *batchReader) takeChanged(ids amplitude.IDFault) []changedValues {
 	if r.encoder.Changed == [amplitude.Changes]int64{} && ids == amplitude.NoIDFault {
 		return nil
@@ -148,7 +150,7 @@ func (r *batchReader) takeChanged(ids amplitude.IDFault) []changedValues {
 	return changed
 }
 
-// endBatch lets go of the records that were read.
+// endBatch drops the references to the records of the batch, and remembers its updates.
 func (r *batchReader) endBatch(items []item) {
 	r.staleUpdates.endBatch(items)
 	r.events.Reset()

@@ -4,7 +4,7 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 
 import "slices"
 
-// outcome is what became of a record: the label outcome of exporter_amplitude_events.
+// outcome is what happened to a record: the attribute outcome of exporter_amplitude_events.
 type outcome uint8
 
 const (
@@ -16,12 +16,12 @@ const (
 	outcomeFiltered
 )
 
-// outcomeTexts and reasonTexts are also listed in metadata.yaml.
+// metadata.yaml also lists outcomeTexts and reasonTexts.
 var outcomeTexts = [...]string{"delivered", "dry_run", "dropped", "filtered"}
 
 func (o outcome) String() string { return outcomeTexts[o] }
 
-// reason is why a record was not delivered, or why values of an event were changed: the label reason of
+// reason is why a record wasn't delivered, or why values of an event were changed: the attribute reason of
 // exporter_amplitude_events and exporter_amplitude_changed_values.
 type reason uint8
 
@@ -31,7 +31,7 @@ const (
 	reasonOlderUpdate
 	reasonRefusedID
 	reasonIDTooShort
-	// Other packages name the other reasons; see reasonOf.
+	// The other reasons have no constant, because other packages name them: see reasonOf.
 )
 
 const reasonCount = len(reasonTexts)
@@ -51,7 +51,7 @@ var reasonTexts = [...]string{
 
 func (r reason) String() string { return reasonTexts[r] }
 
-// reasonOf returns the reason with this text, which another package gave. A test checks that there is one for each.
+// reasonOf returns the reason with a text that another package defines. A test checks that reasonTexts has all of them.
 func reasonOf(text string) reason {
 	return reason(max(0, slices.Index(reasonTexts[:], text)))
 }

@@ -17,15 +17,15 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/impression"
 )
 
-// staleUpdates keeps an older update of an experiment's user property from undoing a newer one. Amplitude applies updates
-// in the order in which they arrive, and an update that is delivered twice, because its sender got no answer or a topic is
-// read again, may arrive after a newer one.
+// staleUpdates finds updates of an experiment's user property that are older than one that was delivered before. Amplitude
+// applies updates in the order in which they arrive, so an older update would undo a newer one. An update can come again after
+// a newer one if its sender got no answer, or if a topic is read again.
 type staleUpdates struct {
 	seed maphash.Seed
-	// delivered has the times of the last updates that Amplitude accepted, by a hash of user and property.
+	// delivered has the time of the last update that Amplitude accepted, by a hash of user and property.
 	delivered *simplelru.LRU[uint64, pcommon.Timestamp]
-	// newest has the times of the newest updates in this batch. Only those of deferred events outlive the batch: the others
-	// were delivered, or are delivered again and must not be stale because they were seen before.
+	// newest has the time of the newest update in this batch, by the same hash. After the batch, only updates of deferred
+	// events remain. All others are in delivered, or come again and must not be stale then.
 	newest map[uint64]pcommon.Timestamp
 }
 
@@ -37,10 +37,10 @@ type experimentUpdate struct {
 }
 
 const (
-	// maxDelivered is how many updates are remembered, in about 15 MB.
+	// maxDelivered is the maximum length of delivered. It takes about 15 MB.
 	maxDelivered = 1 << 17
-	// maxAhead is how far in the future an update's time may be to be remembered. A wrong clock must not make all later
-	// updates stale.
+	// An update whose time is more than maxAhead in the future isn't remembered. Otherwise, one wrong clock would make all
+	// later updates stale.
 	maxAhead = time.Minute
 )
 
@@ -52,8 +52,8 @@ func newStaleUpdates() (*staleUpdates, error) {
 // operators are the user property operations that the impression processor emits.
 var operators = []string{"$set", "$unset"}
 
-// remove returns the event's user properties without stale updates, and the updates that are left. It copies the user
-// properties if it removes any, because a record that isn't delivered must stay as it was.
+// remove returns the event's user properties without stale updates, and the remaining updates. If any is stale, it returns a
+// copy of the user properties, because the record must not change until it is delivered.
 func (s *staleUpdates) remove(e *event.Event, now time.Time) (userProperties pcommon.Map, left []experimentUpdate) {
 	all, _ := e.Map(event.UserProperties)
 	if e.Time(event.Time) == 0 {
@@ -80,7 +80,7 @@ func (s *staleUpdates) remove(e *event.Event, now time.Time) (userProperties pco
 	return without(all, stale), left
 }
 
-// without copies user properties, except for these properties and for operations that are then empty.
+// without returns a copy of user properties without the given properties and without operations that become empty.
 func without(userProperties pcommon.Map, properties map[string]struct{}) pcommon.Map {
 	rest := pcommon.NewMap()
 	userProperties.CopyTo(rest)
@@ -97,7 +97,7 @@ func without(userProperties pcommon.Map, properties map[string]struct{}) pcommon
 	return rest
 }
 
-// endBatch remembers the updates that were delivered, and those of events that stay deferred.
+// endBatch remembers the updates of events that were delivered or remain deferred.
 func (s *staleUpdates) endBatch(items []item) {
 	clear(s.newest)
 	for i := range items {
@@ -112,7 +112,7 @@ func (s *staleUpdates) endBatch(items []item) {
 	}
 }
 
-// key hashes the property and its user: the user_id, or the device_id of a user without one.
+// key returns a hash of the property and the user, which is the user_id or, without one, the device_id.
 func (s *staleUpdates) key(e *event.Event, property string) uint64 {
 	var hash maphash.Hash
 	hash.SetSeed(s.seed)
@@ -130,7 +130,7 @@ func (s *staleUpdates) key(e *event.Event, property string) uint64 {
 
 var experimentPrefix = impression.Property("")
 
-// experimentsOf returns the experiments' properties that user properties set or unset. pcommon.Map{} has none.
+// experimentsOf yields the names of experiments' properties that user properties set or unset. The zero Map has none.
 func experimentsOf(userProperties pcommon.Map) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if userProperties == (pcommon.Map{}) {
@@ -150,6 +150,7 @@ func experimentsOf(userProperties pcommon.Map) iter.Seq[string] {
 	}
 }
 
+// updatesExperiment reports whether user properties set or unset a property of an experiment.
 func updatesExperiment(userProperties pcommon.Map) bool {
 	for range experimentsOf(userProperties) {
 		return true

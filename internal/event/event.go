@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// Event is an event as a value. Its maps are those of the log record that it was read from, so they are valid as long as the
-// record isn't changed. The zero Event has no fields.
+// Event is an event as a value. Its maps are parts of the log record that it was read from, so they are valid only until the
+// record changes. The zero Event has no fields.
 type Event struct {
 	// set has a bit for each field that the event has. The values of other fields are stale.
 	set      uint32
@@ -17,13 +17,13 @@ type Event struct {
 	integers [NumFields]int64
 	maps     [NumFields]pcommon.Map
 
-	// Passthrough is the whole event if it has the form of Amplitude's own API, in which it may have fields that aren't in
-	// the table; otherwise it is the zero Map.
+	// Passthrough is the whole event if it has the form of Amplitude's own API, because it may then have fields that the
+	// table of fields lacks. Otherwise, it is the zero Map.
 	Passthrough pcommon.Map
-	// InvalidSession reports that the event has a session id that isn't an integer, and no valid one.
+	// InvalidSession reports whether the event has a session id that isn't an integer, and no valid one.
 	InvalidSession bool
 
-	// read holds the values of other fields that stand among the properties.
+	// read has the values among the properties that were read as other fields.
 	read []pcommon.Value
 }
 
@@ -31,8 +31,8 @@ func (e *Event) has(f Field) bool {
 	return e.set>>f&1 != 0
 }
 
-// Text returns the text of a field of kind Name, Text, or ID. A number is its exact text. It is "" if the event lacks the
-// field.
+// Text returns a field of kind Name, Text, or ID, or "" if the event lacks it. A number is returned as decimal text with all
+// its digits.
 func (e *Event) Text(f Field) string {
 	if !e.has(f) {
 		return ""
@@ -46,7 +46,7 @@ func (e *Event) SetText(f Field, text string) {
 	e.texts[f] = text
 }
 
-// Map returns a field of kind Map, and whether the event has it.
+// Map returns a field of kind Map, and reports whether the event has it.
 func (e *Event) Map(f Field) (pcommon.Map, bool) {
 	if !e.has(f) {
 		return pcommon.Map{}, false
@@ -60,8 +60,8 @@ func (e *Event) SetMap(f Field, m pcommon.Map) {
 	e.maps[f] = m
 }
 
-// Integer returns a field of kind Moment, in nanoseconds since the epoch, or Session, in milliseconds since the epoch. It is
-// 0 if the event lacks the field.
+// Integer returns a field of kind Moment, in nanoseconds since the Unix epoch, or of kind Session, in milliseconds since the
+// Unix epoch. It returns 0 if the event lacks the field.
 func (e *Event) Integer(f Field) int64 {
 	if !e.has(f) {
 		return 0
@@ -69,24 +69,24 @@ func (e *Event) Integer(f Field) int64 {
 	return e.integers[f]
 }
 
-// SetInteger sets a field of kind Moment or Session.
+// SetInteger sets a field of kind Moment or Session, in the units of Integer.
 func (e *Event) SetInteger(f Field, n int64) {
 	e.set |= 1 << f
 	e.integers[f] = n
 }
 
-// Time returns a field of kind Moment, 0 if the event lacks it.
+// Time returns a field of kind Moment, or 0 if the event lacks it.
 func (e *Event) Time(f Field) pcommon.Timestamp {
 	return pcommon.Timestamp(e.Integer(f))
 }
 
-// MarkRead records that a value among the properties was read as another field, so that it isn't a property.
+// MarkRead marks a value among the properties as read as another field, so that IsProperty reports false for it.
 func (e *Event) MarkRead(v pcommon.Value) {
 	e.read = append(e.read, v)
 }
 
-// IsProperty reports whether a value of the properties' map is a property. It isn't if it was read as another field: the
-// fields stand beside the properties if those are the attributes, the body, or the event itself.
+// IsProperty reports whether a value in the map of properties is a property. If the map is the record's attributes, its body,
+// or the whole event, it also has other fields, which were marked by MarkRead.
 func (e *Event) IsProperty(v pcommon.Value) bool {
 	return !slices.Contains(e.read, v)
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package event defines what an analytics event is: its fields, and an event as a value, independent of the log record that
+// Package event defines the fields of an analytics event, and an event as a value that doesn't depend on how a log record
 // carried it.
 package event // import "github.com/impression-collector/impression-bridge/internal/event"
 
 // Field is a part of an event that a layout can locate.
 type Field uint8
 
-// The fields, in the order in which they are encoded. The order is part of the insert ids that are hashes of an encoded
-// event: changing it makes Amplitude take a repeated event for a new one.
+// The fields, in the order in which they are encoded. Don't change the order: insert ids that are hashes of an encoded event
+// depend on it, and Amplitude would take a repeated event for a new one.
 const (
 	Type Field = iota
 	UserID
@@ -30,27 +30,28 @@ const (
 	NumFields = iota
 )
 
-// Kind is what the value of a field can be, and which of several candidates is used.
+// Kind is the kind of values that a field can have. A value of another kind is skipped, and the field's next path is tried.
 type Kind uint8
 
 const (
-	// Name is a string that isn't empty.
+	// Name is a non-empty string.
 	Name Kind = iota
-	// Text is a string that isn't empty, or a number.
+	// Text is a non-empty string or a number.
 	Text
-	// ID is a Text. An id that Amplitude refuses is used only if there is no other.
+	// ID is a Text. An id that Amplitude refuses is used only if no path leads to another id.
 	ID
 	// Map is a map.
 	Map
 	// Moment is a time, as pdatautil.Time reads it.
 	Moment
-	// Session is the start of a session: a positive integer, in milliseconds since the epoch. Ten digits are seconds.
+	// Session is the start of a session: a positive integer, in milliseconds since the Unix epoch. A number of ten digits is
+	// in seconds, and is converted.
 	Session
 )
 
-// fields is the table of fields: a field's key in the configuration of a layout, its kind, and its name in Amplitude's HTTP
-// V2 API (https://amplitude.com/docs/apis/analytics/http-v2). Everything else that depends on the set of fields follows from
-// this table or is tested against it.
+// fields is the table of fields. A row has the field's key in the configuration of a layout, its kind, and its name in
+// Amplitude's HTTP V2 API (https://amplitude.com/docs/apis/analytics/http-v2). All code, schemas, and documents that depend on
+// the set of fields follow from this table or are tested against it.
 var fields = [NumFields]struct {
 	key  string
 	kind Kind
@@ -73,7 +74,7 @@ var fields = [NumFields]struct {
 	UserAgent:      {"user_agent", Text, "user_agent"},
 }
 
-// Fields returns all fields.
+// Fields returns all fields, in their order.
 func Fields() []Field {
 	all := make([]Field, NumFields)
 	for i := range all {
@@ -82,7 +83,7 @@ func Fields() []Field {
 	return all
 }
 
-// FieldOf returns the field that has this key in the configuration of a layout.
+// FieldOf returns the field with the given key in the configuration of a layout, and reports whether there is one.
 func FieldOf(key string) (Field, bool) {
 	for i := range fields {
 		if fields[i].key == key {

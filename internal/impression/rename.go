@@ -17,12 +17,12 @@ const (
 	postExperimentKey = "[Experiment] Experiment Key"
 )
 
-// postForms are the names in the order of Impression.renamed.
+// postForms has the names in the order of Impression.renamed.
 var postForms = [...]string{postFlagKey, postVariant, postExperimentKey}
 
-// Renamer renames event properties. It holds the values while it moves them, so that renaming doesn't allocate. It isn't safe
-// for concurrent use.
+// Renamer renames event properties. It reuses memory between calls, so it isn't safe for concurrent use.
 type Renamer struct {
+	// values has the values while they are moved.
 	values [len(postForms)]pcommon.Value
 }
 
@@ -35,9 +35,9 @@ func NewRenamer() *Renamer {
 	return r
 }
 
-// Rename gives the properties that an impression was read from their post form names. Values stay as they are, also null. Of
-// a duplicate property the first is renamed and the others stay. Properties that have the post form's name already are
-// removed. The properties must not have changed since they were read.
+// Rename renames the properties of an impression to their post forms. i must be the impression that was read from properties,
+// which must not have changed since. Values, including null, are kept. If a property occurs more than once, only the first is
+// renamed. Properties that already have the new name of a renamed property are removed.
 func (r *Renamer) Rename(i *Impression, properties pcommon.Map) {
 	none := pcommon.Value{}
 	for n, value := range i.renamed {
@@ -46,7 +46,7 @@ func (r *Renamer) Rename(i *Impression, properties pcommon.Map) {
 		}
 	}
 	properties.RemoveIf(func(key string, value pcommon.Value) bool {
-		// The place of a value identifies it, so that duplicate keys are told apart.
+		// Compare values by identity, not by key, because keys can occur more than once.
 		return value == i.renamed[0] || value == i.renamed[1] || value == i.renamed[2] || i.hasPostForms && i.replaces(key)
 	})
 	for n, value := range i.renamed {
@@ -56,13 +56,13 @@ func (r *Renamer) Rename(i *Impression, properties pcommon.Map) {
 	}
 }
 
-// replaces reports whether a property has the post form's name of one that is renamed.
+// replaces reports whether the key is the new name of a renamed property.
 func (i *Impression) replaces(key string) bool {
 	n := slices.Index(postForms[:], key)
 	return n >= 0 && i.renamed[n] != pcommon.Value{}
 }
 
-// HasFlagKey reports whether event properties name a flag, before or after renaming.
+// HasFlagKey reports whether event properties have a flag key that isn't null, in its pre or post form.
 func HasFlagKey(properties pcommon.Map) bool {
 	for key, value := range properties.All() {
 		if (key == flagKey || key == postFlagKey) && pdatautil.IsSet(value) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package impression defines what Amplitude makes of an impression at ingestion: which of its properties are renamed, and
+// Package impression defines how Amplitude transforms an impression at ingestion: which of its properties are renamed, and
 // whether the user property of its flag is set, unset, or left alone.
 //
-// The facts are those of Amplitude's public documentation of Experiment event tracking
+// The rules are from Amplitude's public documentation of Experiment event tracking
 // (https://amplitude.com/docs/web-experiment/tracking), read on 2026-11-23.
 package impression // import "github.com/impression-collector/impression-bridge/internal/impression"
 
@@ -24,58 +24,59 @@ const (
 	metadata      = "metadata"
 	eventTime     = "time"
 
-	// mutualExclusionGroup is the metadata.flagType of a flag that only divides users among experiments.
+	// mutualExclusionGroup is the metadata.flagType of a flag that only assigns users to one of several experiments.
 	mutualExclusionGroup = "mutual-exclusion-group"
 )
 
-// Fault is why an event of a listed type can't be transformed.
+// Fault is the reason why an event of a listed type can't be transformed.
 type Fault uint8
 
-// The faults, in the order in which they are looked for.
+// The faults, in the order in which they are checked.
 const (
 	NoFault Fault = iota
 	// MalformedFlagKey is a flag_key that is missing, empty, or not a string.
 	MalformedFlagKey
 	// MalformedVariant is a variant that has no text: a map, a list, bytes, NaN, or an infinity.
 	MalformedVariant
-	// MixedForms is a variant in its post form without one in its pre form, beside a flag_key in its pre form.
+	// MixedForms is a flag_key in its pre form with a variant that is only in its post form.
 	MixedForms
 
 	// NumFaults is the number of faults.
 	NumFaults = iota
 )
 
-// Impression is what the event properties of an impression say.
+// Impression has the content of an impression's event properties.
 type Impression struct {
-	// FlagKey is the flag or experiment that was shown.
+	// FlagKey is the key of the flag or experiment that was shown.
 	FlagKey string
-	// Variant is the text of the variant that was shown, "" if there is none.
+	// Variant is the text of the variant that was shown, or "" if there is none.
 	Variant string
-	// Default says that the variant is the flag's fallback: the user isn't assigned to a variant.
+	// Default reports whether the variant is the flag's fallback, because the user isn't assigned to a variant.
 	Default bool
-	// MutualExclusionGroup says that the flag isn't an experiment of its own.
+	// MutualExclusionGroup reports whether the flag is a mutual exclusion group, not an experiment.
 	MutualExclusionGroup bool
-	// Time is the `time` property as a time, 0 without one.
+	// Time is the `time` property, or 0 if it is missing or not a time.
 	Time pcommon.Timestamp
 
-	// hasPostForms says that a property has the name of a post form already.
+	// hasPostForms reports whether a property already has the name of a post form.
 	hasPostForms bool
-	// renamed are the values of the properties that get the postForms, the zero Value for one that is missing.
+	// renamed has the values of the properties to rename to postForms. A missing one is the zero Value.
 	renamed [len(postForms)]pcommon.Value
 }
 
-// Reader reads impressions. It keeps its memory from one to the next, so it isn't safe for concurrent use.
+// Reader reads impressions. It reuses memory between calls, so it isn't safe for concurrent use.
 type Reader struct {
 	parser   *jsonvalue.Parser
 	metadata pcommon.Value
 }
 
-// NewReader returns a reader that parses metadata that is a JSON text up to these limits.
+// NewReader returns a reader. The limits are those of metadata that is a JSON text.
 func NewReader(limits jsonvalue.Limits) *Reader {
 	return &Reader{parser: jsonvalue.NewParser(limits), metadata: pcommon.NewValueEmpty()}
 }
 
-// Read reads the event properties in one pass. Of a duplicate property the first counts.
+// Read reads an impression from its event properties. If a property occurs more than once, the first is used. The impression
+// is valid only if Read returns NoFault.
 func (r *Reader) Read(properties pcommon.Map) (Impression, Fault) {
 	var of struct{ flagKey, variant, postVariant, experimentKey, metadata, time pcommon.Value }
 	hasPostForms := false
@@ -134,7 +135,7 @@ func keepFirst(first *pcommon.Value, value pcommon.Value) {
 	}
 }
 
-// metadataMap returns metadata that is a map or the JSON text of one.
+// metadataMap returns metadata that is a map or the JSON text of an object.
 func (r *Reader) metadataMap(v pcommon.Value) (pcommon.Map, bool) {
 	switch {
 	case !pdatautil.IsSet(v):
@@ -161,7 +162,7 @@ func (i *Impression) readMetadata(m pcommon.Map) {
 	}
 }
 
-// Operation is what happens to the user property of the impression's flag.
+// Operation is the effect of an impression on the user property of its flag.
 type Operation uint8
 
 // The operations. A skip leaves the user property alone, for the reason in its name.
@@ -180,8 +181,8 @@ func (o Operation) Updates() bool {
 	return o == Set || o == Unset
 }
 
-// Operation returns what happens to the user property `[Experiment] <flag_key>`. identified says whether the impression names
-// a user or a device. unsetVariants are the variants that mean that the user isn't assigned to one.
+// Operation returns the effect on the user property `[Experiment] <flag_key>`. identified reports whether the impression has a
+// user or device id. unsetVariants has the names of variants that mean that the user isn't assigned to a variant.
 func (i *Impression) Operation(identified bool, unsetVariants []string) Operation {
 	switch {
 	case !identified:

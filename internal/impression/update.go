@@ -15,14 +15,13 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
-// IdentifyEventType is the event type of a user property update, in Amplitude's HTTP API.
+// IdentifyEventType is the event type of a user property update in Amplitude's HTTP API.
 const IdentifyEventType = "$identify"
 
-// userPropertiesKey is where an event holds its user property operations, in Amplitude's HTTP API.
+// userPropertiesKey is the key of an event's user property operations in Amplitude's HTTP API.
 const userPropertiesKey = "user_properties"
 
-// The user property operations of Amplitude's Identify API. The value of an unset has no meaning; Amplitude's clients
-// send "-".
+// The user property operations of Amplitude's Identify API. The value of an unset is ignored. Amplitude's SDKs send "-".
 const (
 	setOperator   = "$set"
 	unsetOperator = "$unset"
@@ -33,7 +32,7 @@ const (
 // event.
 const insertIDSuffix = "-user-property"
 
-// Identity is the user or device to whom an impression was shown, as the event has it. The zero Identity is that of nobody.
+// Identity has the user and device ids of an impression, unchanged. The zero Identity has none.
 type Identity struct {
 	UserID, DeviceID string
 }
@@ -47,13 +46,13 @@ type Update struct {
 	Operation Operation
 	// Variant is the value to set.
 	Variant string
-	// InsertID is the id by which Amplitude recognizes a repeated update.
+	// InsertID is the id by which Amplitude discards duplicates of the update.
 	InsertID string
-	// Time is the impression's own time, 0 if it has none.
+	// Time is the impression's time, or 0 if it has none.
 	Time pcommon.Timestamp
 }
 
-// propertyPrefix is what the name of a flag's user property begins with.
+// propertyPrefix is the prefix of the name of each flag's user property.
 const propertyPrefix = "[Experiment] "
 
 // Property returns the name of the user property of a flag.
@@ -61,31 +60,32 @@ func Property(flagKey string) string {
 	return propertyPrefix + flagKey
 }
 
-// AppendProperty appends what Property returns.
+// AppendProperty appends the name of the user property of a flag, as Property returns it.
 func AppendProperty(to []byte, flagKey string) []byte {
 	return append(append(to, propertyPrefix...), flagKey...)
 }
 
-// AppendInsertID appends the insert id of the update that belongs to an impression with this flag key and insert id: the
-// impression's insert id with a suffix or, if it has none, a hash of the update. The same impression always gives the same id.
+// AppendInsertID appends the insert id of an update. flagKey and insertID are those of the impression. The id is the
+// impression's insert id with a suffix or, if insertID is "", a hash of the update, so it is the same if the impression is
+// processed again.
 func (u *Update) AppendInsertID(to []byte, flagKey, insertID string) []byte {
 	if insertID != "" {
 		return append(append(to, insertID...), insertIDSuffix...)
 	}
 	begin := len(to)
 	for _, part := range [...]string{u.Identity.UserID, u.Identity.DeviceID, flagKey, u.Variant} {
-		// The length keeps ("ab", "c") and ("a", "bc") apart.
+		// Without the lengths, ("ab", "c") and ("a", "bc") would have the same hash.
 		to = binary.AppendUvarint(to, uint64(len(part)))
 		to = append(to, part...)
 	}
 	to = binary.BigEndian.AppendUint64(to, uint64(u.Time))
 	to = append(to, byte(u.Operation))
 	sum := sha256.Sum256(to[begin:])
-	// A UUID has 128 bits, too.
+	// 128 bits are enough: a UUID has no more.
 	return append(hex.AppendEncode(to[:begin], sum[:16]), insertIDSuffix...)
 }
 
-// WriteRecord writes the user property update of an impression into an empty record.
+// WriteRecord writes the update to an empty record. of is the record of the impression.
 func (u *Update) WriteRecord(to, of plog.LogRecord) {
 	to.SetEventName(IdentifyEventType)
 	to.SetTimestamp(u.Time)
@@ -111,9 +111,9 @@ func (u *Update) WriteRecord(to, of plog.LogRecord) {
 	properties.PutStr(u.Property, value)
 }
 
-// WriteInline puts the update beside the other fields of its event, which starts at root. Other operations stay. Plain
-// properties become a $set, which is what they mean: Amplitude refuses events that have both. An operation without properties
-// is removed.
+// WriteInline adds the update to the user properties of its event, which starts at root. Operations on other properties are
+// kept. Plain properties are moved into $set, which has the same meaning, because Amplitude refuses events with both plain
+// properties and operations. Operations without properties are removed.
 func (u *Update) WriteInline(root pcommon.Map) {
 	operations := mapAt(root, userPropertiesKey)
 	if plain := takePlain(operations); plain.Len() > 0 {
@@ -123,7 +123,7 @@ func (u *Update) WriteInline(root pcommon.Map) {
 		if operation.Type() != pcommon.ValueTypeMap {
 			return false
 		}
-		// Amplitude refuses both of two operations on one property.
+		// Amplitude refuses two operations on the same property.
 		operation.Map().RemoveIf(func(property string, _ pcommon.Value) bool { return property == u.Property })
 		return operation.Map().Len() == 0
 	})
@@ -131,7 +131,7 @@ func (u *Update) WriteInline(root pcommon.Map) {
 	mapAt(operations, operator).PutStr(u.Property, value)
 }
 
-// takePlain removes the properties that aren't operations, and returns them.
+// takePlain removes and returns the properties that aren't operations.
 func takePlain(operations pcommon.Map) pcommon.Map {
 	var plain xpdata.MapBuilder
 	operations.RemoveIf(func(key string, value pcommon.Value) bool {
@@ -153,7 +153,8 @@ func (u *Update) operation() (operator, value string) {
 	return setOperator, u.Variant
 }
 
-// mapAt returns the map under a key. A value that isn't a map is replaced, because Amplitude would refuse the event for it.
+// mapAt returns the map under a key, which it adds if it is missing. A value that isn't a map is replaced, because Amplitude
+// would refuse the event.
 func mapAt(m pcommon.Map, key string) pcommon.Map {
 	value, _ := m.GetOrPutEmpty(key)
 	if value.Type() != pcommon.ValueTypeMap {

@@ -12,16 +12,16 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
-// Config is a layout as a configuration has it: a preset, a preset with some fields replaced, or every field by hand.
+// Config is the configuration of a layout: a preset, a preset with some fields replaced, or every field by hand.
 type Config struct {
 	// Preset is the name of a known layout.
 	Preset string `mapstructure:"preset"`
-	// Paths are the paths of each field, by the field's key. A list replaces the preset's, also an empty one. The first path
-	// whose value is present, not null, not empty, and usable for the field wins.
+	// Paths has the paths of fields, by the field's key. A list, even an empty one, replaces the preset's. The first path
+	// whose value is present, not null, not empty, and usable for the field is used.
 	Paths map[string][]string `mapstructure:",remain"`
 }
 
-// Keys returns the keys that a layout can have in a configuration.
+// Keys returns the keys that a layout can have in a configuration: preset, then those of the fields.
 func Keys() []string {
 	keys := []string{"preset"}
 	for _, f := range event.Fields() {
@@ -30,14 +30,14 @@ func Keys() []string {
 	return keys
 }
 
-// HasIdentity reports whether the layout looks for a user or a device. It is true for an unknown preset, which Compile
-// refuses.
+// HasIdentity reports whether the layout has a path to a user or device id. It reports true for an unknown preset, so that
+// only Compile reports that error.
 func (c Config) HasIdentity() bool {
 	resolved, err := c.resolve()
 	return err != nil || len(resolved.paths[event.UserID])+len(resolved.paths[event.DeviceID]) > 0
 }
 
-// resolve returns the preset with the configured fields in place of its own.
+// resolve returns the preset after replacing the configured fields.
 func (c Config) resolve() (preset, error) {
 	var resolved preset
 	if c.Preset != "" {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package layout defines where the fields of an event are in a log record: presets for the producers that we know, paths,
-// and their compilation from a configuration. Package reader applies the compiled layouts to records.
+// Package layout defines where the fields of an event are in a log record. It has presets for known producers, and compiles
+// layouts from a configuration. Package reader applies the compiled layouts to records.
 package layout // import "github.com/impression-collector/impression-bridge/internal/layout"
 
 import (
@@ -14,32 +14,33 @@ import (
 
 // Layout is a compiled layout. It is immutable and safe for concurrent use.
 type Layout struct {
-	// Name is the preset's, or the key in the configuration.
+	// Name is the preset's name, or the layout's key in the configuration if it has no preset.
 	Name string
-	// Paths are the paths of each field, in the order in which they are tried.
+	// Paths has the paths of each field, in the order in which they are tried.
 	Paths [event.NumFields][]Path
 	Traits
 }
 
-// Traits are what paths can't express. By hand, a layout has none.
+// Traits are properties of presets that paths can't express. A layout without a preset has none.
 type Traits struct {
-	// Condition is what an event has besides its type.
+	// Condition must hold for the layout to claim an event.
 	Condition Condition
-	// GenericType is an event type that counts only if no other path has one.
+	// GenericType is an event type that is used only if no other path leads to one.
 	GenericType string
-	// AnonymousUserIsDevice says that the producer uses the device id as the user id of users that it doesn't know.
+	// AnonymousUserIsDevice reports whether the producer sends the device id as the user id of anonymous users.
 	AnonymousUserIsDevice bool
-	// AllFields says that the event has the form of Amplitude's own API, in which it may have fields without a path.
+	// AllFields reports whether the event has the form of Amplitude's own API, so that it may have fields without a path.
 	AllFields bool
 }
 
-// Condition tells the events of a producer from its other messages. The zero Condition always holds.
+// Condition distinguishes the events of a producer from its other messages. All parts that are set must hold, so the zero
+// Condition always holds.
 type Condition struct {
-	// EventName is that of the record, "" for any.
+	// EventName is the EventName that the record must have, or "" if any will do.
 	EventName string
-	// Key and Value are an entry that the event's root must have; the case of the value doesn't matter.
+	// Key and Value are an entry that the event's root must have. The case of the value doesn't matter.
 	Key, Value string
-	// AnyOf are paths from the event's root, of which one must have a value if Key is missing or null.
+	// AnyOf has paths from the event's root. If Key is missing or null, at least one of them must lead to a value.
 	AnyOf [][]string
 }
 
@@ -48,7 +49,8 @@ func (c *Condition) Always() bool {
 	return c.EventName == "" && c.Key == "" && c.AnyOf == nil
 }
 
-// OfUpdates returns the layout of the user property records that the impression processor emits, which have this event type.
+// OfUpdates returns the layout of the user property updates that the impression processor emits. Their event type, and the
+// EventName of their records, is eventType.
 func OfUpdates(eventType string) Layout {
 	l, err := compile(Config{Preset: "amplitude"})
 	if err != nil {
@@ -63,7 +65,7 @@ func OfUpdates(eventType string) Layout {
 // word, and needs some for keys of its own.
 const MaxTypeKeys = 60
 
-// Compile checks and compiles layouts. The error joins every fault. Each fault begins with its key, such as
+// Compile validates and compiles layouts. It returns all errors, joined. Each begins with the key, such as
 // layouts[2].user_id[0], and names the value and what is allowed.
 func Compile(configs []Config) ([]Layout, error) {
 	if len(configs) == 0 {
@@ -103,7 +105,7 @@ func typeKeys(layouts []Layout) map[string]struct{} {
 	return keys
 }
 
-// within puts a key before each of the errors that err joins.
+// within prefixes each of the errors that err joins with a key.
 func within(key string, err error) error {
 	joined, several := err.(interface{ Unwrap() []error })
 	if !several {
@@ -162,7 +164,7 @@ func parseField(texts []string, f event.Field) ([]Path, error) {
 	return paths, errors.Join(faults...)
 }
 
-// allowed reports as an error that a path can't lead to a field.
+// allowed returns an error if a path can't lead to a value of the field.
 func allowed(f event.Field, p Path) error {
 	switch {
 	case f == event.Type:

@@ -12,10 +12,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// Start is where a path begins.
+// Start is the part of a log record at which a path starts.
 type Start uint8
 
-// The starts, as OTTL's log context spells them. Root, spelled `event`, is our own.
+// The starts. They are written as in OTTL's log context, except Root: it is written `event`, and OTTL has no such path.
 const (
 	EventName Start = iota
 	Body
@@ -36,14 +36,14 @@ var starts = map[string]Start{
 
 const startsAllowed = "log.event_name, log.body, log.attributes, log.time, resource.attributes, event"
 
-// Path names one value of a log record.
+// Path leads to a value of a log record.
 type Path struct {
 	Start Start
 	Keys  []string
 }
 
-// parsePath parses the OTTL spelling of a path, such as `log.body["user"]["id"]`. Keys are strings in double quotes, with
-// Go's escapes.
+// parsePath parses a path in OTTL's notation, such as `log.body["user"]["id"]`. Keys are in double quotes, with the escapes of
+// Go strings.
 func parsePath(text string) (Path, error) {
 	name, rest, _ := strings.Cut(text, "[")
 	begin, known := starts[name]
@@ -92,16 +92,16 @@ func parseKeys(text string) ([]string, error) {
 	return keys, nil
 }
 
-// Source is what paths are resolved against.
+// Source has the values in which paths are looked up.
 type Source struct {
 	Resource pcommon.Resource
 	Record   plog.LogRecord
-	// Root is where the event starts: the record's body or its attributes.
+	// Root is the map at which the event starts: the record's body or its attributes.
 	Root pcommon.Map
 }
 
-// Value resolves a path to a value. EventName and Timestamp have none, because they are fields of the record, and neither
-// has a path without keys to attributes or to the root.
+// Value returns the value at a path, and reports whether there is one. There is none at EventName and Timestamp, which aren't
+// pdata values, and none at Attributes, Resource, and Root without keys, which are maps.
 func (p *Path) Value(from *Source) (pcommon.Value, bool) {
 	if len(p.Keys) == 0 {
 		if p.Start == Body {
@@ -116,7 +116,7 @@ func (p *Path) Value(from *Source) (pcommon.Value, bool) {
 	return LookUp(m, p.Keys)
 }
 
-// Map resolves a path to a map.
+// Map returns the map at a path, and reports whether there is one.
 func (p *Path) Map(from *Source) (pcommon.Map, bool) {
 	if len(p.Keys) == 0 {
 		return p.container(from)
@@ -128,7 +128,7 @@ func (p *Path) Map(from *Source) (pcommon.Map, bool) {
 	return v.Map(), true
 }
 
-// StandsIn reports whether the path leads to an entry of m itself, not of a map within it.
+// StandsIn reports whether the path leads to an entry of m itself, not to one of a map within m.
 func (p *Path) StandsIn(from *Source, m pcommon.Map) bool {
 	if len(p.Keys) != 1 {
 		return false
@@ -154,7 +154,7 @@ func (p *Path) container(from *Source) (pcommon.Map, bool) {
 	return pcommon.Map{}, false
 }
 
-// LookUp follows at least one key from a map to a value.
+// LookUp returns the value at the given keys, of which there must be at least one, and reports whether it is present.
 func LookUp(m pcommon.Map, keys []string) (pcommon.Value, bool) {
 	v, present := m.Get(keys[0])
 	if !present || len(keys) == 1 {
@@ -163,7 +163,7 @@ func LookUp(m pcommon.Map, keys []string) (pcommon.Value, bool) {
 	return LookIn(v, keys[1:])
 }
 
-// LookIn follows at least one key from a value, which may be anything, to a value.
+// LookIn is LookUp for a value that may be something else than a map.
 func LookIn(v pcommon.Value, keys []string) (pcommon.Value, bool) {
 	if v.Type() != pcommon.ValueTypeMap {
 		return pcommon.Value{}, false

@@ -10,22 +10,23 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
-// preset is a known layout.
+// preset is the layout of a known producer.
 type preset struct {
 	paths paths
 	Traits
-	// needs are the fields for which no path is right for everyone, each with an example.
+	// needs has the fields that users must set, because no path fits every user. The values are examples of a path.
 	needs map[event.Field]string
 }
 
-// paths are the paths of each field. Nil means that the field isn't given, an empty list that there is none.
+// paths has the paths of each field. A nil list means that the field isn't given, an empty list that it has no paths.
 type paths [event.NumFields][]string
 
-// userPropertiesPaths is where every layout looks for user properties: beside the event's other fields, where Amplitude's
-// server SDKs put them, and the processor with emit: inline.
+// userPropertiesPaths are the paths of user properties in every layout. Amplitude's server SDKs, and the processor with emit:
+// inline, put them beside the event's other fields.
 var userPropertiesPaths = []string{`event["user_properties"]`}
 
-// trackCall is the form of an event that Segment defined and others adopted.
+// trackCall is the layout of a track call, which Segment defined (https://segment.com/docs/connections/spec/track/) and other
+// CDPs adopted.
 var trackCall = preset{
 	Traits: Traits{Condition: Condition{
 		Key: "type", Value: "track", AnyOf: [][]string{{"userId"}, {"anonymousId"}, {"messageId"}},
@@ -44,7 +45,7 @@ var trackCall = preset{
 		event.Groups: {
 			`event["integrations"]["Actions Amplitude"]["groups"]`, `event["integrations"]["Amplitude"]["groups"]`,
 		},
-		// The fields below are mapped as by Segment's own destination Amplitude (Actions).
+		// The fields below are mapped as in Segment's destination Amplitude (Actions).
 		event.IP:         {`event["context"]["ip"]`},
 		event.AppVersion: {`event["context"]["app"]["version"]`},
 		event.Platform:   {`event["context"]["device"]["type"]`},
@@ -67,12 +68,12 @@ var presets = map[string]preset{
 		event.SessionID:  {`log.attributes["session.id"]`},
 		event.IP:         ofRecordOrResource("client.address"),
 		event.AppVersion: ofRecordOrResource("service.version"),
-		// No attribute corresponds to Amplitude's platform: browser.platform is an operating system.
+		// Amplitude's platform has no counterpart: browser.platform is an operating system.
 		event.OSName:    ofRecordOrResource("user_agent.os.name", "os.name", "os.type", "browser.platform"),
 		event.Language:  ofRecordOrResource("browser.language"),
 		event.UserAgent: ofRecordOrResource("user_agent.original"),
 	}},
-	// The body of Amplitude's HTTP V2 API, and the other names that Amplitude's exports use.
+	// An event of Amplitude's HTTP V2 API, with the alternative names that Amplitude's exports use.
 	"amplitude": {
 		Traits: Traits{AllFields: true},
 		paths: paths{
@@ -107,8 +108,9 @@ var presets = map[string]preset{
 		event.SessionID: {},
 		event.Groups:    {},
 	}),
-	// An event of mParticle's batches, with the fields of the batch beside its own. Its `mpid` is the id of a device more than
-	// of a user, and its `event_id` is above 2^53 and arrives rounded.
+	// An event of an mParticle batch, with the fields of the batch beside its own. `mpid` isn't read as the user id, because it
+	// identifies a device rather than a user, and `event_id` isn't read as the insert id, because it exceeds 2^53 and arrives
+	// rounded.
 	"mparticle": {
 		Traits: Traits{Condition: Condition{Key: "event_type", Value: "custom_event"}},
 		paths: paths{
@@ -121,13 +123,13 @@ var presets = map[string]preset{
 			event.SessionID:  {`event["data"]["session_start_unixtime_ms"]`},
 			event.IP:         {`event["ip"]`},
 			event.AppVersion: {`event["application_info"]["application_version"]`},
-			// `application_info.os` is the kind of SDK, such as MobileWeb, not an operating system.
+			// `application_info.os` isn't an operating system, but the kind of SDK, such as MobileWeb.
 			event.Platform:  {`event["device_info"]["platform"]`},
 			event.Language:  {`event["device_info"]["locale_language"]`},
 			event.UserAgent: {`event["device_info"]["http_header_user_agent"]`},
 		},
 	},
-	// PostHog's capture API. For an anonymous user the distinct id is the device's.
+	// PostHog's capture API. The distinct id of an anonymous user is the device id.
 	"posthog": {
 		Traits: Traits{
 			Condition:             Condition{AnyOf: [][]string{{"properties", "distinct_id"}, {"distinct_id"}}},
@@ -147,7 +149,7 @@ var presets = map[string]preset{
 			event.UserAgent:  {`event["properties"]["$raw_user_agent"]`},
 		},
 	},
-	// Snowplow's enriched events as JSON. The event name of a structured event is `event`; its action tells what happened.
+	// Snowplow's enriched events as JSON. The event name of every structured event is `event`, so its action is the event type.
 	"snowplow": {
 		Traits: Traits{GenericType: "event"},
 		needs:  map[event.Field]string{event.Properties: `event["unstruct_event_com_acme_impression_1"]`},
@@ -157,7 +159,7 @@ var presets = map[string]preset{
 			event.DeviceID: {`event["domain_userid"]`, `event["network_userid"]`},
 			event.InsertID: {`event["event_id"]`},
 			event.Time:     {`event["derived_tstamp"]`, `event["collector_tstamp"]`},
-			// The app's version is in a list of entities, which no path leads into.
+			// The app version is in a list of entities, and paths can't lead into lists.
 			event.IP:        {`event["user_ipaddress"]`},
 			event.Platform:  {`event["platform"]`},
 			event.OSName:    {`event["os_name"]`},
@@ -182,7 +184,7 @@ var presets = map[string]preset{
 	},
 }
 
-// with returns the preset with the fields that are given in place of its own.
+// with returns the preset after replacing the given fields.
 func (p preset) with(given paths) preset {
 	for f, texts := range given {
 		if texts != nil {
@@ -192,7 +194,7 @@ func (p preset) with(given paths) preset {
 	return p
 }
 
-// ofRecordOrResource returns the paths of attributes of the record, then of the resource.
+// ofRecordOrResource returns the paths of the keys in the record's attributes, then in the resource's.
 func ofRecordOrResource(keys ...string) []string {
 	var paths []string
 	for _, start := range []string{"log.attributes", "resource.attributes"} {
@@ -203,7 +205,7 @@ func ofRecordOrResource(keys ...string) []string {
 	return paths
 }
 
-// Presets returns the names of the known layouts, sorted.
+// Presets returns the names of the presets, sorted.
 func Presets() []string {
 	return slices.Sorted(maps.Keys(presets))
 }

@@ -10,14 +10,14 @@ import (
 
 // Gap is a place for new records in a slice.
 type Gap struct {
-	// Before is the index of the record before which the new records come, or the length of the slice.
+	// Before is the index of the record before which the new records are inserted, or the length of the slice to append them.
 	Before int
 	// Records is the number of new records.
 	Records int
 }
 
-// OpenGaps inserts empty records into a slice. The gaps must be in ascending order. Each record behind the first gap moves
-// once; those before it don't move.
+// OpenGaps inserts empty records into a slice. The gaps must be in ascending order of Before. Each record after the first gap
+// is moved once.
 func OpenGaps(records plog.LogRecordSlice, gaps []Gap) {
 	from, to := records.Len()-1, records.Len()-1
 	for _, g := range gaps {

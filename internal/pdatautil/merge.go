@@ -7,14 +7,15 @@ import (
 	"go.opentelemetry.io/collector/pdata/xpdata"
 )
 
-// maxSearched is up to how many comparisons of keys pcommon.Map's own linear search costs less than a hash table.
+// maxSearched is the number of key comparisons up to which the linear search of pcommon.Map is faster than a hash table.
 const maxSearched = 1024
 
-// AddMissing copies the entries of from whose keys to lacks, except those for which skip reports true; a nil skip skips
-// none. A null in to counts as missing and is replaced. Of a duplicate key in from, the first entry counts.
+// AddMissing copies the entries of from to to, except those whose keys to has already, and those for which skip reports true.
+// A nil skip skips none. A null in to is replaced, as if it were missing. If from has a key more than once, the first entry
+// that isn't null is copied.
 //
-// It takes linear time. The methods of pcommon.Map search the map for every key that they add, which is quadratic for maps
-// that a sender makes large.
+// It takes linear time. The methods of pcommon.Map search the whole map for every key that they add, so a sender could make
+// them take quadratic time with a large map.
 func AddMissing(to, from pcommon.Map, skip func(key string) bool) {
 	switch {
 	case from.Len() == 0:
@@ -35,7 +36,7 @@ func AddMissing(to, from pcommon.Map, skip func(key string) bool) {
 
 func addMissingByTable(to, from pcommon.Map, skip func(key string) bool) {
 	var merged xpdata.MapBuilder
-	// The table holds places in the merged map, which must not be reallocated.
+	// The table refers to values in the merged map, so its slice must not be reallocated.
 	merged.EnsureCapacity(to.Len() + from.Len())
 	table := make(map[string]pcommon.Value, to.Len())
 	for key, value := range to.All() {

@@ -15,9 +15,8 @@ func IsSet(v pcommon.Value) bool {
 	return v != (pcommon.Value{}) && v.Type() != pcommon.ValueTypeEmpty
 }
 
-// Text returns the text of a string, number, or boolean. For any other value, and for NaN and infinities, it returns false.
-// A number is written with all its digits and without an exponent, because JSON numbers arrive as doubles and ids among
-// them must keep their digits.
+// Text returns the text of a string, number, or boolean. It reports false for any other value, and for NaN and infinities.
+// A number is written with all its digits and without an exponent, because it may be an id.
 func Text(v pcommon.Value) (string, bool) {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -37,10 +36,10 @@ func Text(v pcommon.Value) (string, bool) {
 	}
 }
 
-// Time returns the time that a value means. It reads RFC 3339, "YYYY-MM-DD HH:MM:SS.sss" (UTC if it names no zone), and the
-// epoch in seconds, milliseconds, microseconds, or nanoseconds, as a number or as text. It tells the units apart by
-// magnitude. It returns false for anything else and for times outside the years 2000 to 2099, which come from clocks that
-// were never set. The zero Value has no time.
+// Time converts a value to a time. It accepts RFC 3339 with or without a zone, "YYYY-MM-DD HH:MM:SS.sss", and the time since
+// the Unix epoch in seconds, milliseconds, microseconds, or nanoseconds, as a number or as text. A time without a zone is UTC.
+// The unit of a number follows from its magnitude. Time reports false for anything else, for the zero Value, and for times
+// outside the years 2000 to 2099, because they come from clocks that were never set.
 func Time(v pcommon.Value) (pcommon.Timestamp, bool) {
 	if v == (pcommon.Value{}) {
 		return 0, false
@@ -57,13 +56,13 @@ func Time(v pcommon.Value) (pcommon.Timestamp, bool) {
 	}
 }
 
-// earliest and latest bound plausible times, in seconds since the epoch: 2000-01-01 and 2100-01-01.
+// Plausible times are from earliest, which is 2000-01-01, to before latest, which is 2100-01-01, in seconds since the epoch.
 const (
 	earliest = 946_684_800
 	latest   = 4_102_444_800
 )
 
-// epoch reads an integer. Between earliest and latest, the ranges of the units don't overlap.
+// epoch converts an integer. The ranges of plausible times in different units don't overlap.
 func epoch(n int64) (pcommon.Timestamp, bool) {
 	for unit := int64(time.Second); unit > 0; unit /= 1000 {
 		perSecond := int64(time.Second) / unit
@@ -74,8 +73,7 @@ func epoch(n int64) (pcommon.Timestamp, bool) {
 	return 0, false
 }
 
-// fractionalEpoch reads a double. It keeps fractions of seconds and milliseconds; doubles aren't precise enough for smaller
-// units.
+// fractionalEpoch converts a double. It rounds to microseconds, because a double isn't more precise.
 func fractionalEpoch(f float64) (pcommon.Timestamp, bool) {
 	whole := math.Trunc(f)
 	if math.IsNaN(f) || math.Abs(whole) >= math.MaxInt64 {
@@ -94,7 +92,7 @@ func parseTime(text string) (pcommon.Timestamp, bool) {
 		return 0, false
 	}
 	if len(text) > 4 && text[4] == '-' {
-		// A date. Trying it as a number first would allocate two errors.
+		// Parsing a date as a number first would allocate two errors.
 		return parseDate(text)
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -120,10 +118,10 @@ func parseDate(text string) (pcommon.Timestamp, bool) {
 	return 0, false
 }
 
-// valueSize is about what a value or a key takes beside its text.
+// valueSize is the approximate size, in bytes, of a value or key without its text.
 const valueSize = 16
 
-// Size returns about how many bytes a value takes: those of its texts, and 16 for each value and key.
+// Size returns the approximate size of a value in memory, in bytes: the length of its texts, and 16 for each value and key.
 func Size(v pcommon.Value) int {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -143,7 +141,7 @@ func Size(v pcommon.Value) int {
 	}
 }
 
-// MapSize returns the sizes of all keys and values of a map, as Size counts them.
+// MapSize returns the total size of the keys and values of a map, as Size counts them.
 func MapSize(m pcommon.Map) int {
 	size := 0
 	for key, value := range m.All() {
