@@ -75,11 +75,14 @@ func NewReader(limits jsonvalue.Limits) *Reader {
 	return &Reader{parser: jsonvalue.NewParser(limits), metadata: pcommon.NewValueEmpty()}
 }
 
-// Read reads an impression from its event properties. If a property occurs more than once, the first is used. The impression
-// is valid only if Read returns NoFault.
-func (r *Reader) Read(properties pcommon.Map) (Impression, Fault) {
-	var of struct{ flagKey, variant, postVariant, experimentKey, metadata, time pcommon.Value }
-	hasPostForms := false
+// values are the properties that matter, the zero Value for one that is missing.
+type values struct {
+	flagKey, variant, postVariant, experimentKey, metadata, time pcommon.Value
+	hasPostForms                                                 bool
+}
+
+// find finds the properties in one pass. If a property occurs more than once, the first is used.
+func (of *values) find(properties pcommon.Map) {
 	for key, value := range properties.All() {
 		switch key {
 		case flagKey:
@@ -94,16 +97,22 @@ func (r *Reader) Read(properties pcommon.Map) (Impression, Fault) {
 			keepFirst(&of.time, value)
 		case postVariant:
 			keepFirst(&of.postVariant, value)
-			hasPostForms = true
+			of.hasPostForms = true
 		case postFlagKey, postExperimentKey:
-			hasPostForms = true
+			of.hasPostForms = true
 		}
 	}
+}
+
+// Read reads an impression from its event properties. The impression is valid only if Read returns NoFault.
+func (r *Reader) Read(properties pcommon.Map) (Impression, Fault) {
+	var of values
+	of.find(properties)
 	if !pdatautil.IsSet(of.flagKey) || of.flagKey.Type() != pcommon.ValueTypeStr || of.flagKey.Str() == "" {
 		return Impression{}, MalformedFlagKey
 	}
 	shown := Impression{
-		FlagKey: of.flagKey.Str(), hasPostForms: hasPostForms, renamed: [...]pcommon.Value{of.flagKey, of.variant, of.experimentKey},
+		FlagKey: of.flagKey.Str(), hasPostForms: of.hasPostForms, renamed: [...]pcommon.Value{of.flagKey, of.variant, of.experimentKey},
 	}
 	shown.Time, _ = pdatautil.Time(of.time)
 	switch {

@@ -41,7 +41,7 @@ func TestCompileOfPresets(t *testing.T) {
 		assert.True(t, config.HasIdentity(), name)
 		if len(config.Paths) > 0 {
 			_, err = Compile([]Config{{Preset: name}})
-			assert.Error(t, err, name)
+			require.Error(t, err, name)
 		}
 	}
 	assert.True(t, strings.HasPrefix(strings.Join(Presets(), " "), "amplitude customerio hightouch "))
@@ -126,7 +126,7 @@ func TestPathsThatAFieldCanHave(t *testing.T) {
 				continue
 			}
 			require.Error(t, err, "%s: %s", f.Key(), text)
-			assert.Contains(t, err.Error(), fmt.Sprintf("layouts[0].%s[1]: `%s` ", f.Key(), text))
+			assert.Contains(t, err.Error(), fmt.Sprintf("layouts[0].%s[1]: %#q ", f.Key(), text))
 		}
 	}
 }
@@ -192,9 +192,9 @@ func TestCompileBoundsTheKeysOfEventTypes(t *testing.T) {
 	_, err := Compile(append(configs, byHand("event_type", `event["x"]`)))
 	require.NoError(t, err)
 	_, err = Compile(append(configs, byHand("event_type", `event["x"]`, `event["y"]`)))
-	assert.EqualError(t, err, "layouts: they look for event types under 61 different keys; allowed: 60")
+	require.EqualError(t, err, "layouts: they look for event types under 61 different keys; allowed: 60")
 	_, err = Compile(append(configs, Config{Preset: "segment"}))
-	assert.EqualError(t, err, "layouts: they look for event types under 61 different keys; allowed: 60")
+	require.EqualError(t, err, "layouts: they look for event types under 61 different keys; allowed: 60")
 }
 
 func TestHasIdentity(t *testing.T) {
@@ -266,7 +266,7 @@ func TestResolvePath(t *testing.T) {
 		require.NoError(t, err, text)
 		m, isMap := p.Map(inBody)
 		assert.Equal(t, want.m != pcommon.Map{}, isMap, text)
-		assert.True(t, want.m == m, text)
+		assert.Equal(t, want.m, m, text)
 		assert.Equal(t, want.standsIn, p.StandsIn(inBody, inBody.Root), text)
 	}
 	t.Run("a body that isn't a map", func(t *testing.T) {

@@ -36,7 +36,7 @@ type place struct {
 	records, index int
 }
 
-func placesOf(t *testing.T, event raw) map[string]place {
+func placesOf(t *testing.T, of raw) map[string]place {
 	t.Helper()
 	text := func(v any) string {
 		written, err := json.Marshal(v)
@@ -45,18 +45,18 @@ func placesOf(t *testing.T, event raw) map[string]place {
 	}
 	other := raw{"no": "event"}
 	return map[string]place{
-		"body":                             {given{body: event}, 1, 0},
-		"attributes":                       {given{attributes: event}, 1, 0},
-		"attributes beside the line":       {given{body: text(event), attributes: event}, 1, 0},
-		"JSON text":                        {given{body: text(event)}, 1, 0},
-		"JSON text beside other things":    {given{body: text(event), attributes: raw{"log.file.name": "a.log"}}, 1, 0},
-		"list":                             {given{body: []any{other, event}}, 2, 1},
-		"batch in the body":                {given{body: raw{"batch": []any{event, other}}}, 2, 0},
-		"events in the attributes":         {given{attributes: raw{"events": []any{event}}}, 1, 0},
-		"list of batches":                  {given{body: []any{raw{"batch": []any{event}}}}, 1, 0},
-		"list of batches of batches":       {given{body: []any{raw{"batch": []any{other, raw{"events": []any{other, event}}}}}}, 3, 2},
-		"JSON text of a batch":             {given{body: text(raw{"batch": []any{other, event}})}, 2, 1},
-		"JSON text of a list of envelopes": {given{body: text([]any{raw{"events": []any{event}}})}, 1, 0},
+		"body":                             {given{body: of}, 1, 0},
+		"attributes":                       {given{attributes: of}, 1, 0},
+		"attributes beside the line":       {given{body: text(of), attributes: of}, 1, 0},
+		"JSON text":                        {given{body: text(of)}, 1, 0},
+		"JSON text beside other things":    {given{body: text(of), attributes: raw{"log.file.name": "a.log"}}, 1, 0},
+		"list":                             {given{body: []any{other, of}}, 2, 1},
+		"batch in the body":                {given{body: raw{"batch": []any{of, other}}}, 2, 0},
+		"events in the attributes":         {given{attributes: raw{"events": []any{of}}}, 1, 0},
+		"list of batches":                  {given{body: []any{raw{"batch": []any{of}}}}, 1, 0},
+		"list of batches of batches":       {given{body: []any{raw{"batch": []any{other, raw{"events": []any{other, of}}}}}}, 3, 2},
+		"JSON text of a batch":             {given{body: text(raw{"batch": []any{other, of}})}, 2, 1},
+		"JSON text of a list of envelopes": {given{body: text([]any{raw{"events": []any{of}}})}, 1, 0},
 	}
 }
 
@@ -117,7 +117,7 @@ func TestAnyType(t *testing.T) {
 			reader := newReader(t, nil, defaults...)
 			all, records := readRecord(t, reader, row.given)
 			require.Len(t, all, 1)
-			assert.Equal(t, row.given.body, records.At(0).Body().AsRaw())
+			assert.Equal(t, row.body, records.At(0).Body().AsRaw())
 			assert.Equal(t, row.want, all[0].texts[event.Type])
 			if row.want == "" {
 				assert.Equal(t, yielded{problem: NotAnEvent, bodyType: records.At(0).Body().Type()}, all[0])
@@ -139,7 +139,11 @@ func FuzzAnyType(f *testing.F) {
 	f.Add("", `{"batch": [{"batch": [{"batch": [{"batch": [{"event_type": "a"}]}]}]}, {"event_name": "event", "se_action": "b"}]}`, `{}`, true)
 	f.Add("", `{"event": "a", "distinct_id": "d", "properties": {"$device_id": "d"}}`, `{"events": [{"event": "b", "type": "Track"}, 1]}`, true)
 	configs := []layout.Config{
-		{Preset: "otel"}, {Preset: "mparticle"}, {Preset: "amplitude"}, {Preset: "segment"}, {Preset: "posthog"},
+		{Preset: "otel"},
+		{Preset: "mparticle"},
+		{Preset: "amplitude"},
+		{Preset: "segment"},
+		{Preset: "posthog"},
 		complete("snowplow"), complete("tealium"),
 	}
 	orders := [][]layout.Config{configs, configs[1:]}

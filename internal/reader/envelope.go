@@ -147,7 +147,8 @@ func (u *unroller) findInBody(record plog.LogRecord) (envelope, finding) {
 		return envelope{}, nothing
 	case isListOfMaps(body.Slice()):
 		e := envelope{list: body.Slice()}
-		return e, u.search(&e, pdatautil.MapSize(record.Attributes()))
+		found := u.search(&e, pdatautil.MapSize(record.Attributes()))
+		return e, found
 	default:
 		return envelope{}, u.findMixed(body.Slice())
 	}
@@ -161,7 +162,8 @@ func (u *unroller) findIn(m pcommon.Map, inAttributes bool, inherited int) (enve
 		return envelope{}, u.findMixedIn(m)
 	}
 	e.inAttributes = inAttributes
-	return e, u.search(&e, inherited)
+	found := u.search(&e, inherited)
+	return e, found
 }
 
 // use takes the rules for events in the attributes or in the body.

@@ -159,8 +159,8 @@ func TestMapThatALayoutClaimsIsNotAnEnvelope(t *testing.T) {
 }
 
 // nested returns an event within so many envelopes, each of which has a field of its own. The outermost is a list.
-func nested(event raw, levels int) any {
-	var body any = event
+func nested(of raw, levels int) any {
+	var body any = of
 	for level := range levels - 1 {
 		body = raw{[]string{"batch", "events"}[level%2]: []any{body}, fmt.Sprint("level ", levels-level): true}
 	}
@@ -199,18 +199,21 @@ func TestEnvelopesAreUnrolledCompletely(t *testing.T) {
 
 func TestNeighborsDoNotChangeWhatBecomesOfAnEnvelope(t *testing.T) {
 	envelopes := []any{
-		nested(call("u"), 3), nested(call("u"), 4), []any{raw{"event": "other", "userId": "u"}}, []any{call("u"), "x"},
-		raw{"batch": []any{raw{"no": "event"}, raw{"batch": []any{call("u")}}}}, raw{"sentAt": "x", "events": []any{call("u"), call("v")}},
+		nested(call("u"), 3), nested(call("u"), 4),
+		[]any{raw{"event": "other", "userId": "u"}},
+		[]any{call("u"), "x"},
+		raw{"batch": []any{raw{"no": "event"}, raw{"batch": []any{call("u")}}}},
+		raw{"sentAt": "x", "events": []any{call("u"), call("v")}},
 	}
 	reader := newReader(t, []string{"a"}, defaults...)
 	for _, one := range envelopes {
 		_, alone := readRecord(t, reader, given{body: one})
 		for _, neighbor := range envelopes {
-			before, after := scopeOf(t, given{body: neighbor}), 0
+			before := scopeOf(t, given{body: neighbor})
 			readAll(reader, pcommon.NewResource(), before)
 			records := scopeOf(t, given{body: neighbor}, given{body: one}, given{body: neighbor})
 			readAll(reader, pcommon.NewResource(), records)
-			after = before.Len()
+			after := before.Len()
 			require.Equal(t, 2*after+alone.Len(), records.Len())
 			assert.Equal(t, rawOf(alone), rawOf(records)[after:after+alone.Len()])
 		}
@@ -232,31 +235,38 @@ func TestEventsGetTheEnvelopesFieldsThatTheyLack(t *testing.T) {
 		"insert ids":            {raw{"messageId": "i", "insert_id": "i", "$insert_id": "i"}, call("u"), call("u")},
 		"insert ids, if null":   {raw{"messageId": "i"}, raw{"event": "a", "userId": "u", "messageId": nil}, raw{"event": "a", "userId": "u", "messageId": nil}},
 		"credentials": {
-			raw{"api_key": "k", "writeKey": "k", "write_key": "k", "token": "k", "tokens": "t"}, call("u"),
+			raw{"api_key": "k", "writeKey": "k", "write_key": "k", "token": "k", "tokens": "t"},
+			call("u"),
 			raw{"event": "a", "userId": "u", "tokens": "t"},
 		},
 		"the event's own time": {
-			raw{"timestamp": "t", "sentAt": "s", "time": "t"}, raw{"event": "a", "userId": "u", "originalTimestamp": "o"},
+			raw{"timestamp": "t", "sentAt": "s", "time": "t"},
+			raw{"event": "a", "userId": "u", "originalTimestamp": "o"},
 			raw{"event": "a", "userId": "u", "originalTimestamp": "o", "time": "t"},
 		},
 		"a time of the event that is null": {
-			raw{"timestamp": "t"}, raw{"event": "a", "userId": "u", "originalTimestamp": nil},
+			raw{"timestamp": "t"},
+			raw{"event": "a", "userId": "u", "originalTimestamp": nil},
 			raw{"event": "a", "userId": "u", "originalTimestamp": nil, "timestamp": "t"},
 		},
 		"a time of the event that is empty": {
-			raw{"timestamp": "t"}, raw{"event": "a", "userId": "u", "originalTimestamp": ""},
+			raw{"timestamp": "t"},
+			raw{"event": "a", "userId": "u", "originalTimestamp": ""},
 			raw{"event": "a", "userId": "u", "originalTimestamp": "", "timestamp": "t"},
 		},
 		"the event's own device": {
-			raw{"anonymousId": "common"}, raw{"event": "a", "userId": "u", "context": raw{"device": raw{"id": "d"}}},
+			raw{"anonymousId": "common"},
+			raw{"event": "a", "userId": "u", "context": raw{"device": raw{"id": "d"}}},
 			raw{"event": "a", "userId": "u", "context": raw{"device": raw{"id": "d"}}},
 		},
 		"the event's own device, before one in a map": {
-			raw{"context": raw{"device": raw{"id": "common", "type": "ios"}, "ip": "i"}}, raw{"event": "a", "anonymousId": "d"},
+			raw{"context": raw{"device": raw{"id": "common", "type": "ios"}, "ip": "i"}},
+			raw{"event": "a", "anonymousId": "d"},
 			raw{"event": "a", "anonymousId": "d", "context": raw{"device": raw{"type": "ios"}, "ip": "i"}},
 		},
 		"an export's time": {
-			raw{"time": "t", "session_id": 7}, raw{"event_type": "a", "event_time": "e"},
+			raw{"time": "t", "session_id": 7},
+			raw{"event_type": "a", "event_time": "e"},
 			raw{"event_type": "a", "event_time": "e", "session_id": int64(7)},
 		},
 	} {

@@ -55,7 +55,12 @@ func (r *Reader) find(record plog.LogRecord) kind {
 			return r.findInText(record)
 		}
 	}
-	if r.found.claim = m.claim(record); r.found.layout != nil {
+	return r.findExactly(record, body, hasList)
+}
+
+// findExactly looks at a record that may be of the reader's types, or an envelope, or a text.
+func (r *Reader) findExactly(record plog.LogRecord, body pcommon.ValueType, hasList bool) kind {
+	if r.found.claim = r.matcher.claim(record); r.found.layout != nil {
 		r.stats.count(r.found.layout.index)
 		return r.claimed()
 	}

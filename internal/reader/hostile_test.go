@@ -44,7 +44,7 @@ func TestWorkOnDuplicateKeysIsLinear(t *testing.T) {
 				assert.Empty(t, all)
 				return
 			}
-			assert.Equal(t, n, len(all))
+			assert.Len(t, all, n)
 			for _, record := range records.All() {
 				require.Equal(t, len(test.event), record.Body().Map().Len())
 			}
@@ -64,7 +64,7 @@ func TestInheritedListsCountAsCopied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, records := readRecord(t, newReader(t, []string{"a"}, defaults...), given{body: body})
-			require.Equal(t, 1, len(all))
+			require.Len(t, all, 1)
 			assert.Equal(t, EnvelopeTooLarge, all[0].problem)
 			assert.Equal(t, 1, records.Len())
 		})

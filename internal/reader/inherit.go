@@ -142,9 +142,9 @@ func (in *inheritance) newLevel(e *envelope) level {
 
 // inheritedSize returns the size of what an event inherits from the envelopes around it, the outermost first. It stops
 // counting when the size exceeds the limit.
-func (in *inheritance) inheritedSize(event pcommon.Map, around []level, limit int) int {
-	own := make(map[string]struct{}, event.Len())
-	for key, value := range event.All() {
+func (in *inheritance) inheritedSize(m pcommon.Map, around []level, limit int) int {
+	own := make(map[string]struct{}, m.Len())
+	for key, value := range m.All() {
 		if pdatautil.IsSet(value) {
 			own[key] = struct{}{}
 		}
@@ -153,7 +153,7 @@ func (in *inheritance) inheritedSize(event pcommon.Map, around []level, limit in
 	for i := range around {
 		for key, field := range around[i] {
 			_, hidden := own[key]
-			if hidden || slices.ContainsFunc(around[i+1:], func(l level) bool { return l[key].isSet }) || isBarred(event, field.barring) {
+			if hidden || slices.ContainsFunc(around[i+1:], func(l level) bool { return l[key].isSet }) || isBarred(m, field.barring) {
 				continue
 			}
 			if size += field.size; size > limit {
@@ -232,13 +232,13 @@ func (in *inheritance) barring(keys []string) []alternative {
 	return barring
 }
 
-func isBarred(event pcommon.Map, barring []alternative) bool {
-	return slices.ContainsFunc(barring, func(a alternative) bool { return a.isFilled(event) })
+func isBarred(m pcommon.Map, barring []alternative) bool {
+	return slices.ContainsFunc(barring, func(a alternative) bool { return a.isFilled(m) })
 }
 
 // isFilled reports whether an event has the field under another path.
-func (a *alternative) isFilled(event pcommon.Map) bool {
-	return slices.ContainsFunc(a.others, func(keys []string) bool { return hasText(event, keys) })
+func (a *alternative) isFilled(m pcommon.Map) bool {
+	return slices.ContainsFunc(a.others, func(keys []string) bool { return hasText(m, keys) })
 }
 
 // appendIfCopied adds a path if the event gets its first key from the envelope.

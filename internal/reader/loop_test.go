@@ -21,9 +21,9 @@ func call(userID string) raw {
 }
 
 // mixedScope returns records of each form, with events of type "a" of the users 0 to 9, in order.
-func mixedScope(t testing.TB) plog.LogRecordSlice {
-	t.Helper()
-	return scopeOf(t,
+func mixedScope(tb testing.TB) plog.LogRecordSlice {
+	tb.Helper()
+	return scopeOf(tb,
 		given{body: "a line"},
 		given{body: call("0")},
 		given{body: raw{"batch": []any{call("1"), raw{"no": "event"}, raw{"events": []any{call("2"), call("3")}}}}},
@@ -114,7 +114,8 @@ func TestLeavingTheLoopEarlyKeepsAllRecords(t *testing.T) {
 		seen := 0
 		for i, e := range reader.Events(pcommon.NewResource(), records) {
 			assert.Equal(t, mixedScopeUsers[i], e.Text(event.UserID))
-			if seen++; seen == yields {
+			seen++
+			if seen == yields {
 				break
 			}
 		}

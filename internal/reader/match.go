@@ -148,7 +148,7 @@ func (m *matcher) claim(record plog.LogRecord) claim {
 	}
 	for i := range m.layouts {
 		l := &m.layouts[i]
-		if l.slots&typed == 0 && !(l.named && hasName) && !l.bodyIsType {
+		if l.slots&typed == 0 && (!l.named || !hasName) && !l.bodyIsType {
 			continue
 		}
 		if l.rooted && m.body.present != 0 {

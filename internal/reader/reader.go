@@ -142,14 +142,14 @@ func (r *Reader) readEnvelope(index int, record plog.LogRecord, yield func(int, 
 			r.at = index + 1
 			r.insert()
 		}
-		event := r.unrolled.At(i)
-		f := r.find(event)
+		record := r.unrolled.At(i)
+		f := r.find(record)
 		if f == isEnvelope {
 			// All envelopes within the envelope are unrolled.
 			f = r.other(NotAnEvent)
 		}
 		if goOn && f != passedOver {
-			goOn = r.yieldRecord(index+r.opened, event, f, yield)
+			goOn = r.yieldRecord(index+r.opened, record, f, yield)
 		}
 		r.places = append(r.places, index+r.opened)
 	}

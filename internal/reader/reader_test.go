@@ -76,29 +76,29 @@ var limits = jsonvalue.Limits{MaxDepth: 40, MaxBytes: 4 << 20, MaxValues: 100_00
 var defaults = []layout.Config{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}}
 
 // newReader returns a reader that reads every field.
-func newReader(t testing.TB, types []string, configs ...layout.Config) *Reader {
-	t.Helper()
+func newReader(tb testing.TB, types []string, configs ...layout.Config) *Reader {
+	tb.Helper()
 	layouts, err := layout.Compile(configs)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return New(Settings{Layouts: layouts, Types: types, Fields: event.Fields(), TellProperties: true, Limits: limits})
 }
 
-func recordOf(t testing.TB, in given) (pcommon.Resource, plog.LogRecord) {
-	t.Helper()
+func recordOf(tb testing.TB, in given) (pcommon.Resource, plog.LogRecord) {
+	tb.Helper()
 	resource, record := pcommon.NewResource(), plog.NewLogRecord()
 	record.SetEventName(in.name)
-	require.NoError(t, record.Body().FromRaw(in.body))
-	require.NoError(t, record.Attributes().FromRaw(in.attributes))
-	require.NoError(t, resource.Attributes().FromRaw(in.resource))
+	require.NoError(tb, record.Body().FromRaw(in.body))
+	require.NoError(tb, record.Attributes().FromRaw(in.attributes))
+	require.NoError(tb, resource.Attributes().FromRaw(in.resource))
 	return resource, record
 }
 
 // scopeOf returns the records of a scope.
-func scopeOf(t testing.TB, all ...given) plog.LogRecordSlice {
-	t.Helper()
+func scopeOf(tb testing.TB, all ...given) plog.LogRecordSlice {
+	tb.Helper()
 	records := plog.NewLogRecordSlice()
 	for _, in := range all {
-		_, record := recordOf(t, in)
+		_, record := recordOf(tb, in)
 		record.MoveTo(records.AppendEmpty())
 	}
 	return records
@@ -114,9 +114,9 @@ func readAll(r *Reader, resource pcommon.Resource, records plog.LogRecordSlice) 
 }
 
 // readRecord returns what a reader yields for a scope of one record, and the records that are left.
-func readRecord(t testing.TB, r *Reader, in given) ([]yielded, plog.LogRecordSlice) {
-	t.Helper()
-	resource, record := recordOf(t, in)
+func readRecord(tb testing.TB, r *Reader, in given) ([]yielded, plog.LogRecordSlice) {
+	tb.Helper()
+	resource, record := recordOf(tb, in)
 	records := plog.NewLogRecordSlice()
 	record.MoveTo(records.AppendEmpty())
 	return readAll(r, resource, records), records
@@ -322,7 +322,8 @@ func TestSetTypeOfPresets(t *testing.T) {
 			"snowplow", given{body: raw{"event_name": "event", "se_action": "a"}}, given{body: raw{"event_name": "event", "se_action": "b"}},
 		},
 		"mparticle keeps the type of the message": {
-			"mparticle", given{body: raw{"event_type": "custom_event", "data": raw{"event_name": "a"}}},
+			"mparticle",
+			given{body: raw{"event_type": "custom_event", "data": raw{"event_name": "a"}}},
 			given{body: raw{"event_type": "custom_event", "data": raw{"event_name": "b"}}},
 		},
 		"a JSON text becomes its value": {

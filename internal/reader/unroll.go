@@ -41,7 +41,8 @@ func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to
 // firstClaimed returns the first of the new records that a layout claims.
 func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.LogRecord {
 	for i := first; i < records.Len(); i++ {
-		if u.look(records.At(i), records.At(i).Body().Type()); u.claim(records.At(i)).layout != nil {
+		u.look(records.At(i), records.At(i).Body().Type())
+		if u.claim(records.At(i)).layout != nil {
 			return records.At(i)
 		}
 	}
