@@ -16,18 +16,18 @@ import (
 var envelopeKeys = [...]string{"batch", "events"}
 
 const (
-	// maxLevels is how many envelopes within one another are searched for an event of a listed type.
+	// maxLevels is how many levels of nested envelopes are searched for an event of a listed type.
 	maxLevels = 3
-	// maxNesting bounds how many envelopes are within one another, whether they are searched or not: the work on an event grows
-	// with the envelopes around it. A JSON text can't have as many by default.
+	// maxNesting is how many levels of nested envelopes are unrolled, because the work on an event grows with the number of
+	// envelopes around it. With the default limits, JSON text can't be nested as deeply.
 	maxNesting = 64
-	// What unrolling may copy to events: minCopied bytes, or maxGrowth times the envelope's own size. Otherwise a short text
-	// with a long field beside many events could take any amount of memory.
+	// Unrolling may copy minCopied bytes to events, or maxGrowth times the envelope's own size if that is more. Without a bound,
+	// a short text with a long field beside many events could take any amount of memory.
 	maxGrowth = 16
 	minCopied = 256 << 10
 )
 
-// envelope is where the events of an envelope are.
+// envelope locates the events of an envelope.
 type envelope struct {
 	// fields is the map that holds the list under key, or the zero Map if the record's body is the list.
 	fields pcommon.Map
@@ -37,15 +37,16 @@ type envelope struct {
 	inAttributes bool
 }
 
-// finding is what an envelope holds of events of a listed type. A greater one decides.
+// finding is the kind of events of a listed type that an envelope holds. Of several kinds, the greatest decides.
 type finding uint8
 
 const (
 	nothing finding = iota
-	// mixed is an event in a list that isn't only of maps, or in one of two lists.
+	// mixed is an event in a list that doesn't hold only maps, or in one of two lists.
 	mixed
-	// tooDeep is an event within too many envelopes.
+	// tooDeep is an event below maxLevels.
 	tooDeep
+	// listed is an event within maxLevels.
 	listed
 )
 
@@ -53,37 +54,37 @@ const (
 // exactly one non-empty list of maps under envelopeKeys and that no layout claims as an event.
 type unroller struct {
 	*matcher
-	// inBody and inAttributes are what events inherit in the one and the other.
+	// inBody is for events in the body of their records, inAttributes for events in the attributes.
 	inBody, inAttributes *inheritance
-	// inheritance is that of the envelope that is looked at.
+	// inheritance is the one of the two that the current envelope needs.
 	*inheritance
 
-	// isEnvelope says of each event, in the order of a walk, whether it is an envelope itself.
+	// isEnvelope reports for each event, in the order of a walk, whether it is an envelope itself.
 	isEnvelope []bool
 	// inherited reports for each of inheritance.conditions, and for each envelope around the event that the walk is at, the
 	// outermost first, whether the envelope has or inherits a value at the condition's path.
 	inherited []bool
-	// found is what the walk found, copied how many bytes unrolling copies at most.
+	// found is the result of the walk. copied is an upper bound of the bytes that unrolling copies.
 	found  finding
 	copied int
-	// tooNested says that the walk came to an envelope beyond maxNesting.
+	// tooNested reports whether the walk came to an envelope below maxNesting.
 	tooNested bool
 }
 
-// find looks for events of a listed type in a record that may be an envelope, after matcher.look. The envelope that it
-// returns is to be unrolled if there is no problem.
+// find looks for events of a listed type in a record that may be an envelope. It must follow matcher.look. If it returns
+// NoProblem, the envelope that it returns can be unrolled.
 func (u *unroller) find(record plog.LogRecord) (envelope, Problem) {
 	e, found := u.findInBody(record)
 	if u.attributes.hasList {
 		other, foundInAttributes := u.findIn(record.Attributes(), true, 0)
 		switch {
 		case found == listed && foundInAttributes == listed:
-			// Each event of the one would get a copy of the other.
+			// Each event of one envelope would get a copy of the other envelope.
 			return envelope{}, MixedEvents
 		case foundInAttributes > found:
 			e, found = other, foundInAttributes
 		case found == listed:
-			// unroll needs the walk through this envelope.
+			// unroll uses the results of the last walk, which must be through this envelope.
 			u.search(&e, pdatautil.MapSize(record.Attributes()))
 		}
 	}
@@ -99,7 +100,7 @@ func (u *unroller) find(record plog.LogRecord) (envelope, Problem) {
 	}
 }
 
-// copiesTooMuch counts exactly what unrolling copies, as far as it may.
+// copiesTooMuch reports whether unrolling would copy more than the limit. It counts exactly, unlike the walk.
 func (u *unroller) copiesTooMuch(e *envelope, record plog.LogRecord) bool {
 	attributes := pdatautil.MapSize(record.Attributes())
 	limit := max(minCopied, maxGrowth*(pdatautil.Size(record.Body())+attributes))
@@ -114,8 +115,8 @@ func (u *unroller) copiesTooMuch(e *envelope, record plog.LogRecord) bool {
 	return u.copied > limit
 }
 
-// count adds to copied what the events of an envelope inherit, and so many bytes for each of them, until it exceeds a limit.
-// It returns what is left of isEnvelope.
+// count adds the size of the fields that the events of an envelope inherit to copied, plus each for every event, until copied
+// exceeds the limit. It returns the rest of isEnvelope.
 func (u *unroller) count(e *envelope, around []level, each, limit int, isEnvelope []bool) []bool {
 	if e.fields != (pcommon.Map{}) {
 		around = append(around, u.newLevel(e))
@@ -154,7 +155,7 @@ func (u *unroller) findInBody(record plog.LogRecord) (envelope, finding) {
 	}
 }
 
-// findIn looks into a map. Each record of an event gets so many bytes besides the envelope's fields.
+// findIn looks into a map. inherited is how many bytes each event's record gets besides the envelope's fields.
 func (u *unroller) findIn(m pcommon.Map, inAttributes bool, inherited int) (envelope, finding) {
 	u.use(inAttributes)
 	e, is := envelopeIn(m)
@@ -166,7 +167,7 @@ func (u *unroller) findIn(m pcommon.Map, inAttributes bool, inherited int) (enve
 	return e, found
 }
 
-// use takes the rules for events in the attributes or in the body.
+// use selects the inheritance for events in the attributes or in the body.
 func (u *unroller) use(inAttributes bool) {
 	u.inheritance = u.inBody
 	if inAttributes {
@@ -183,7 +184,7 @@ func (u *unroller) search(e *envelope, inherited int) finding {
 	return u.found
 }
 
-// walk looks at the events of an envelope, each of which inherits so many bytes from around it.
+// walk looks at the events of an envelope. inherited is how many bytes each of them inherits from around the envelope.
 func (u *unroller) walk(e *envelope, level, inherited int) {
 	if level > maxNesting {
 		u.tooNested = true
@@ -292,7 +293,7 @@ func (u *unroller) findMixed(list pcommon.Slice) finding {
 	return nothing
 }
 
-// envelopeIn returns the list of events that makes a map an envelope, and whether it is one.
+// envelopeIn reports whether a map is an envelope, and returns it.
 func envelopeIn(m pcommon.Map) (envelope, bool) {
 	e, lists := envelope{fields: m}, 0
 	for key, value := range m.All() {

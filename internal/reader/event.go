@@ -28,20 +28,20 @@ type Event struct {
 	TypeIndex int
 
 	reader *Reader
-	// index is the record's when the loop is over.
+	// index is the record's index after the loop.
 	index   int
 	layout  *matchedLayout
 	source  layout.Source
 	changed bool
-	// isFlat says that other fields, which must be marked, can stand among the properties: these are the attributes, the body,
-	// or the root.
+	// isFlat reports whether other fields can stand among the properties, and must be marked. They can if the properties are
+	// the attributes, the body, or the root.
 	isFlat bool
-	// isUsed says that the event was read since the last Reset of the reader.
+	// isUsed reports whether the event was read since the last Reset of the reader.
 	isUsed bool
 }
 
-// InsertBefore has an empty record inserted directly before the event's, and returns its index when the loop is over. Only then
-// it is there. The event's own index grows by one.
+// InsertBefore inserts an empty record directly before the event's, and returns its index. The record is there only after the
+// loop. The event's own index grows by one.
 func (e *Event) InsertBefore() int {
 	e.reader.insert()
 	e.index++
@@ -68,7 +68,7 @@ func (e *Event) SetType(eventType string) {
 	e.changed = true
 }
 
-// clear lets go of the record that was read.
+// clear drops the reference to the record that was read.
 func (e *Event) clear() {
 	e.Reset()
 	e.Problem, e.Record, e.Root, e.TypeIndex = NoProblem, plog.LogRecord{}, pcommon.Map{}, 0
@@ -146,7 +146,7 @@ func (e *Event) markTypeAndCondition(properties pcommon.Map) {
 	}
 }
 
-// mark notes that a value is no property if it stands among the properties.
+// mark records that a value isn't a property, if it stands among the properties.
 func (e *Event) mark(p *layout.Path, v pcommon.Value) {
 	if !e.isFlat {
 		return

@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// kind is what a record is to a reader.
+// kind says how a reader treats a record.
 type kind uint8
 
 const (
@@ -19,16 +19,16 @@ const (
 	hasProblem
 )
 
-// found is what the record that was looked at last holds.
+// found is the result for the record that was looked at last.
 type found struct {
 	claim
 	// typeIndex is the index of the event's type in the reader's types, -1 if it has none of them.
 	typeIndex int
-	// problem is why a record hasProblem.
+	// problem is set if the record hasProblem.
 	problem Problem
-	// isText says that the body was a JSON text, in whose place its value is now.
+	// isText reports whether the body was a JSON text, which its value has replaced.
 	isText bool
-	// envelope is that of a record that isEnvelope.
+	// envelope is set if the record isEnvelope.
 	envelope envelope
 }
 
@@ -45,7 +45,7 @@ func (r *Reader) find(record plog.LogRecord) kind {
 	listed := m.look(record, body)
 	hasList := m.body.hasList || m.attributes.hasList || body == pcommon.ValueTypeSlice
 	if !listed && !hasList {
-		// Unless the body is a text, which layout claims the record matters for the counts only.
+		// Unless the body is a text, the layout that claims the record matters only for the counts.
 		first := m.first(record)
 		switch {
 		case body != pcommon.ValueTypeStr || m.surelyClaims(first, record):
@@ -97,8 +97,8 @@ func (r *Reader) other(problem Problem) kind {
 	return hasProblem
 }
 
-// findInText looks into a body that is a text, if it is JSON. The text's value takes its place, and remains there if it is an
-// event or envelope of the reader's types.
+// findInText looks into a body that is JSON text. The value of the text replaces it, and is replaced by the text again unless it
+// is an event of the reader's types or an envelope with some.
 func (r *Reader) findInText(record plog.LogRecord) kind {
 	text := record.Body().Str()
 	if !r.matcher.needsBody || !isJSON(text) {

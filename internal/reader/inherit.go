@@ -12,8 +12,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
-// inheritance is what an event gets from its envelope: the fields that it lacks, except those that belong to the envelope
-// itself and those that the event has under another path. It is immutable, and readers share it.
+// inheritance defines which fields an event gets from its envelope: the ones that it lacks, except fields that belong to the
+// envelope itself and fields that the event has under another path. It is immutable, and readers share it.
 type inheritance struct {
 	// withheld are keys that belong to the envelope.
 	withheld map[string]struct{}
@@ -43,7 +43,7 @@ type alternative struct {
 // credentials are keys under which CDPs' SDKs send the project's key.
 var credentials = []string{"api_key", "writeKey", "write_key", "token"}
 
-// newInheritance returns what events inherit that are in the attributes or in the body of their records.
+// newInheritance returns the inheritance of events in the attributes, or in the body, of their records.
 func newInheritance(r *rules, inAttributes bool) *inheritance {
 	in := &inheritance{withheld: map[string]struct{}{}}
 	for _, key := range r.table.keys {
@@ -116,7 +116,7 @@ func (in *inheritance) size(e *envelope) int {
 	return size
 }
 
-// level is what an envelope hands on, by key.
+// level has the fields that an envelope hands on, by key.
 type level map[string]inheritedField
 
 type inheritedField struct {
@@ -140,8 +140,8 @@ func (in *inheritance) newLevel(e *envelope) level {
 	return l
 }
 
-// inheritedSize returns the size of what an event inherits from the envelopes around it, the outermost first. It stops
-// counting when the size exceeds the limit.
+// inheritedSize returns the size of the fields that an event inherits from the envelopes around it, the outermost first. It
+// stops counting when the size exceeds the limit.
 func (in *inheritance) inheritedSize(m pcommon.Map, around []level, limit int) int {
 	own := make(map[string]struct{}, m.Len())
 	for key, value := range m.All() {
@@ -164,8 +164,8 @@ func (in *inheritance) inheritedSize(m pcommon.Map, around []level, limit int) i
 	return size
 }
 
-// strip removes from an envelope what it doesn't hand on: its list of events, withheld fields, and duplicates. Otherwise,
-// each event would have to look at each duplicate.
+// strip removes the fields that an envelope doesn't hand on: its list of events, withheld fields, and duplicates. With
+// duplicates, each event would have to look at each of them.
 func (in *inheritance) strip(e *envelope) {
 	isSet := make(map[string]bool, e.fields.Len())
 	e.fields.RemoveIf(func(key string, value pcommon.Value) bool {

@@ -15,7 +15,7 @@ type keyTable struct {
 	keys []*tableKey
 	// byLength are the same keys by their length.
 	byLength [][]*tableKey
-	// types and all say which keys to look at closely: those of event types and envelopes, and those of conditions too.
+	// types passes the keys of event types and envelopes. all also passes the keys of conditions.
 	types, all keyFilter
 }
 
@@ -26,8 +26,8 @@ func (f *keyFilter) add(key string) {
 	f[len(key)%64] |= 1 << (key[0] % 64)
 }
 
-// passes returns 1 if a key passes, else 0. It has no branch that depends on the key, because which keys of a map pass is
-// hard to predict for a processor.
+// passes returns 1 if a key passes, else 0. It has no branch that depends on the key, because a CPU can hardly predict
+// which keys of a map pass.
 func (f *keyFilter) passes(key string) int {
 	first := byte(0)
 	if key != "" {
@@ -40,10 +40,10 @@ type tableKey struct {
 	text string
 	// slot is the key's number.
 	slot int
-	// isType says that the value can be an event type, types are the paths from the value to other event types.
+	// isType reports whether the value can be an event type. types are the paths from the value to other event types.
 	isType bool
 	types  [][]string
-	// isEnvelope says that the value can be a list of events.
+	// isEnvelope reports whether the value can be a list of events.
 	isEnvelope bool
 }
 
@@ -81,19 +81,19 @@ func (t *keyTable) addType(keys []string) int {
 	return slot
 }
 
-// finds is what one pass over a map finds.
+// finds is the result of one pass over a map.
 type finds struct {
-	// present has a bit for each slot with a value, typed for each under which there is an event type.
+	// present has a bit for each slot with a value, and typed for each slot under which there is an event type.
 	present, typed uint64
-	// listed says that one of the event types is of those that the reader looks for.
+	// listed reports whether the reader looks for one of these event types.
 	listed bool
-	// hasList says that there is a list under the key of an envelope.
+	// hasList reports whether there is a list under the key of an envelope.
 	hasList bool
-	// hasConditions says that the pass looked for the keys of conditions, too.
+	// hasConditions reports whether the pass also looked for the keys of conditions.
 	hasConditions bool
-	// isUsed says that values and candidates hold parts of records.
+	// isUsed reports whether values and candidates refer to records.
 	isUsed bool
-	// values are those of the keys whose bit in present is set.
+	// values has the value of each slot whose bit in present is set. Other values are stale.
 	values []pcommon.Value
 	// candidates are entries that passed a filter.
 	candidates [8]struct {
@@ -102,15 +102,15 @@ type finds struct {
 	}
 }
 
-// reset leaves the values, which nothing reads without a bit in present.
+// reset keeps the stale values.
 func (f *finds) reset() {
 	f.present, f.typed, f.listed, f.hasList, f.hasConditions = 0, 0, false, false, false
 }
 
-// release lets go of the values.
+// release drops the references to records.
 func (f *finds) release() {
 	if !f.isUsed {
-		// Most batches need no look at a map, and this memory isn't in the processor's caches then.
+		// Most batches need no look at a map, and then this memory isn't in the CPU's caches.
 		return
 	}
 	f.reset()
@@ -140,7 +140,7 @@ func (t *keyTable) findAll(in pcommon.Map, types typeSet, found *finds) {
 }
 
 // pass notes every entry in the next place for a candidate, and goes on to another place only if the entry passes the filter.
-// The loop is short and has no unpredictable branches: the map is seldom in the processor's caches, which can then look ahead.
+// The loop is short and has no unpredictable branches, so that the CPU can look ahead: the map is seldom in its caches.
 func (t *keyTable) pass(filter *keyFilter, in pcommon.Map, types typeSet, found *finds) {
 	n := 0
 	found.isUsed = true

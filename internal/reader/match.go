@@ -14,8 +14,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
-// matcher finds which layout claims a record, and the event type that it finds there. It keeps what the last look at a record
-// found.
+// matcher finds the layout that claims a record, and the event type that this layout finds. It keeps the results of its last
+// look at a record.
 type matcher struct {
 	*rules
 	body, attributes, nested finds
@@ -34,28 +34,28 @@ type rules struct {
 	// named is the layout that claims every record whose EventName is set and isn't reservedName; nil if there is none.
 	named        *matchedLayout
 	reservedName string
-	// needsBody and needsAttributes say which of a record's maps can hold an event type.
+	// needsBody and needsAttributes report which of a record's maps can hold an event type.
 	needsBody, needsAttributes bool
-	// bodyIsType says that a body that is a string can itself be an event type.
+	// bodyIsType reports whether a body that is a string can itself be an event type.
 	bodyIsType bool
 }
 
 // matchedLayout is a layout with the slots of its keys.
 type matchedLayout struct {
 	*layout.Layout
-	// index is the layout's among all.
+	// index is the layout's index in rules.layouts.
 	index int
 	types []typePath
-	// slots has the bits of the slots of types.
+	// slots has a bit for the slot of each of types.
 	slots         uint64
 	conditionSlot int
-	// named says that EventName can hold the event type.
+	// named reports whether EventName can hold the event type.
 	named bool
-	// rooted says that the event type is looked for at the event's root, wherever that is.
+	// rooted reports whether the event type is looked for at the event's root, wherever that is.
 	rooted bool
-	// isPlain says that the event type is looked for nowhere else than at the event's root, at one path.
+	// isPlain reports whether the event type is looked for only at the event's root, at one path.
 	isPlain bool
-	// bodyIsType says that a body that is a string can itself be the event type.
+	// bodyIsType reports whether a body that is a string can itself be the event type.
 	bodyIsType bool
 }
 
@@ -130,12 +130,12 @@ func (m *matcher) look(record plog.LogRecord, body pcommon.ValueType) bool {
 	return m.body.listed || m.attributes.listed || m.bodyIsType
 }
 
-// claim says which layout claims a record. The zero claim is that of no layout.
+// claim is a layout's claim to a record. The zero claim means that no layout claims it.
 type claim struct {
 	layout *matchedLayout
 	// eventType may be one that isn't listed.
 	eventType string
-	// inBody says that the event's root is the body, not the attributes.
+	// inBody reports whether the event's root is the body, not the attributes.
 	inBody bool
 }
 
@@ -332,7 +332,7 @@ func (l *matchedLayout) choose(i int, eventType, candidate string) (chosen strin
 	}
 }
 
-// release lets go of the records that were matched.
+// release drops the references to the records that were matched.
 func (m *matcher) release() {
 	m.body.release()
 	m.attributes.release()

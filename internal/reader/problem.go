@@ -13,7 +13,7 @@ type Problem uint8
 
 // The problems. All but NotAnEvent are those of records that may hold events and can't be read.
 const (
-	// NoProblem is that of an event.
+	// NoProblem means that the record is an event.
 	NoProblem Problem = iota
 	// NotAnEvent is a record in which no layout finds an event type.
 	NotAnEvent
@@ -23,7 +23,7 @@ const (
 	JSONTooManyValues
 	// JSONInvalid is a text that begins like JSON but isn't valid.
 	JSONInvalid
-	// MixedEvents is a list of events and other things, or an envelope with two lists.
+	// MixedEvents is a list of events and other values, or an envelope with two lists of events.
 	MixedEvents
 	// EnvelopeTooLarge is an envelope whose fields would be copied to too many events.
 	EnvelopeTooLarge

@@ -20,28 +20,28 @@ import (
 type Reader struct {
 	Settings
 	// otherLengths has a bit for each length, modulo 64, that no event type has. A record whose EventName has such a length
-	// is passed over: most records are.
+	// is passed over, as most records are.
 	otherLengths uint64
 	matcher      matcher
 	text         textReader
 	unroller     unroller
 	stats        Stats
 
-	// found, event, and source are those of the record that is being read.
+	// found, event, and source belong to the record that is being read.
 	found  found
 	event  Event
 	source layout.Source
-	// unrolled holds the records that take the places of the scope's envelopes, places their indexes when the loop is over.
+	// unrolled holds the records that replace the scope's envelopes. places has the index of each after the loop.
 	unrolled plog.LogRecordSlice
 	places   []int
-	// gaps are where records are inserted into the scope, opened is how many they are so far. at is the index, now, of the
-	// record before which the next is inserted.
+	// gaps are the places where records are inserted into the scope, and opened is the number of these records. The next
+	// record is inserted before the one whose index is now at.
 	gaps   []pdatautil.Gap
 	opened int
 	at     int
 }
 
-// Settings are those of a Reader.
+// Settings configure a Reader.
 type Settings struct {
 	// Layouts are tried in order. There must be at least one.
 	Layouts []layout.Layout
@@ -49,7 +49,7 @@ type Settings struct {
 	Types []string
 	// Fields are the fields to read besides the type.
 	Fields []event.Field
-	// TellProperties says that event.Event.IsProperty is needed.
+	// TellProperties must be set if the caller uses event.Event.IsProperty.
 	TellProperties bool
 	// Limits bound the JSON texts that are parsed.
 	Limits jsonvalue.Limits
@@ -85,11 +85,11 @@ func (r *Reader) init(rules *rules, inBody, inAttributes *inheritance, markers *
 	r.unrolled = plog.NewLogRecordSlice()
 }
 
-// Events yields the events of the reader's types among the records of a scope, in order, and the records that may hold some
-// but can't be read. If the types are any, it yields every record. Each comes with the index that it has in records when the
-// loop is over: events of an envelope take the envelope's place then, one record each.
+// Events yields the events of the reader's types in the records of a scope, in order, and the records that may hold some but
+// can't be read. If the types are any, it yields every record. The index is the one that the record has in records after the
+// loop, when the events of an envelope have replaced it, one record each.
 //
-// A caller who wants records inserted calls Event.InsertBefore. The index of an event counts what was inserted before it.
+// A caller inserts records by Event.InsertBefore. The index of an event counts the records inserted before it.
 //
 // A JSON text in a body is replaced by its value while its event is yielded, and remains replaced if the event was changed.
 // The caller may change the record that is yielded, but must not add or remove any.
@@ -131,8 +131,8 @@ func (r *Reader) readRecord(index int, record plog.LogRecord, yield func(int, *E
 	}
 }
 
-// readEnvelope yields the events of the envelope that was found last. The first takes the envelope's place, the others are
-// inserted behind it.
+// readEnvelope yields the events of the envelope that was found last. The first event takes the envelope's place, and the
+// others are inserted behind it.
 func (r *Reader) readEnvelope(index int, record plog.LogRecord, yield func(int, *Event) bool) bool {
 	first := r.unrolled.Len()
 	r.unroller.unroll(record, r.found.envelope, r.restOfBody(record.Body()), r.unrolled)
@@ -156,7 +156,7 @@ func (r *Reader) readEnvelope(index int, record plog.LogRecord, yield func(int, 
 	return goOn
 }
 
-// insert has a record inserted before the one at r.at.
+// insert makes room for a record before the one whose index is r.at.
 func (r *Reader) insert() {
 	r.opened++
 	if last := len(r.gaps) - 1; last >= 0 && r.gaps[last].Before == r.at {
@@ -166,8 +166,8 @@ func (r *Reader) insert() {
 	r.gaps = append(r.gaps, pdatautil.Gap{Before: r.at, Records: 1})
 }
 
-// restOfBody returns what becomes of the body of the envelope that was found. Of an envelope in the attributes, the body may be
-// the JSON text: file readers leave the line in the body when they parse it into the attributes.
+// restOfBody returns which record keeps the body of the envelope that was found. If the envelope is in the attributes, the body
+// may be its JSON text, because file readers leave the line in the body when they parse it into the attributes.
 func (r *Reader) restOfBody(body pcommon.Value) restOfBody {
 	e := &r.found.envelope
 	switch {
@@ -208,8 +208,8 @@ func (r *Reader) yieldRecord(index int, record plog.LogRecord, f kind, yield fun
 	return goOn
 }
 
-// insertRecords makes room for the records that are inserted, and puts the events of envelopes into their places. It moves each
-// record of the scope at most once.
+// insertRecords inserts empty records into the gaps, and moves the events of envelopes to their places. It moves each record of
+// the scope at most once.
 func (r *Reader) insertRecords(records plog.LogRecordSlice) {
 	if len(r.gaps) > 0 {
 		pdatautil.OpenGaps(records, r.gaps)
@@ -228,7 +228,7 @@ func (r *Reader) Stats() *Stats {
 	return &r.stats
 }
 
-// Reset lets go of the records that were read, and of the counts.
+// Reset drops the references to the records that were read, and resets the counts.
 func (r *Reader) Reset() {
 	r.matcher.release()
 	if r.event.isUsed {

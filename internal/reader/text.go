@@ -16,9 +16,9 @@ import (
 // textReader parses bodies that are JSON texts.
 type textReader struct {
 	parser *jsonvalue.Parser
-	// markers are those of the event types that the reader looks for; nil for any type.
+	// markers belong to the event types that the reader looks for. Nil means any type.
 	markers *markers
-	// parsed is on its way into a body. original is the text of the record whose body was replaced last.
+	// parsed is the value of the text that was parsed last. original is the text that was replaced last.
 	parsed, original pcommon.Value
 }
 
@@ -64,11 +64,11 @@ func (t *textReader) mayHold(text string) bool {
 	return t.markers == nil || t.markers.mayHold(text)
 }
 
-// markers tell texts that may hold an event type from others.
+// markers tell which texts may hold an event type.
 type markers struct {
 	// plain has, for each event type, a substring that any JSON text must contain that contains the type without \u escapes.
 	plain []string
-	// characters are those of all types: a text may contain a type if one of them is escaped.
+	// characters are the characters of all types. A text may contain a type if it has an escape of one of them.
 	characters string
 }
 

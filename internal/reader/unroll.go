@@ -38,7 +38,7 @@ func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to
 	}
 }
 
-// firstClaimed returns the first of the new records that a layout claims.
+// firstClaimed returns the first record from index first on that a layout claims.
 func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.LogRecord {
 	for i := first; i < records.Len(); i++ {
 		u.look(records.At(i), records.At(i).Body().Type())
@@ -50,7 +50,7 @@ func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.Log
 }
 
 // isInsertID reports whether an attribute of a record is the insert id of an event in the body. Several events must not share
-// it.
+// one, because Amplitude would keep only the first.
 func (u *unroller) isInsertID(key string) bool {
 	isThis := func(p layout.Path) bool { return p.Start == layout.Attributes && len(p.Keys) == 1 && p.Keys[0] == key }
 	inBody := func(p typePath) bool { return leadsIntoEvent(&p.Path, false) }
@@ -59,24 +59,24 @@ func (u *unroller) isInsertID(key string) bool {
 	})
 }
 
-// restOfBody is what becomes of the body of an envelope in the attributes.
+// restOfBody says which record keeps the body of an envelope that is in the attributes.
 type restOfBody uint8
 
 const (
-	// noRest drops the body: it is the envelope itself.
+	// noRest drops the body, because it is the envelope itself.
 	noRest restOfBody = iota
-	// restOfFirst leaves the body to the first event.
+	// restOfFirst gives the body to the first event.
 	restOfFirst
-	// restOfClaimed leaves the body, a JSON text, to the first event that a layout claims. There it isn't read.
+	// restOfClaimed gives the body, a JSON text, to the first event that a layout claims, because it isn't read there.
 	restOfClaimed
 )
 
 // unrolling is the state of unrolling one record.
 type unrolling struct {
-	// common is what all new records have from the envelope's record.
+	// common is the envelope's record without its events. Each new record starts as a copy of it.
 	common       plog.LogRecord
 	inAttributes bool
-	// isEnvelope is unroller.isEnvelope for the events that are left.
+	// isEnvelope is the part of unroller.isEnvelope for the events that are left.
 	isEnvelope []bool
 	to         plog.LogRecordSlice
 }
@@ -105,7 +105,7 @@ func (u *unroller) unrollEvents(un *unrolling, events pcommon.Slice, fields pcom
 	}
 }
 
-// take takes the events out of their list.
+// take moves the events out of their list.
 func (e *envelope) take() pcommon.Slice {
 	events := pcommon.NewSlice()
 	e.list.MoveAndAppendTo(events)
