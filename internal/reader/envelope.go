@@ -11,12 +11,12 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
-// envelopeKeys are the keys of an envelope's list of events: Segment, RudderStack, and Amplitude send batches under the first
-// or the second, mParticle under the second.
+// envelopeKeys are the keys of an envelope's list of events. Segment and RudderStack send batches under the first,
+// Amplitude and mParticle under the second.
 var envelopeKeys = [...]string{"batch", "events"}
 
 const (
-	// maxLevels is how many levels of nested envelopes are searched for an event of a listed type.
+	// maxLevels is the maximum number of nested envelopes that are searched for events of a listed type.
 	maxLevels = 3
 	// maxNesting is how many levels of nested envelopes are unrolled, because the work on an event grows with the number of
 	// envelopes around it. With the default limits, JSON text can't be nested as deeply.
@@ -29,11 +29,11 @@ const (
 
 // envelope locates the events of an envelope.
 type envelope struct {
-	// fields is the map that holds the list under key, or the zero Map if the record's body is the list.
+	// fields is the map that has the list under key. It is the zero Map if the record's body is the list.
 	fields pcommon.Map
 	key    string
 	list   pcommon.Slice
-	// inAttributes says that fields are the record's attributes, not its body.
+	// inAttributes reports whether fields are the record's attributes, not its body.
 	inAttributes bool
 }
 
@@ -42,16 +42,16 @@ type finding uint8
 
 const (
 	nothing finding = iota
-	// mixed is an event in a list that doesn't hold only maps, or in one of two lists.
+	// mixed is an event in a list that also has elements that aren't maps, or in one of two lists.
 	mixed
-	// tooDeep is an event below maxLevels.
+	// tooDeep is an event of a listed type within more than maxLevels envelopes.
 	tooDeep
 	// listed is an event within maxLevels.
 	listed
 )
 
-// unroller finds the events in envelopes and makes a log record of each. An envelope is a list of maps, or a map that has
-// exactly one non-empty list of maps under envelopeKeys and that no layout claims as an event.
+// unroller finds the events in envelopes and makes a log record of each. An envelope is a list of maps, or a map with
+// exactly one non-empty list of maps under envelopeKeys. A map that a layout claims as an event isn't an envelope.
 type unroller struct {
 	*matcher
 	// inBody is for events in the body of their records, inAttributes for events in the attributes.
@@ -61,8 +61,8 @@ type unroller struct {
 
 	// isEnvelope reports for each event, in the order of a walk, whether it is an envelope itself.
 	isEnvelope []bool
-	// inherited reports for each of inheritance.conditions, and for each envelope around the event that the walk is at, the
-	// outermost first, whether the envelope has or inherits a value at the condition's path.
+	// inherited has an element for each envelope around the current event of a walk, the outermost first, and for each of
+	// inheritance.conditions. It reports whether the envelope has or inherits a value at the condition's path.
 	inherited []bool
 	// found is the result of the walk. copied is an upper bound of the bytes that unrolling copies.
 	found  finding
@@ -71,8 +71,8 @@ type unroller struct {
 	tooNested bool
 }
 
-// find looks for events of a listed type in a record that may be an envelope. It must follow matcher.look. If it returns
-// NoProblem, the envelope that it returns can be unrolled.
+// find searches a record that may be an envelope for events of a listed type. matcher.look must have looked at the
+// record. If there is no problem, the caller must unroll the envelope.
 func (u *unroller) find(record plog.LogRecord) (envelope, Problem) {
 	e, found := u.findInBody(record)
 	if u.attributes.hasList {
@@ -115,8 +115,9 @@ func (u *unroller) copiesTooMuch(e *envelope, record plog.LogRecord) bool {
 	return u.copied > limit
 }
 
-// count adds the size of the fields that the events of an envelope inherit to copied, plus each for every event, until copied
-// exceeds the limit. It returns the rest of isEnvelope.
+// count adds the bytes that unrolling an envelope copies to u.copied, and stops when it exceeds limit. around are the
+// envelopes around this one, and each is the number of bytes that every event gets besides inherited fields. count
+// returns the elements of isEnvelope that follow those of this envelope.
 func (u *unroller) count(e *envelope, around []level, each, limit int, isEnvelope []bool) []bool {
 	if e.fields != (pcommon.Map{}) {
 		around = append(around, u.newLevel(e))
@@ -155,7 +156,8 @@ func (u *unroller) findInBody(record plog.LogRecord) (envelope, finding) {
 	}
 }
 
-// findIn looks into a map. inherited is how many bytes each event's record gets besides the envelope's fields.
+// findIn searches the body or the attributes. inherited is the number of bytes that every event gets besides the
+// envelope's fields.
 func (u *unroller) findIn(m pcommon.Map, inAttributes bool, inherited int) (envelope, finding) {
 	u.use(inAttributes)
 	e, is := envelopeIn(m)
@@ -175,7 +177,7 @@ func (u *unroller) use(inAttributes bool) {
 	}
 }
 
-// search walks through an envelope.
+// search walks through an envelope from its outermost level. inherited is as in findIn.
 func (u *unroller) search(e *envelope, inherited int) finding {
 	u.use(e.inAttributes)
 	u.isEnvelope, u.inherited, u.found, u.copied = u.isEnvelope[:0], u.inherited[:0], nothing, 0
@@ -184,7 +186,8 @@ func (u *unroller) search(e *envelope, inherited int) finding {
 	return u.found
 }
 
-// walk looks at the events of an envelope. inherited is how many bytes each of them inherits from around the envelope.
+// walk searches the events of an envelope at the given level. inherited is the number of bytes that every event gets from
+// outside this envelope.
 func (u *unroller) walk(e *envelope, level, inherited int) {
 	if level > maxNesting {
 		u.tooNested = true
@@ -217,8 +220,8 @@ func (u *unroller) walk(e *envelope, level, inherited int) {
 	}
 }
 
-// claimEvent returns the event type that the layouts find in an event of an envelope, "" if there is none. An event also meets
-// a layout's condition by what it inherits.
+// claimEvent returns the event type that the layouts find in an event of an envelope, or "" if there is none. Fields that
+// the event inherits count for the conditions of layouts.
 func (u *unroller) claimEvent(m pcommon.Map) string {
 	u.table.find(m, u.types, &u.nested)
 	if u.nested.typed == 0 {
@@ -255,7 +258,8 @@ func (u *unroller) eventMeets(l *matchedLayout, m pcommon.Map) bool {
 	return false
 }
 
-// inheritedFrom returns inherited for the innermost envelope before an end of inherited, and a condition.
+// inheritedFrom returns the element of inherited for a condition and for the envelope whose elements end at end. It
+// returns false if there is no such envelope.
 func (u *unroller) inheritedFrom(end, condition int) bool {
 	begin := end - len(u.conditions)
 	return begin >= 0 && u.inherited[begin+condition]
@@ -268,7 +272,7 @@ func foundAt(level int) finding {
 	return listed
 }
 
-// findMixedIn looks into the lists of a map that isn't an envelope.
+// findMixedIn searches the lists of a map that isn't an envelope.
 func (u *unroller) findMixedIn(m pcommon.Map) finding {
 	for key, value := range m.All() {
 		if value.Type() == pcommon.ValueTypeSlice && slices.Contains(envelopeKeys[:], key) && u.findMixed(value.Slice()) == mixed {

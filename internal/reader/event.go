@@ -15,20 +15,21 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
-// Event is a log record as an event, or why it can't be read as one. It is valid until the loop over Events goes on.
+// Event is the event of a log record, or the reason why the record can't be read as one. It is valid until the next
+// iteration of the loop over Events.
 type Event struct {
 	event.Event
-	// Problem is why the record isn't an event. If it isn't NoProblem, only Record is set.
+	// Problem is the reason why the record can't be read as an event. If it isn't NoProblem, only Record is set.
 	Problem Problem
-	// Record carries the event.
+	// Record is the record of the event.
 	Record plog.LogRecord
-	// Root is where the event starts: the record's body or its attributes.
+	// Root is the map at which the event starts: the record's body or its attributes.
 	Root pcommon.Map
-	// TypeIndex is the index of the event's type in the reader's types, 0 if they are any.
+	// TypeIndex is the index of the event's type in the reader's types, or 0 if the reader finds any type.
 	TypeIndex int
 
 	reader *Reader
-	// index is the record's index after the loop.
+	// index is the final index of the record in the scope.
 	index   int
 	layout  *matchedLayout
 	source  layout.Source
@@ -48,8 +49,8 @@ func (e *Event) InsertBefore() int {
 	return e.index - 1
 }
 
-// SetType writes a new event type to each place of the layout that holds the old one. The record is then changed: if its body
-// was a JSON text, the value of the text stays in its place.
+// SetType replaces the event type at each path of the layout that leads to the old one. If the body was a JSON text, the
+// parsed value permanently replaces it.
 func (e *Event) SetType(eventType string) {
 	old := e.Text(event.Type)
 	for i := range e.layout.types {
@@ -75,12 +76,12 @@ func (e *Event) clear() {
 	e.reader, e.index, e.layout, e.source, e.changed, e.isFlat = nil, 0, nil, layout.Source{}, false, false
 }
 
-// readFields reads the fields of an event that a layout claims.
+// readFields reads the given fields from an event that a layout claims.
 func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 	if e.layout.AllFields {
 		e.Passthrough = e.Root
 	}
-	// First, because the other fields must be told apart from properties beside them.
+	// Properties come first, because the other fields must be marked if they are among the properties.
 	for _, f := range fields {
 		if f == event.Properties {
 			e.readProperties(e.layout.Paths[f], tellProperties)
@@ -105,8 +106,8 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 	}
 }
 
-// readProperties takes the first map with a flag key, in the one form or the other, else the first map: an OpenTelemetry
-// event has its properties in the attributes or in the body.
+// readProperties uses the first map with a flag key, in its pre or post form. If no map has one, it uses the first map.
+// The properties of an OpenTelemetry event can be in the attributes or in the body.
 func (e *Event) readProperties(paths []layout.Path, tellProperties bool) {
 	var first *layout.Path
 	for i := range paths {
@@ -132,7 +133,7 @@ func (e *Event) readProperties(paths []layout.Path, tellProperties bool) {
 	}
 }
 
-// markTypeAndCondition marks the entries by which the layout recognizes the event.
+// markTypeAndCondition marks the event type and the key of the condition as read.
 func (e *Event) markTypeAndCondition(properties pcommon.Map) {
 	for i := range e.layout.types {
 		if v, present := e.layout.types[i].Value(&e.source); present {
@@ -166,7 +167,7 @@ func (e *Event) readText(f event.Field, paths []layout.Path) {
 	}
 }
 
-// textAt returns the text or number at a path, "" if there is none.
+// textAt returns the string or number at a path as text, or "" if there is none.
 func (e *Event) textAt(p *layout.Path) (pcommon.Value, string) {
 	v, present := p.Value(&e.source)
 	if !present || v.Type() == pcommon.ValueTypeBool {
@@ -176,7 +177,7 @@ func (e *Event) textAt(p *layout.Path) (pcommon.Value, string) {
 	return v, text
 }
 
-// readID passes over an id that Amplitude refuses, unless there is no other.
+// readID skips an id that Amplitude refuses, unless no path leads to another id.
 func (e *Event) readID(f event.Field, paths []layout.Path) {
 	device := ""
 	if f == event.UserID && e.layout.AnonymousUserIsDevice {
@@ -202,7 +203,7 @@ func (e *Event) readID(f event.Field, paths []layout.Path) {
 	}
 }
 
-// refuses reports whether Amplitude refuses an id in a field.
+// refuses reports whether Amplitude refuses an id in the given field.
 func refuses(f event.Field, id string) bool {
 	return amplitude.RefusedID(id) || f == event.DeviceID && amplitude.RefusedDeviceID(id)
 }
@@ -216,7 +217,8 @@ func (e *Event) firstText(paths []layout.Path) string {
 	return ""
 }
 
-// readSession passes over a session id that isn't an integer, and over 0 and negative ones, which mean no session.
+// readSession skips a session id that isn't an integer. It also skips 0 and negative ones, because they mean that there
+// is no session.
 func (e *Event) readSession(f event.Field, paths []layout.Path) {
 	for i := range paths {
 		v, present := paths[i].Value(&e.source)
@@ -238,7 +240,7 @@ func (e *Event) readSession(f event.Field, paths []layout.Path) {
 	}
 }
 
-// readTime passes over a value that can't be a time. The record's Timestamp comes last.
+// readTime skips a value that isn't a time. If no path leads to a time, it uses the record's Timestamp.
 func (e *Event) readTime(f event.Field, paths []layout.Path) {
 	at := pcommon.Timestamp(0)
 	for i := range paths {
@@ -251,7 +253,7 @@ func (e *Event) readTime(f event.Field, paths []layout.Path) {
 		if !present {
 			continue
 		}
-		// Other times of the event aren't properties either.
+		// Mark every time, because the unused ones aren't properties either.
 		e.mark(p, v)
 		if at == 0 {
 			at, _ = pdatautil.Time(v)

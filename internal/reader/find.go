@@ -11,18 +11,19 @@ import (
 type kind uint8
 
 const (
-	// passedOver is a record that the reader counts, but doesn't yield.
+	// passedOver is a record that is counted but not yielded.
 	passedOver kind = iota
 	isEvent
 	isEnvelope
-	// hasProblem is a record that may hold an event and can't be read or, for a reader of any type, holds none.
+	// hasProblem is a record that may hold an event but can't be read. For a reader of any type, it is also a record
+	// without an event.
 	hasProblem
 )
 
 // found is the result for the record that was looked at last.
 type found struct {
 	claim
-	// typeIndex is the index of the event's type in the reader's types, -1 if it has none of them.
+	// typeIndex is the index of the event's type in the reader's types, or -1 if it isn't one of them.
 	typeIndex int
 	// problem is set if the record hasProblem.
 	problem Problem
@@ -32,7 +33,7 @@ type found struct {
 	envelope envelope
 }
 
-// find looks at a record, and counts it unless it is an envelope.
+// find determines the kind of a record. It counts the record unless it is an envelope.
 func (r *Reader) find(record plog.LogRecord) kind {
 	m := &r.matcher
 	r.found.isText = false
@@ -45,7 +46,7 @@ func (r *Reader) find(record plog.LogRecord) kind {
 	listed := m.look(record, body)
 	hasList := m.body.hasList || m.attributes.hasList || body == pcommon.ValueTypeSlice
 	if !listed && !hasList {
-		// Unless the body is a text, the layout that claims the record matters only for the counts.
+		// If the body isn't a text, the layout that claims the record matters only for the counts.
 		first := m.first(record)
 		switch {
 		case body != pcommon.ValueTypeStr || m.surelyClaims(first, record):
@@ -58,7 +59,8 @@ func (r *Reader) find(record plog.LogRecord) kind {
 	return r.findExactly(record, body, hasList)
 }
 
-// findExactly looks at a record that may be of the reader's types, or an envelope, or a text.
+// findExactly is find for a record that may have an event of the reader's types, be an envelope, or have a text as its
+// body.
 func (r *Reader) findExactly(record plog.LogRecord, body pcommon.ValueType, hasList bool) kind {
 	if r.found.claim = r.matcher.claim(record); r.found.layout != nil {
 		r.stats.count(r.found.layout.index)
@@ -88,7 +90,7 @@ func (r *Reader) claimed() kind {
 	return r.other(NotAnEvent)
 }
 
-// other returns the kind of a record that isn't an event of the reader's types.
+// other returns the kind of a record without an event of the reader's types.
 func (r *Reader) other(problem Problem) kind {
 	if problem == NotAnEvent && r.Types != nil {
 		return passedOver
@@ -97,8 +99,8 @@ func (r *Reader) other(problem Problem) kind {
 	return hasProblem
 }
 
-// findInText looks into a body that is JSON text. The value of the text replaces it, and is replaced by the text again unless it
-// is an event of the reader's types or an envelope with some.
+// findInText is find for a record whose body is a text. If it is JSON, the parsed value replaces it, and remains in the
+// body if the record is an event or envelope of the reader's types.
 func (r *Reader) findInText(record plog.LogRecord) kind {
 	text := record.Body().Str()
 	if !r.matcher.needsBody || !isJSON(text) {
@@ -113,7 +115,7 @@ func (r *Reader) findInText(record plog.LogRecord) kind {
 		r.stats.NoLayout++
 		return r.other(problemOf(err))
 	}
-	// The body is now a map or a list.
+	// The body is now a map or a slice, so this recurses only once.
 	f := r.find(record)
 	switch f {
 	case isEnvelope:

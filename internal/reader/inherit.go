@@ -15,13 +15,13 @@ import (
 // inheritance defines which fields an event gets from its envelope: the ones that it lacks, except fields that belong to the
 // envelope itself and fields that the event has under another path. It is immutable, and readers share it.
 type inheritance struct {
-	// withheld are keys that belong to the envelope.
+	// withheld has the keys of fields that belong to the envelope itself.
 	withheld map[string]struct{}
-	// cut are paths of several keys that belong to the envelope.
+	// cut has the paths of several keys that lead to such fields.
 	cut [][]string
-	// alternatives are the paths of fields that have several.
+	// alternatives has the paths of fields with more than one path.
 	alternatives []alternative
-	// conditions are the paths of the layouts' conditions that an event can get from its envelope.
+	// conditions has the paths of layouts' conditions that an event can inherit.
 	conditions []inheritedCondition
 }
 
@@ -30,20 +30,20 @@ type inheritedCondition struct {
 	// layout is the index of the condition's layout.
 	layout int
 	keys   []string
-	// barring are the alternatives that keep an event from inheriting the path.
+	// barring has the alternatives that can keep an event from inheriting the path.
 	barring []alternative
 }
 
-// alternative is a path of a field, with the field's other paths.
+// alternative is a path of a field, with the other paths of the same field.
 type alternative struct {
 	path   []string
 	others [][]string
 }
 
-// credentials are keys under which CDPs' SDKs send the project's key.
+// credentials are the keys under which the SDKs of CDPs send the project's key.
 var credentials = []string{"api_key", "writeKey", "write_key", "token"}
 
-// newInheritance returns the inheritance of events in the attributes, or in the body, of their records.
+// newInheritance returns the inheritance of events in the attributes or in the body.
 func newInheritance(r *rules, inAttributes bool) *inheritance {
 	in := &inheritance{withheld: map[string]struct{}{}}
 	for _, key := range r.table.keys {
@@ -89,7 +89,7 @@ func (in *inheritance) add(l *layout.Layout, inAttributes bool) {
 	}
 }
 
-// keysInEvent returns the keys of the paths that lead into an event.
+// keysInEvent returns the keys of those paths that lead into an event.
 func keysInEvent(paths []layout.Path, inAttributes bool) [][]string {
 	var all [][]string
 	for i := range paths {
@@ -105,7 +105,7 @@ func (in *inheritance) isHandedOn(key string) bool {
 	return !withheld
 }
 
-// size returns the size of the fields that an envelope hands on.
+// size returns the size of the fields that events can inherit from an envelope.
 func (in *inheritance) size(e *envelope) int {
 	size := 0
 	for key, value := range e.fields.All() {
@@ -121,9 +121,9 @@ type level map[string]inheritedField
 
 type inheritedField struct {
 	size int
-	// isSet reports whether the value isn't null. Only then it hides the fields of outer envelopes.
+	// isSet reports whether the value isn't null. A null doesn't hide the field of an outer envelope.
 	isSet bool
-	// barring are the alternatives that keep an event from inheriting the field.
+	// barring has the alternatives that can keep an event from inheriting the field.
 	barring []alternative
 }
 
@@ -140,8 +140,8 @@ func (in *inheritance) newLevel(e *envelope) level {
 	return l
 }
 
-// inheritedSize returns the size of the fields that an event inherits from the envelopes around it, the outermost first. It
-// stops counting when the size exceeds the limit.
+// inheritedSize returns the size of the fields that an event inherits from the envelopes around it, the outermost first.
+// It stops when the size exceeds limit.
 func (in *inheritance) inheritedSize(m pcommon.Map, around []level, limit int) int {
 	own := make(map[string]struct{}, m.Len())
 	for key, value := range m.All() {
@@ -164,8 +164,8 @@ func (in *inheritance) inheritedSize(m pcommon.Map, around []level, limit int) i
 	return size
 }
 
-// strip removes the fields that an envelope doesn't hand on: its list of events, withheld fields, and duplicates. With
-// duplicates, each event would have to look at each of them.
+// strip removes the fields of an envelope that events can't inherit: its list of events, withheld fields, and duplicates.
+// If duplicates remained, the work would be the number of events times the number of duplicates.
 func (in *inheritance) strip(e *envelope) {
 	isSet := make(map[string]bool, e.fields.Len())
 	e.fields.RemoveIf(func(key string, value pcommon.Value) bool {
@@ -174,12 +174,12 @@ func (in *inheritance) strip(e *envelope) {
 		}
 		before, duplicate := isSet[key]
 		isSet[key] = before || pdatautil.IsSet(value)
-		// A value replaces a null before it.
+		// Keep a value after a null, because it is the one that is copied.
 		return duplicate && (before || !isSet[key])
 	})
 }
 
-// relevant returns the alternatives that matter for an envelope's fields.
+// relevant returns the alternatives whose first key is in an envelope.
 func (in *inheritance) relevant(fields pcommon.Map) []alternative {
 	var relevant []alternative
 	for _, a := range in.alternatives {
@@ -190,7 +190,7 @@ func (in *inheritance) relevant(fields pcommon.Map) []alternative {
 	return relevant
 }
 
-// handOn copies the fields of an envelope to one of its events.
+// handOn copies the fields of an envelope that an event inherits. alternatives are those that relevant returned.
 func (in *inheritance) handOn(fields pcommon.Map, alternatives []alternative, to pcommon.Map) {
 	var skipped []string
 	var removed [][]string
@@ -212,8 +212,8 @@ func (in *inheritance) handOn(fields pcommon.Map, alternatives []alternative, to
 	}
 }
 
-// has reports whether an event or an envelope has a value at the condition's path that isn't null, its own or an inherited
-// one. outer reports the same for the innermost envelope around it.
+// has reports whether an event or envelope has or inherits a value at the condition's path that isn't null. outer reports
+// the same for the innermost envelope around it.
 func (c *inheritedCondition) has(m pcommon.Map, outer bool) bool {
 	if has(m, c.keys[:1]) || isBarred(m, c.barring) {
 		return has(m, c.keys)
@@ -221,7 +221,7 @@ func (c *inheritedCondition) has(m pcommon.Map, outer bool) bool {
 	return outer
 }
 
-// barring returns the alternatives of a path: an event that has the field under another path doesn't inherit it.
+// barring returns the alternatives of a path. An event with a value at one of their other paths doesn't inherit the path.
 func (in *inheritance) barring(keys []string) []alternative {
 	var barring []alternative
 	for _, a := range in.alternatives {
@@ -241,7 +241,7 @@ func (a *alternative) isFilled(m pcommon.Map) bool {
 	return slices.ContainsFunc(a.others, func(keys []string) bool { return hasText(m, keys) })
 }
 
-// appendIfCopied adds a path if the event gets its first key from the envelope.
+// appendIfCopied appends a path if the event gets its first key from the envelope.
 func appendIfCopied(paths [][]string, keys []string, to pcommon.Map) [][]string {
 	if has(to, keys[:1]) {
 		return paths

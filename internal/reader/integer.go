@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// integer returns the integer that a number or a decimal text means. The value is invalid if it is another text or number,
-// and neither an integer nor invalid if it is something else or empty.
+// integer converts a number or a decimal text to an integer. isInvalid reports whether the value is a number or a
+// non-empty text that isn't an integer. For all other values, both results are false.
 func integer(v pcommon.Value) (n int64, isInteger, isInvalid bool) {
 	switch v.Type() {
 	case pcommon.ValueTypeInt:
@@ -32,7 +32,8 @@ func integer(v pcommon.Value) (n int64, isInteger, isInvalid bool) {
 	}
 }
 
-// decimal parses an int64. ParseInt alone would accept a plus sign, and allocate an error for most other texts.
+// decimal parses an int64 from a non-empty text. It checks the digits first, because ParseInt accepts a plus sign and
+// allocates an error for most other texts.
 func decimal(text string) (int64, bool) {
 	digits := text
 	if digits[0] == '-' {

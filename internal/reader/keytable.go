@@ -10,24 +10,26 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
-// keyTable numbers the first keys of event types and the keys of lists of events. One pass over a map finds all of them.
+// keyTable has the keys that matter: the first keys of paths to event types and of conditions, and the keys of lists of
+// events. One pass over a map finds all of them.
 type keyTable struct {
 	keys []*tableKey
-	// byLength are the same keys by their length.
+	// byLength has the same keys by their length.
 	byLength [][]*tableKey
 	// types passes the keys of event types and envelopes. all also passes the keys of conditions.
 	types, all keyFilter
 }
 
-// keyFilter has, by length modulo 64, a bit for each first byte, modulo 64, of some keys. Most keys of a map don't pass it.
+// keyFilter is a filter that a few keys pass, and most others don't. For each length modulo 64, it has a bit for each
+// first byte modulo 64.
 type keyFilter [64]uint64
 
 func (f *keyFilter) add(key string) {
 	f[len(key)%64] |= 1 << (key[0] % 64)
 }
 
-// passes returns 1 if a key passes, else 0. It has no branch that depends on the key, because a CPU can hardly predict
-// which keys of a map pass.
+// passes returns 1 if a key passes, and 0 otherwise. It has no branch that depends on the key, because the CPU can't
+// predict which keys pass.
 func (f *keyFilter) passes(key string) int {
 	first := byte(0)
 	if key != "" {
@@ -38,7 +40,7 @@ func (f *keyFilter) passes(key string) int {
 
 type tableKey struct {
 	text string
-	// slot is the key's number.
+	// slot is the index of the key in keyTable.keys.
 	slot int
 	// isType reports whether the value can be an event type. types are the paths from the value to other event types.
 	isType bool
@@ -47,7 +49,7 @@ type tableKey struct {
 	isEnvelope bool
 }
 
-// slotOf adds a key, unless it is there, and returns its slot.
+// slotOf returns the slot of a key, which it adds if it is missing.
 func (t *keyTable) slotOf(key string) int {
 	for _, known := range t.keys {
 		if known.text == key {
@@ -69,7 +71,7 @@ func (t *keyTable) addEnvelope(key string) {
 	t.types.add(key)
 }
 
-// addType adds the path of an event type.
+// addType adds a path to an event type, and returns the slot of its first key.
 func (t *keyTable) addType(keys []string) int {
 	slot := t.slotOf(keys[0])
 	t.types.add(keys[0])
@@ -83,7 +85,7 @@ func (t *keyTable) addType(keys []string) int {
 
 // finds is the result of one pass over a map.
 type finds struct {
-	// present has a bit for each slot with a value, and typed for each slot under which there is an event type.
+	// present has a bit for each slot whose key the map has, and typed for each slot under which there is an event type.
 	present, typed uint64
 	// listed reports whether the reader looks for one of these event types.
 	listed bool
@@ -95,7 +97,7 @@ type finds struct {
 	isUsed bool
 	// values has the value of each slot whose bit in present is set. Other values are stale.
 	values []pcommon.Value
-	// candidates are entries that passed a filter.
+	// candidates are entries that passed the filter and aren't compared with the keys yet.
 	candidates [8]struct {
 		key   string
 		value pcommon.Value
@@ -110,7 +112,7 @@ func (f *finds) reset() {
 // release drops the references to records.
 func (f *finds) release() {
 	if !f.isUsed {
-		// Most batches need no look at a map, and then this memory isn't in the CPU's caches.
+		// In most batches, no map is looked at, and clearing this memory would only load it into the CPU's caches.
 		return
 	}
 	f.reset()
@@ -126,21 +128,23 @@ func (f *finds) value(slot int) (pcommon.Value, bool) {
 	return f.values[slot], true
 }
 
-// find looks for the keys of event types and envelopes. Of a duplicate key the first counts, as for pcommon.Map.Get.
+// find finds the keys of event types and envelopes. If a key occurs more than once, the first is used, as in
+// pcommon.Map.Get.
 func (t *keyTable) find(in pcommon.Map, types typeSet, found *finds) {
 	found.reset()
 	t.pass(&t.types, in, types, found)
 }
 
-// findAll looks for the keys of conditions, too.
+// findAll also finds the keys of conditions.
 func (t *keyTable) findAll(in pcommon.Map, types typeSet, found *finds) {
 	found.reset()
 	found.hasConditions = true
 	t.pass(&t.all, in, types, found)
 }
 
-// pass notes every entry in the next place for a candidate, and goes on to another place only if the entry passes the filter.
-// The loop is short and has no unpredictable branches, so that the CPU can look ahead: the map is seldom in its caches.
+// pass writes each entry to the next candidate, and advances to another candidate only if the entry passes the filter.
+// This keeps the loop short and without unpredictable branches, so that the CPU can load the map ahead: it is seldom in
+// the caches.
 func (t *keyTable) pass(filter *keyFilter, in pcommon.Map, types typeSet, found *finds) {
 	n := 0
 	found.isUsed = true
@@ -198,7 +202,7 @@ func (f *finds) addType(slot int, eventType string, types typeSet) {
 	}
 }
 
-// typeAt returns the event type at a path from a value, "" if there is none.
+// typeAt returns the event type at a path from a value, or "" if there is none.
 func typeAt(v pcommon.Value, keys []string) string {
 	if len(keys) > 0 {
 		var present bool
@@ -212,10 +216,11 @@ func typeAt(v pcommon.Value, keys []string) string {
 	return v.Str()
 }
 
-// typeSet is the event types that a reader looks for. Nil means any.
+// typeSet has the event types that a reader finds. If it is nil, these are all types.
 type typeSet []string
 
-// index returns the index of an event type, or -1 if the set lacks it. Any type has the index 0; "" has none.
+// index returns the index of an event type, or -1 if it isn't in the set. In the set of all types, every type except ""
+// has the index 0.
 func (s typeSet) index(eventType string) int {
 	if s == nil && eventType != "" {
 		return 0

@@ -14,8 +14,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
-// matcher finds the layout that claims a record, and the event type that this layout finds. It keeps the results of its last
-// look at a record.
+// matcher finds the layout that claims a record, and the event type that the layout finds there. It keeps the finds of
+// the last look.
 type matcher struct {
 	*rules
 	body, attributes, nested finds
@@ -26,15 +26,16 @@ func newMatcher(r *rules) matcher {
 	return matcher{rules: r, body: values(), attributes: values(), nested: values()}
 }
 
-// rules are the compiled layouts and event types. They are immutable, and readers share them.
+// rules are the compiled layouts and event types. They are immutable, so readers share them.
 type rules struct {
 	layouts []matchedLayout
 	types   typeSet
 	table   keyTable
-	// named is the layout that claims every record whose EventName is set and isn't reservedName; nil if there is none.
+	// named is the layout that claims every record with an EventName other than reservedName, or nil if there is none.
 	named        *matchedLayout
 	reservedName string
-	// needsBody and needsAttributes report which of a record's maps can hold an event type.
+	// needsBody and needsAttributes report whether an event type can be in the body, if it is a map, and in the
+	// attributes.
 	needsBody, needsAttributes bool
 	// bodyIsType reports whether a body that is a string can itself be an event type.
 	bodyIsType bool
@@ -108,8 +109,8 @@ func (r *rules) add(l *layout.Layout) {
 	r.layouts = append(r.layouts, added)
 }
 
-// look looks at all places of event types in a record with this type of body, and reports whether one of them may hold a listed
-// type.
+// look finds the keys of event types in a record, and reports whether it may have a listed type. body is the type of the
+// record's body.
 func (m *matcher) look(record plog.LogRecord, body pcommon.ValueType) bool {
 	m.body.reset()
 	if m.needsBody && body == pcommon.ValueTypeMap {
@@ -119,7 +120,7 @@ func (m *matcher) look(record plog.LogRecord, body pcommon.ValueType) bool {
 	case !m.needsAttributes:
 		m.attributes.reset()
 	case body == pcommon.ValueTypeStr:
-		// Whether a layout claims the record decides whether to look into the text.
+		// The conditions are needed to decide whether a layout claims the record or the text must be searched.
 		m.table.findAll(record.Attributes(), m.types, &m.attributes)
 	default:
 		m.table.find(record.Attributes(), m.types, &m.attributes)
@@ -133,14 +134,15 @@ func (m *matcher) look(record plog.LogRecord, body pcommon.ValueType) bool {
 // claim is a layout's claim to a record. The zero claim means that no layout claims it.
 type claim struct {
 	layout *matchedLayout
-	// eventType may be one that isn't listed.
+	// eventType isn't necessarily a listed type.
 	eventType string
 	// inBody reports whether the event's root is the body, not the attributes.
 	inBody bool
 }
 
-// claim asks the layouts in their order which of them finds an event type, after look. A layout that looks at the event's
-// root tries the body first, then the attributes; paths that start elsewhere name the one or the other themselves.
+// claim returns the claim of the first layout that finds an event type. look must have looked at the record. A layout
+// that starts at the event's root tries the body first, then the attributes. Other paths name the body or the attributes
+// themselves.
 func (m *matcher) claim(record plog.LogRecord) claim {
 	typed, hasName := m.body.typed|m.attributes.typed, record.EventName() != ""
 	if typed == 0 && !hasName && !m.bodyIsType {
@@ -163,7 +165,8 @@ func (m *matcher) claim(record plog.LogRecord) claim {
 	return claim{}
 }
 
-// typeIn returns the event type that a layout finds if the event's root is tried, and the root at which it is found.
+// typeIn returns the event type that a layout finds if tried is the event's root. It also returns the map in which it
+// found the type.
 func (m *matcher) typeIn(l *matchedLayout, record plog.LogRecord, tried *finds) (eventType string, root *finds) {
 	for i := range l.types {
 		p := &l.types[i]
@@ -203,7 +206,7 @@ func (p *typePath) typeOf(record plog.LogRecord, root *finds) string {
 	return typeAt(v, p.Keys[1:])
 }
 
-// meets reports whether the map at which an event type was found meets the layout's condition.
+// meets reports whether the map in which an event type was found meets the layout's condition.
 func (m *matcher) meets(l *matchedLayout, at *finds, record plog.LogRecord) bool {
 	switch {
 	case l.Condition.Always():
@@ -218,7 +221,7 @@ func (m *matcher) meets(l *matchedLayout, at *finds, record plog.LogRecord) bool
 	return l.meets(at, root)
 }
 
-// meets reports whether a map, which was looked through before, meets the layout's condition.
+// meets reports whether a map meets the layout's condition. found has the finds of the map.
 func (l *matchedLayout) meets(found *finds, root pcommon.Map) bool {
 	if met, decided := l.meetsByKey(found, root); decided {
 		return met
@@ -226,7 +229,8 @@ func (l *matchedLayout) meets(found *finds, root pcommon.Map) bool {
 	return hasAny(root, l.Condition.AnyOf)
 }
 
-// meetsByKey reports whether the value of the condition's key meets it, unless the value is missing or null.
+// meetsByKey reports whether the value of the condition's key meets the condition. It isn't decided if the value is
+// missing or null.
 func (l *matchedLayout) meetsByKey(found *finds, root pcommon.Map) (met, decided bool) {
 	if l.Condition.Key == "" {
 		return false, false
@@ -261,14 +265,14 @@ func has(m pcommon.Map, keys []string) bool {
 	return present && pdatautil.IsSet(v)
 }
 
-// surelyClaims reports whether the layout with this index, the first that has an event type, claims a record whose body is a
-// text. It is cheaper than claim.
+// surelyClaims reports whether a layout certainly claims a record whose body is a text. first is the result of first. It
+// costs less than claim.
 func (m *matcher) surelyClaims(first int, record plog.LogRecord) bool {
 	return first >= 0 && m.layouts[first].isPlain && m.layouts[first].meets(&m.attributes, record.Attributes())
 }
 
-// first returns the index of the first layout that has an event type in the record, whether it meets the layout's condition
-// or not, and -1 without one. It is cheaper than claim.
+// first returns the index of the first layout that has an event type in the record, whether or not it meets the layout's
+// condition. It returns -1 if there is none. It costs less than claim.
 func (m *matcher) first(record plog.LogRecord) int {
 	typed, named := m.body.typed|m.attributes.typed, record.EventName() != ""
 	if typed == 0 && !named {
@@ -282,8 +286,8 @@ func (m *matcher) first(record plog.LogRecord) int {
 	return -1
 }
 
-// typeOfEvent returns the event type that the layout finds in an event of an envelope. The event will be in the attributes or
-// in the body of its record.
+// typeOfEvent returns the event type that the layout finds in an event of an envelope, or "". inAttributes reports
+// whether the event will be in the attributes of its record, not in the body.
 func (l *matchedLayout) typeOfEvent(found *finds, inAttributes bool) string {
 	eventType := ""
 	for i := range l.types {
@@ -317,8 +321,9 @@ func leadsIntoEvent(p *layout.Path, inAttributes bool) bool {
 	}
 }
 
-// choose returns the event type after the layout's path i has led to a candidate, "" for none, and whether it is final. A
-// generic type is only final if no later path has another; without it, the later paths don't count.
+// choose returns the event type after path i of the layout was tried, and reports whether it is final. candidate is the
+// event type at the path, or "". A generic type of the first path isn't final, because a later path may lead to another.
+// After any other type, later paths aren't tried.
 func (l *matchedLayout) choose(i int, eventType, candidate string) (chosen string, final bool) {
 	switch {
 	case l.GenericType == "":

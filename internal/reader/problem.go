@@ -8,34 +8,34 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
-// Problem is why a record isn't read as an event.
+// Problem is the reason why a record can't be read as an event.
 type Problem uint8
 
-// The problems. All but NotAnEvent are those of records that may hold events and can't be read.
+// The problems. All except NoProblem and NotAnEvent are of records that may hold events but can't be read.
 const (
 	// NoProblem means that the record is an event.
 	NoProblem Problem = iota
 	// NotAnEvent is a record in which no layout finds an event type.
 	NotAnEvent
-	// JSONTooLarge, JSONTooDeep, and JSONTooManyValues are JSON texts beyond the reader's limits.
+	// JSONTooLarge, JSONTooDeep, and JSONTooManyValues are JSON texts that exceed the reader's limits.
 	JSONTooLarge
 	JSONTooDeep
 	JSONTooManyValues
-	// JSONInvalid is a text that begins like JSON but isn't valid.
+	// JSONInvalid is a text that starts like JSON but isn't valid.
 	JSONInvalid
 	// MixedEvents is a list of events and other values, or an envelope with two lists of events.
 	MixedEvents
-	// EnvelopeTooLarge is an envelope whose fields would be copied to too many events.
+	// EnvelopeTooLarge is an envelope whose fields are too large to be copied to each of its events.
 	EnvelopeTooLarge
-	// EnvelopeTooDeep is an envelope with events of the reader's types, but only within more than maxLevels envelopes, or one
-	// with more than maxNesting envelopes within one another.
+	// EnvelopeTooDeep is an envelope whose events of the reader's types are all within more than maxLevels envelopes, or
+	// an envelope with more than maxNesting nested envelopes.
 	EnvelopeTooDeep
 
 	// NumProblems is the number of problems.
 	NumProblems = iota
 )
 
-// String returns the problem as the label of a metric.
+// String returns the problem as the value of a metric attribute.
 func (p Problem) String() string {
 	return [NumProblems]string{
 		"none", "not_an_event", "json_too_large", "json_too_deep", "json_too_many_values", "json_invalid", "mixed_events", "envelope_too_large",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package reader finds events in log records: in attributes, map bodies, JSON texts, and envelopes of several events. It
-// reads each event once, by compiled layouts, into a value.
+// applies compiled layouts to read each event once, into a value.
 package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
 
 import (
@@ -16,22 +16,22 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
-// Reader finds and reads events. It keeps its memory from one scope to the next, so it isn't safe for concurrent use.
+// Reader finds and reads events. It reuses memory between scopes, so it isn't safe for concurrent use.
 type Reader struct {
 	Settings
-	// otherLengths has a bit for each length, modulo 64, that no event type has. A record whose EventName has such a length
-	// is passed over, as most records are.
+	// otherLengths has a bit for each length, modulo 64, that no event type has. A record whose EventName has such a
+	// length needs no further look. Most records are of this kind.
 	otherLengths uint64
 	matcher      matcher
 	text         textReader
 	unroller     unroller
 	stats        Stats
 
-	// found, event, and source belong to the record that is being read.
+	// found, event, and source describe the record that is being read.
 	found  found
 	event  Event
 	source layout.Source
-	// unrolled holds the records that replace the scope's envelopes. places has the index of each after the loop.
+	// unrolled has the records that replace the envelopes of the scope. places has their final indexes in the scope.
 	unrolled plog.LogRecordSlice
 	places   []int
 	// gaps are the places where records are inserted into the scope, and opened is the number of these records. The next
@@ -45,13 +45,13 @@ type Reader struct {
 type Settings struct {
 	// Layouts are tried in order. There must be at least one.
 	Layouts []layout.Layout
-	// Types are the event types to find. Nil means any.
+	// Types are the event types to find. If it is nil, the reader finds events of any type.
 	Types []string
-	// Fields are the fields to read besides the type.
+	// Fields are the fields to read in addition to the type.
 	Fields []event.Field
 	// TellProperties must be set if the caller uses event.Event.IsProperty.
 	TellProperties bool
-	// Limits bound the JSON texts that are parsed.
+	// Limits are those of JSON texts in bodies.
 	Limits jsonvalue.Limits
 }
 
@@ -60,7 +60,7 @@ func New(set Settings) *Reader {
 	rules := newRules(set.Layouts, set.Types)
 	r := &Reader{Settings: set}
 	if rules.named != nil && set.Types != nil {
-		// A record without an EventName needs a closer look.
+		// A record without an EventName may have its event type elsewhere.
 		r.otherLengths = ^uint64(1)
 		for _, eventType := range set.Types {
 			r.otherLengths &^= 1 << (len(eventType) % 64)
@@ -70,7 +70,7 @@ func New(set Settings) *Reader {
 	return r
 }
 
-// Clone returns another reader with the same settings, which may be used at the same time. It costs less than New.
+// Clone returns a new reader with the same settings, which can be used concurrently with r. It costs less than New.
 func (r *Reader) Clone() *Reader {
 	clone := &Reader{Settings: r.Settings, otherLengths: r.otherLengths}
 	clone.init(r.matcher.rules, r.unroller.inBody, r.unroller.inAttributes, r.text.markers)
@@ -85,14 +85,17 @@ func (r *Reader) init(rules *rules, inBody, inAttributes *inheritance, markers *
 	r.unrolled = plog.NewLogRecordSlice()
 }
 
-// Events yields the events of the reader's types in the records of a scope, in order, and the records that may hold some but
-// can't be read. If the types are any, it yields every record. The index is the one that the record has in records after the
-// loop, when the events of an envelope have replaced it, one record each.
+// Events yields the events of the reader's types in a scope, in order, and the records that may hold such events but
+// can't be read. If the reader finds any type, Events yields every record. It yields an event with its final index, which
+// it has in records after the loop. Then, the events of an envelope have replaced the envelope, each in a record of its
+// own.
 //
-// A caller inserts records by Event.InsertBefore. The index of an event counts the records inserted before it.
+// A caller that wants to insert records calls Event.InsertBefore. The index of an event includes the records that were
+// inserted before it.
 //
-// A JSON text in a body is replaced by its value while its event is yielded, and remains replaced if the event was changed.
-// The caller may change the record that is yielded, but must not add or remove any.
+// While Events yields an event from a JSON text in a body, the body is the parsed value. After that, the text is restored
+// unless the caller called Event.SetType. The caller may change the record of the event, but must not add records to the
+// scope or remove any.
 func (r *Reader) Events(resource pcommon.Resource, records plog.LogRecordSlice) iter.Seq2[int, *Event] {
 	return func(yield func(int, *Event) bool) { r.readScope(resource, records, yield) }
 }
@@ -117,7 +120,7 @@ func (r *Reader) readScope(resource pcommon.Resource, records plog.LogRecordSlic
 	r.insertRecords(records)
 }
 
-// readRecord yields what a record of the scope holds, and reports whether to go on.
+// readRecord yields the events of a record, or its problem, and reports whether to continue.
 func (r *Reader) readRecord(index int, record plog.LogRecord, yield func(int, *Event) bool) bool {
 	r.at = index
 	f := r.find(record)
@@ -131,8 +134,8 @@ func (r *Reader) readRecord(index int, record plog.LogRecord, yield func(int, *E
 	}
 }
 
-// readEnvelope yields the events of the envelope that was found last. The first event takes the envelope's place, and the
-// others are inserted behind it.
+// readEnvelope yields the events of the envelope that was found last, and reports whether to continue. The first event
+// replaces the envelope, and the others are inserted after it.
 func (r *Reader) readEnvelope(index int, record plog.LogRecord, yield func(int, *Event) bool) bool {
 	first := r.unrolled.Len()
 	r.unroller.unroll(record, r.found.envelope, r.restOfBody(record.Body()), r.unrolled)
@@ -145,7 +148,7 @@ func (r *Reader) readEnvelope(index int, record plog.LogRecord, yield func(int, 
 		record := r.unrolled.At(i)
 		f := r.find(record)
 		if f == isEnvelope {
-			// All envelopes within the envelope are unrolled.
+			// Envelopes within the envelope are already unrolled.
 			f = r.other(NotAnEvent)
 		}
 		if goOn && f != passedOver {
@@ -166,8 +169,8 @@ func (r *Reader) insert() {
 	r.gaps = append(r.gaps, pdatautil.Gap{Before: r.at, Records: 1})
 }
 
-// restOfBody returns which record keeps the body of the envelope that was found. If the envelope is in the attributes, the body
-// may be its JSON text, because file readers leave the line in the body when they parse it into the attributes.
+// restOfBody returns what to do with the body of the envelope that was found last. If the envelope is in the attributes,
+// the body may be its JSON text, because file readers keep the line in the body when they parse it into the attributes.
 func (r *Reader) restOfBody(body pcommon.Value) restOfBody {
 	e := &r.found.envelope
 	switch {
@@ -185,7 +188,7 @@ func (r *Reader) restOfBody(body pcommon.Value) restOfBody {
 	return restOfClaimed
 }
 
-// yieldRecord yields an event or a record with a problem, and reports whether to go on.
+// yieldRecord yields an event or a record with a problem, and reports whether to continue.
 func (r *Reader) yieldRecord(index int, record plog.LogRecord, f kind, yield func(int, *Event) bool) bool {
 	e := &r.event
 	e.clear()
@@ -223,7 +226,7 @@ func (r *Reader) insertRecords(records plog.LogRecordSlice) {
 	r.gaps, r.opened = r.gaps[:0], 0
 }
 
-// Stats returns what the reader has counted since the last Reset. It is valid until then.
+// Stats returns the counts since the last Reset. The result is valid until the next Reset.
 func (r *Reader) Stats() *Stats {
 	return &r.stats
 }

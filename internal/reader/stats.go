@@ -2,13 +2,14 @@
 
 package reader // import "github.com/impression-collector/impression-bridge/internal/reader"
 
-// Stats counts records by what they match, events of envelopes each on their own. They are for metrics.
+// Stats counts records, by the layout that matches them. Each event of an envelope counts as a record. The counts are
+// only for metrics.
 type Stats struct {
-	// ByLayout counts the records that have an event type, listed or not, by the index of the first layout that has it.
+	// ByLayout counts the records with an event type, listed or not, by the index of the first layout that finds it.
 	ByLayout []int64
-	// NoLayout counts records without an event type.
+	// NoLayout counts the records without an event type.
 	NoLayout int64
-	// UnreadJSON counts JSON texts that weren't parsed, because they can't hold an event of the reader's types.
+	// UnreadJSON counts the JSON texts that weren't parsed because they can't contain an event of the reader's types.
 	UnreadJSON int64
 }
 

@@ -29,12 +29,12 @@ func newTextReader(markers *markers, limits jsonvalue.Limits) textReader {
 	}
 }
 
-// parse parses a JSON text into parsed.
+// parse parses a JSON text into t.parsed.
 func (t *textReader) parse(text string) error {
 	return t.parser.Parse(text, t.parsed)
 }
 
-// replace puts the value of a JSON text in place of the text.
+// replace replaces the body, a JSON text, by its parsed value. If it returns an error, the body is unchanged.
 func (t *textReader) replace(record plog.LogRecord) error {
 	if err := t.parse(record.Body().Str()); err != nil {
 		return err
@@ -59,20 +59,21 @@ func (t *textReader) release() {
 	}
 }
 
-// mayHold reports whether a JSON text may hold an event of the reader's types. Most texts don't, and need not be parsed.
+// mayHold reports whether a JSON text may hold an event of the reader's types. If it can't, it need not be parsed.
 func (t *textReader) mayHold(text string) bool {
 	return t.markers == nil || t.markers.mayHold(text)
 }
 
-// markers tell which texts may hold an event type.
+// markers find the texts that may contain an event type.
 type markers struct {
-	// plain has, for each event type, a substring that any JSON text must contain that contains the type without \u escapes.
+	// plain has a substring of each event type. A JSON text that contains the type without \u escapes must contain the
+	// substring.
 	plain []string
-	// characters are the characters of all types. A text may contain a type if it has an escape of one of them.
+	// characters has the characters of all types. A text with a \u escape of one of them may also contain a type.
 	characters string
 }
 
-// newMarkers returns the markers of event types, nil for any type.
+// newMarkers returns the markers of event types, or nil if types is nil.
 func newMarkers(types []string) *markers {
 	if types == nil {
 		return nil
@@ -84,7 +85,7 @@ func newMarkers(types []string) *markers {
 	return m
 }
 
-// longestPlain returns the longest part of a text without characters that JSON can write with a short escape, such as \n.
+// longestPlain returns the longest part of a text without characters that JSON can write as a short escape, such as \n.
 func longestPlain(text string) string {
 	longest := ""
 	hasShortEscape := func(c rune) bool { return c < ' ' || c == '"' || c == '\\' || c == '/' }
@@ -105,8 +106,8 @@ func (m *markers) mayHold(text string) bool {
 	return m.isEscapedIn(text)
 }
 
-// isEscapedIn reports whether a JSON text has a \u escape of one of the types' characters. It looks for backslashes first,
-// because many texts have none, and searching for a single byte is fastest.
+// isEscapedIn reports whether a JSON text has a \u escape of one of the types' characters. It searches for backslashes,
+// because that is fast and many texts have none.
 func (m *markers) isEscapedIn(text string) bool {
 	for {
 		at := strings.IndexByte(text, '\\')
@@ -120,8 +121,8 @@ func (m *markers) isEscapedIn(text string) bool {
 	}
 }
 
-// isEscape reports whether a text, which starts with \u, starts with an escape of one of the types' characters, or with half of
-// a surrogate pair, which may be one of any character beyond U+FFFF.
+// isEscape reports whether the \u escape at the start of text is one of the types' characters, or half of a surrogate
+// pair, which can be any character above U+FFFF.
 func (m *markers) isEscape(text string) bool {
 	const length = len(`\uXXXX`)
 	if len(text) < length {
@@ -131,7 +132,7 @@ func (m *markers) isEscape(text string) bool {
 	return err == nil && (utf16.IsSurrogate(rune(unit)) || strings.ContainsRune(m.characters, rune(unit)))
 }
 
-// isJSON reports whether a text begins like an object or a list.
+// isJSON reports whether a text starts like a JSON object or array.
 func isJSON(text string) bool {
 	for i := range len(text) {
 		switch text[i] {

@@ -12,9 +12,9 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
-// unroll appends a record for each event of the envelope that find returned, and leaves the envelope's own record empty. Each
-// new record has the timestamps, attributes, and trace of the envelope's record and, beside the event's own fields, those
-// that the event inherits. An envelope in the attributes may have a body, which one of the records keeps.
+// unroll appends a record to to for each event of the envelope that find returned, and leaves the envelope's own record
+// empty. Each new record has the timestamps, attributes, and trace context of the envelope's record, the fields of the
+// event, and those that it inherits. rest determines which record gets the body of an envelope in the attributes.
 func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to plog.LogRecordSlice) {
 	unrolling := unrolling{common: plog.NewLogRecord(), inAttributes: e.inAttributes, isEnvelope: u.isEnvelope, to: to}
 	events, fields := e.take(), pcommon.NewMap()
@@ -38,7 +38,7 @@ func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to
 	}
 }
 
-// firstClaimed returns the first record from index first on that a layout claims.
+// firstClaimed returns the first of the new records that a layout claims, or the first of all if there is none.
 func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.LogRecord {
 	for i := first; i < records.Len(); i++ {
 		u.look(records.At(i), records.At(i).Body().Type())
@@ -49,8 +49,8 @@ func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.Log
 	return records.At(first)
 }
 
-// isInsertID reports whether an attribute of a record is the insert id of an event in the body. Several events must not share
-// one, because Amplitude would keep only the first.
+// isInsertID reports whether an attribute of a record is the insert id of an event in the body. It must be removed from
+// envelopes, because several events must not share an insert id.
 func (u *unroller) isInsertID(key string) bool {
 	isThis := func(p layout.Path) bool { return p.Start == layout.Attributes && len(p.Keys) == 1 && p.Keys[0] == key }
 	inBody := func(p typePath) bool { return leadsIntoEvent(&p.Path, false) }
@@ -63,7 +63,7 @@ func (u *unroller) isInsertID(key string) bool {
 type restOfBody uint8
 
 const (
-	// noRest drops the body, because it is the envelope itself.
+	// noRest drops the body, because it is the same envelope as a text.
 	noRest restOfBody = iota
 	// restOfFirst gives the body to the first event.
 	restOfFirst
@@ -71,7 +71,7 @@ const (
 	restOfClaimed
 )
 
-// unrolling is the state of unrolling one record.
+// unrolling is the state while one record is unrolled.
 type unrolling struct {
 	// common is the envelope's record without its events. Each new record starts as a copy of it.
 	common       plog.LogRecord
