@@ -189,10 +189,7 @@ func (u *unroller) search(e *envelope, inherited int) finding {
 // walk searches the events of an envelope at the given level. inherited is the number of bytes that every event gets from
 // outside this envelope.
 func (u *unroller) walk(e *envelope, level, inherited int) {
-	if level > maxNesting {
-		u.tooNested = true
-		return
-	}
+	u.tooNested = u.tooNested || level > maxNesting
 	if e.fields != (pcommon.Map{}) {
 		inherited += u.size(e)
 		outer := len(u.inherited)

@@ -593,3 +593,13 @@ func TestEnvelopesBeyondMaxNestingAreLeft(t *testing.T) {
 	assert.Equal(t, EnvelopeTooDeep, all[0].problem)
 	assert.Equal(t, 1, records.Len())
 }
+
+func TestEventsOnlyBeyondMaxNestingAreTooDeep(t *testing.T) {
+	var body any = call("inner")
+	for range maxNesting + 1 {
+		body = raw{"batch": []any{body}}
+	}
+	all, _ := readRecord(t, newReader(t, []string{"a"}, defaults...), given{body: body})
+	require.Len(t, all, 1)
+	assert.Equal(t, EnvelopeTooDeep, all[0].problem)
+}
