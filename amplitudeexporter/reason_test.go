@@ -3,26 +3,19 @@
 package amplitudeexporter
 
 import (
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/configtest"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
-// TestMetadataListsAllLabels compares metadata.yaml, from which the documentation is generated, with what can be emitted.
+// TestMetadataListsAllLabels compares metadata.yaml with the labels that can be emitted.
 func TestMetadataListsAllLabels(t *testing.T) {
-	text, err := os.ReadFile("metadata.yaml")
-	require.NoError(t, err)
-	var metadata struct {
-		Attributes map[string]struct{ Enum []string }
-	}
-	require.NoError(t, yaml.Unmarshal(text, &metadata))
+	labels := configtest.MetricLabels(t)
 
 	reasons := []string{reasonNone.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String()}
 	for _, fault := range []amplitude.IDFault{{}, {Refused: 1}, {TooShort: 1}} {
@@ -49,7 +42,7 @@ func TestMetadataListsAllLabels(t *testing.T) {
 		"request_outcome": requestOutcomes,
 		"status_class":    statusClasses[:],
 	} {
-		assert.ElementsMatch(t, metadata.Attributes[name].Enum, emitted, name)
+		assert.ElementsMatch(t, labels[name], emitted, name)
 	}
 
 	all := slices.Compact(slices.Sorted(slices.Values(append(reasons, changes...))))

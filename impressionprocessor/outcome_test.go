@@ -3,24 +3,18 @@
 package impressionprocessor
 
 import (
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
+	"github.com/impression-collector/impression-bridge/internal/configtest"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 )
 
-// TestMetadataListsAllLabels compares metadata.yaml, from which the documentation is generated, with what can be emitted.
+// TestMetadataListsAllLabels compares metadata.yaml with the labels that can be emitted.
 func TestMetadataListsAllLabels(t *testing.T) {
-	text, err := os.ReadFile("metadata.yaml")
-	require.NoError(t, err)
-	var metadata struct {
-		Attributes map[string]struct{ Enum []string }
-	}
-	require.NoError(t, yaml.Unmarshal(text, &metadata))
+	labels := configtest.MetricLabels(t)
 
 	var operations, reasons []string
 	for _, text := range operationTexts {
@@ -35,9 +29,9 @@ func TestMetadataListsAllLabels(t *testing.T) {
 	for _, problem := range untouchedProblems {
 		reasons = append(reasons, problem.String())
 	}
-	assert.ElementsMatch(t, metadata.Attributes["outcome"].Enum, outcomeTexts[:])
-	assert.ElementsMatch(t, metadata.Attributes["operation"].Enum, operations)
-	assert.ElementsMatch(t, metadata.Attributes["reason"].Enum, reasons)
+	assert.ElementsMatch(t, labels["outcome"], outcomeTexts[:])
+	assert.ElementsMatch(t, labels["operation"], operations)
+	assert.ElementsMatch(t, labels["reason"], reasons)
 }
 
 func TestEachFaultHasAnOutcome(t *testing.T) {
