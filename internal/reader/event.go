@@ -109,25 +109,19 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 // readProperties uses the first map with a flag key, in its pre or post form. If no map has one, it uses the first map.
 // The properties of an OpenTelemetry event can be in the attributes or in the body.
 func (e *Event) readProperties(paths []layout.Path, tellProperties bool) {
-	var first *layout.Path
+	var from *layout.Path
+	var properties pcommon.Map
 	for i := range paths {
 		m, isMap := paths[i].Map(&e.source)
-		switch {
-		case !isMap:
-		case first == nil:
-			first = &paths[i]
-		case impression.HasFlagKey(m):
-			if properties, _ := first.Map(&e.source); !impression.HasFlagKey(properties) {
-				first = &paths[i]
-			}
+		if isMap && (from == nil || impression.HasFlagKey(m) && !impression.HasFlagKey(properties)) {
+			from, properties = &paths[i], m
 		}
 	}
-	if first == nil {
+	if from == nil {
 		return
 	}
-	properties, _ := first.Map(&e.source)
 	e.SetMap(event.Properties, properties)
-	e.isFlat = tellProperties && len(first.Keys) == 0
+	e.isFlat = tellProperties && len(from.Keys) == 0
 	if e.isFlat {
 		e.markTypeAndCondition(properties)
 	}

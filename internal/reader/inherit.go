@@ -105,11 +105,16 @@ func (in *inheritance) isHandedOn(key string) bool {
 	return !withheld
 }
 
+// canInherit reports whether events can inherit the fields under a key of an envelope.
+func (in *inheritance) canInherit(e *envelope, key string) bool {
+	return key != e.key && in.isHandedOn(key)
+}
+
 // size returns the size of the fields that events can inherit from an envelope.
 func (in *inheritance) size(e *envelope) int {
 	size := 0
 	for key, value := range e.fields.All() {
-		if key != e.key && in.isHandedOn(key) {
+		if in.canInherit(e, key) {
 			size += pdatautil.EntrySize(key, value)
 		}
 	}
@@ -130,7 +135,7 @@ type inheritedField struct {
 func (in *inheritance) newLevel(e *envelope) level {
 	l := make(level, e.fields.Len())
 	for key, value := range e.fields.All() {
-		if key == e.key || l[key].isSet || !in.isHandedOn(key) {
+		if l[key].isSet || !in.canInherit(e, key) {
 			continue
 		}
 		l[key] = inheritedField{
@@ -169,7 +174,7 @@ func (in *inheritance) inheritedSize(m pcommon.Map, around []level, limit int) i
 func (in *inheritance) strip(e *envelope) {
 	isSet := make(map[string]bool, e.fields.Len())
 	e.fields.RemoveIf(func(key string, value pcommon.Value) bool {
-		if key == e.key || !in.isHandedOn(key) {
+		if !in.canInherit(e, key) {
 			return true
 		}
 		before, duplicate := isSet[key]
