@@ -152,13 +152,20 @@ func (e *Event) mark(p *layout.Path, v pcommon.Value) {
 }
 
 func (e *Event) readText(f event.Field, paths []layout.Path) {
+	if p, v, text := e.firstText(paths); p != nil {
+		e.SetText(f, text)
+		e.mark(p, v)
+	}
+}
+
+// firstText returns the first of the paths that leads to a text, with its value and text. It returns nil if there is none.
+func (e *Event) firstText(paths []layout.Path) (*layout.Path, pcommon.Value, string) {
 	for i := range paths {
 		if v, text := e.textAt(&paths[i]); text != "" {
-			e.SetText(f, text)
-			e.mark(&paths[i], v)
-			return
+			return &paths[i], v, text
 		}
 	}
+	return nil, pcommon.Value{}, ""
 }
 
 // textAt returns the string or number at a path as text, or "" if there is none.
@@ -175,7 +182,7 @@ func (e *Event) textAt(p *layout.Path) (pcommon.Value, string) {
 func (e *Event) readID(f event.Field, paths []layout.Path) {
 	device := ""
 	if f == event.UserID && e.layout.AnonymousUserIsDevice {
-		device = e.firstText(e.layout.Paths[event.DeviceID])
+		_, _, device = e.firstText(e.layout.Paths[event.DeviceID])
 	}
 	var refused *layout.Path
 	for i := range paths {
@@ -200,15 +207,6 @@ func (e *Event) readID(f event.Field, paths []layout.Path) {
 // refuses reports whether Amplitude refuses an id in the given field.
 func refuses(f event.Field, id string) bool {
 	return amplitude.RefusedID(id) || f == event.DeviceID && amplitude.RefusedDeviceID(id)
-}
-
-func (e *Event) firstText(paths []layout.Path) string {
-	for i := range paths {
-		if _, text := e.textAt(&paths[i]); text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // readSession skips a session id that isn't an integer. It also skips 0 and negative ones, because they mean that there

@@ -39,6 +39,9 @@ type rules struct {
 	needsBody, needsAttributes bool
 	// bodyIsType reports whether a body that is a string can itself be an event type.
 	bodyIsType bool
+	// insertIDs has the attributes of records that are the insert ids of events in the body. They are removed from
+	// envelopes, because several events must not share an insert id.
+	insertIDs []string
 }
 
 // matchedLayout is a layout with the slots of its keys.
@@ -106,7 +109,20 @@ func (r *rules) add(l *layout.Layout) {
 		added.conditionSlot = r.table.slotOf(l.Condition.Key)
 		r.needsAttributes = true
 	}
+	r.addInsertIDs(l)
 	r.layouts = append(r.layouts, added)
+}
+
+func (r *rules) addInsertIDs(l *layout.Layout) {
+	inBody := func(p layout.Path) bool { return leadsIntoEvent(&p, false) }
+	if !slices.ContainsFunc(l.Paths[event.Type], inBody) {
+		return
+	}
+	for _, p := range l.Paths[event.InsertID] {
+		if p.Start == layout.Attributes && len(p.Keys) == 1 {
+			r.insertIDs = append(r.insertIDs, p.Keys[0])
+		}
+	}
 }
 
 // look finds the keys of event types in a record, and reports whether it may have a listed type. body is the type of the

@@ -7,9 +7,6 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-
-	"github.com/impression-collector/impression-bridge/internal/event"
-	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // unroll appends a record to to for each event of the envelope that find returned, and leaves the envelope's own record
@@ -26,7 +23,7 @@ func (u *unroller) unroll(record plog.LogRecord, e envelope, rest restOfBody, to
 	record.Body().MoveTo(body)
 	record.MoveTo(unrolling.common)
 	if len(u.isEnvelope) > 1 {
-		unrolling.common.Attributes().RemoveIf(func(key string, _ pcommon.Value) bool { return u.isInsertID(key) })
+		unrolling.common.Attributes().RemoveIf(func(key string, _ pcommon.Value) bool { return slices.Contains(u.insertIDs, key) })
 	}
 	first := to.Len()
 	u.unrollEvents(&unrolling, events, fields)
@@ -47,16 +44,6 @@ func (u *unroller) firstClaimed(records plog.LogRecordSlice, first int) plog.Log
 		}
 	}
 	return records.At(first)
-}
-
-// isInsertID reports whether an attribute of a record is the insert id of an event in the body. It must be removed from
-// envelopes, because several events must not share an insert id.
-func (u *unroller) isInsertID(key string) bool {
-	isThis := func(p layout.Path) bool { return p.Start == layout.Attributes && len(p.Keys) == 1 && p.Keys[0] == key }
-	inBody := func(p typePath) bool { return leadsIntoEvent(&p.Path, false) }
-	return slices.ContainsFunc(u.layouts, func(l matchedLayout) bool {
-		return slices.ContainsFunc(l.types, inBody) && slices.ContainsFunc(l.Paths[event.InsertID], isThis)
-	})
 }
 
 // restOfBody says which record keeps the body of an envelope that is in the attributes.
