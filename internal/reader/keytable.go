@@ -97,6 +97,9 @@ type finds struct {
 	isUsed bool
 	// values has the value of each slot whose bit in present is set. Other values are stale.
 	values []pcommon.Value
+	// texts has the same values as strings, or "" for a value that isn't a string. They are read during the pass, so that
+	// the CPU can load several of them at a time.
+	texts []string
 	// candidates are entries that passed the filter and aren't compared with the keys yet.
 	candidates [8]struct {
 		key   string
@@ -117,6 +120,7 @@ func (f *finds) release() {
 	}
 	f.reset()
 	clear(f.values)
+	clear(f.texts)
 	clear(f.candidates[:])
 	f.isUsed = false
 }
@@ -126,6 +130,14 @@ func (f *finds) value(slot int) (pcommon.Value, bool) {
 		return pcommon.Value{}, false
 	}
 	return f.values[slot], true
+}
+
+// text returns the string in a slot, or "" if there is none.
+func (f *finds) text(slot int) string {
+	if f.present>>slot&1 == 0 {
+		return ""
+	}
+	return f.texts[slot]
 }
 
 // find finds the keys of event types and envelopes. If a key occurs more than once, the first is used, as in
@@ -184,9 +196,11 @@ func (f *finds) add(known *tableKey, value pcommon.Value, types typeSet) {
 	}
 	f.present |= 1 << known.slot
 	f.values[known.slot] = value
+	text := typeAt(value, nil)
+	f.texts[known.slot] = text
 	switch {
-	case known.isType && value.Type() == pcommon.ValueTypeStr:
-		f.addType(known.slot, value.Str(), types)
+	case known.isType && text != "":
+		f.addType(known.slot, text, types)
 	case known.isEnvelope && value.Type() == pcommon.ValueTypeSlice:
 		f.hasList = true
 	}

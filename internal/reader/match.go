@@ -22,7 +22,9 @@ type matcher struct {
 }
 
 func newMatcher(r *rules) matcher {
-	values := func() finds { return finds{values: make([]pcommon.Value, len(r.table.keys))} }
+	values := func() finds {
+		return finds{values: make([]pcommon.Value, len(r.table.keys)), texts: make([]string, len(r.table.keys))}
+	}
 	return matcher{rules: r, body: values(), attributes: values(), nested: values()}
 }
 
@@ -254,6 +256,9 @@ func (l *matchedLayout) meetsByKey(found *finds, root pcommon.Map) (met, decided
 	var v pcommon.Value
 	var present bool
 	if found.hasConditions {
+		if found.text(l.conditionSlot) == l.Condition.Value {
+			return true, true
+		}
 		v, present = found.value(l.conditionSlot)
 	} else {
 		v, present = root.Get(l.Condition.Key)
