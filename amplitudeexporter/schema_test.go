@@ -87,7 +87,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 	} {
 		_, err := load(t, strings.Replace("{api_key: k, "+place+"}", "%s", "unheard_of: 1", 1))
 		require.Error(t, err)
-		assert.Contains(t, err.Error()+"\n", "unheard_of: 1: no such key; allowed: "+inSchema(of)+"\n", place)
+		assert.Contains(t, err.Error()+"\n", "unheard_of: no such key; allowed: "+inSchema(of)+"\n", place)
 	}
 }
 

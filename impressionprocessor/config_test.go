@@ -65,7 +65,7 @@ var badConfigs = map[string]struct {
 	// beyondSchema is set if the schema can't express the fault.
 	beyondSchema bool
 }{
-	"unknown key":            {yaml: `evnt_types: {a: b}`, says: []string{"evnt_types: map[a:b]: no such key; allowed: estimate, event_types,"}},
+	"unknown key":            {yaml: `evnt_types: {a: b}`, says: []string{"evnt_types: no such key; allowed: estimate, event_types,"}},
 	"unknown nested key":     {yaml: `{layouts: [{preset: otel}, {preset: otel, user: ['event["u"]']}]}`, says: []string{`layouts[1].user: no such key; allowed: preset, event_type,`}},
 	"wrong type":             {yaml: `telemetry: {max_experiments: many}`, says: []string{"'telemetry.max_experiments' expected type 'int'"}},
 	"no event type":          {yaml: `event_types: {}`, says: []string{"event_types: empty"}},
@@ -117,7 +117,7 @@ var badConfigs = map[string]struct {
 	"all at once": {
 		yaml: `{evnt: 1, event_types: {a: ""}, layouts: [{preset: x}, {preset: otel, time: [y]}], unassigned: z, estimate: {}}`,
 		says: []string{
-			"evnt: 1: no such key", `the value of "a" is empty`, `layouts[0].preset: "x"`, "layouts[1].time[0]: `y`", `unassigned: "z"`,
+			"evnt: no such key", `the value of "a" is empty`, `layouts[0].preset: "x"`, "layouts[1].time[0]: `y`", `unassigned: "z"`,
 			"estimate.monthly_tracked_users", "estimate.experiments_per_month", "estimate.page_views_per_user",
 		},
 	},

@@ -14,8 +14,8 @@ import (
 )
 
 // Unknown returns an error for each key in given that has no field in config, which is a struct with mapstructure tags or
-// a pointer to one. Each error has the key's path, its value, and the keys that are allowed there. The errors are joined.
-// Unknown returns nil if there are none.
+// a pointer to one. Each error has the key's path and the keys that are allowed there, but not the value, which may be a secret
+// under a misspelled key. The errors are joined. Unknown returns nil if there are none.
 func Unknown(given map[string]any, config any) error {
 	return errors.Join(unknown("", given, reflect.TypeOf(config))...)
 }
@@ -47,8 +47,7 @@ func unknown(at string, given any, of reflect.Type) []error {
 				continue
 			}
 			if !known {
-				faults = append(faults, fmt.Errorf("%s: %v: no such key; allowed: %s",
-					place, value[key], strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+				faults = append(faults, fmt.Errorf("%s: no such key; allowed: %s", place, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
 				continue
 			}
 			faults = append(faults, unknown(place, value[key], field)...)

@@ -40,12 +40,12 @@ func TestKnownKeys(t *testing.T) {
 
 func TestUnknownKeys(t *testing.T) {
 	err := Unknown(map[string]any{
-		"nam": 1, "_": 2, "list": []any{nil, map[string]any{"enabled": 3}},
-		"optional": map[string]any{"ky": 4}, "nested": map[string]any{"pointer": map[string]any{"ky": 5}},
+		"nam": "secret", "_": 2, "list": []any{nil, map[string]any{"enabled": map[string]any{"secret": "secret"}}},
+		"optional": map[string]any{"ky": []any{"secret"}}, "nested": map[string]any{"pointer": map[string]any{"ky": "secret"}},
 	}, &config{})
-	require.EqualError(t, err, `_: 2: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
-list[1].enabled: 3: no such key; allowed: key
-nam: 1: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
-nested.pointer.ky: 5: no such key; allowed: key
-optional.ky: 4: no such key; allowed: enabled, key`)
+	require.EqualError(t, err, `_: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
+list[1].enabled: no such key; allowed: key
+nam: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
+nested.pointer.ky: no such key; allowed: key
+optional.ky: no such key; allowed: enabled, key`)
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package endtoend
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
+)
+
+// misplaced are keys of our components with a secret in the wrong place: under a misspelled name, or as a value of the wrong
+// type. Each has an error that names the key.
+var misplaced = map[string]struct{ exporter, processor, key string }{
+	"misspelled key":           {exporter: "{api_key: k, apikey: canary}", key: "apikey"},
+	"list":                     {exporter: "{api_key: k, api-key: [canary]}", key: "api-key"},
+	"map":                      {exporter: "{api_key: k, key: {value: canary}}", key: "key"},
+	"two levels deep":          {exporter: "{api_key: k, sending_queue: {batch: {token: canary}}}", key: "sending_queue.batch.token"},
+	"key that is a list":       {exporter: "{api_key: [canary]}", key: "api_key"},
+	"key that is a map":        {exporter: "{api_key: {canary: canary}}", key: "api_key"},
+	"headers that are a text":  {exporter: "{api_key: k, headers: canary}", key: "headers"},
+	"header that is a list":    {exporter: "{api_key: k, headers: {authorization: [canary]}}", key: "headers"},
+	"auth that is a text":      {exporter: "{api_key: k, auth: canary}", key: "auth"},
+	"TLS key that is a list":   {exporter: "{api_key: k, tls: {key_pem: [canary]}}", key: "tls.key_pem"},
+	"layouts that are a text":  {exporter: "{api_key: k, layouts: canary}", key: "layouts"},
+	"key of a layout":          {exporter: "{api_key: k, layouts: [{preset: otel, api_key: [canary]}]}", key: "layouts[0].api_key"},
+	"text in a layout":         {exporter: "{api_key: k, layouts: [{preset: otel, api_key: canary}]}", key: "api_key"},
+	"processor's key":          {processor: "{api_key: canary}", key: "api_key"},
+	"two levels deep there":    {processor: "{user_properties: {api_key: canary}}", key: "user_properties.api_key"},
+	"event types that are one": {processor: "{event_types: canary}", key: "event_types"},
+}
+
+const ourComponents = `
+receivers: {otlp: {protocols: {http: {endpoint: "${env:OTLP_ENDPOINT}"}}}}
+processors: {impression: PROCESSOR}
+exporters: {amplitude: EXPORTER}
+extensions: {health_check: {endpoint: "${env:HEALTH_ENDPOINT}"}}
+service:
+  extensions: [health_check]
+  telemetry: {metrics: {level: none}}
+  pipelines: {logs: {receivers: [otlp], processors: [impression], exporters: [amplitude]}}
+`
+
+// TestNoMisplacedSecretIsPrinted by validate, at start, or when the configuration is read again.
+func TestNoMisplacedSecretIsPrinted(t *testing.T) {
+	for name, given := range misplaced {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := filepath.Join(t.TempDir(), "collector.yaml")
+			write := func(exporter, processor string) {
+				text := strings.NewReplacer("EXPORTER", exporter, "PROCESSOR", processor).Replace(ourComponents)
+				require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+			}
+			write("{api_key: k}", "{}")
+			c, err := collectortest.Start(t.Context(), collectortest.Default, config)
+			require.NoError(t, err)
+			write(cmp.Or(given.exporter, "{api_key: k}"), cmp.Or(given.processor, "{}"))
+			require.NoError(t, syscall.Kill(c.PID(), syscall.SIGHUP))
+			failed := c.WaitUntil(t.Context(), "its end", func() (bool, error) { return false, nil })
+			require.ErrorContains(t, failed, "it exited")
+
+			validated, err := c.Run(t.Context(), "validate", "--config", config)
+			require.Error(t, err)
+			started, err := c.Run(t.Context(), "--config", config)
+			require.Error(t, err)
+			for when, printed := range map[string]string{"validate": validated, "start": started, "SIGHUP": c.Logs()} {
+				assert.Contains(t, printed, given.key, when)
+				assert.NotContains(t, printed, "canary", when)
+			}
+		})
+	}
+}
