@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
 // amplitudeExporter delivers one batch at a time. It returns the logs that it can't deliver yet, and exporterhelper pushes
@@ -64,6 +65,9 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 }
 
 func (e *amplitudeExporter) start(ctx context.Context, host component.Host) error {
+	if err := pdatautil.RefusePooling(); err != nil {
+		return err
+	}
 	for _, warning := range e.config.warnings() {
 		e.settings.Logger.Warn("this configuration can lose or reorder events", zap.String("setting", warning))
 	}

@@ -6,8 +6,11 @@ import (
 	"context"
 	"sync"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processorhelper"
+
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
 // impressionProcessor transforms batches. Between batches, it keeps only buffers and metrics.
@@ -36,6 +39,10 @@ func (p *impressionProcessor) processLogs(ctx context.Context, logs plog.Logs) (
 		return logs, processorhelper.ErrSkipProcessingData
 	}
 	return logs, nil
+}
+
+func (*impressionProcessor) start(context.Context, component.Host) error {
+	return pdatautil.RefusePooling()
 }
 
 func (p *impressionProcessor) shutdown(context.Context) error {

@@ -65,3 +65,15 @@ func TestStartRefusesBadConfig(t *testing.T) {
 	require.ErrorContains(t, err, "exit status 1")
 	require.ErrorContains(t, err, `layouts[1].preset: "segmnt" is not known; allowed: amplitude, customerio,`)
 }
+
+// TestStartRefusesPooling: with this feature gate, pdata reuses the memory of records that still wait in queues.
+func TestStartRefusesPooling(t *testing.T) {
+	t.Parallel()
+	for config, component := range map[string]string{"defaults.yaml": `"impression`, "amplitude-defaults.yaml": `"amplitude`} {
+		_, err := collectortest.StartWithFlags(t.Context(), collectortest.Default, testdata("config", "valid", config),
+			[]string{"--feature-gates=pdata.useProtoPooling"})
+		require.ErrorContains(t, err, "exit status 1")
+		require.ErrorContains(t, err, "failed to start "+component)
+		require.ErrorContains(t, err, "remove it from --feature-gates")
+	}
+}
