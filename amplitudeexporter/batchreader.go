@@ -14,7 +14,6 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 	"github.com/impression-collector/impression-bridge/internal/layout"
-	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
@@ -74,7 +73,7 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	}
 	e.SetText(event.UserID, userID)
 	e.SetText(event.DeviceID, deviceID)
-	e.SetInteger(event.Time, int64(cmp.Or(r.ownTime(&e.Event), e.Time(event.Time), e.Record.ObservedTimestamp())))
+	e.SetInteger(event.Time, int64(cmp.Or(r.takeOwnTime(&e.Event), e.Time(event.Time), e.Record.ObservedTimestamp())))
 	updates, left := r.removeStaleUpdates(&e.Event, now)
 	if !left {
 		return reasonOlderUpdate
@@ -115,17 +114,18 @@ func (r *batchReader) isImpression(e *event.Event) bool {
 	return e.Text(event.Type) == impression.IdentifyEventType && updatesExperiment(userProperties)
 }
 
-// ownTime returns the time among an impression's properties, or 0. It comes first, as in the processor.
-func (r *batchReader) ownTime(e *event.Event) pcommon.Timestamp {
+// takeOwnTime returns the time among an impression's properties, or 0. It comes first, as in the processor. It isn't sent as a
+// property, because Amplitude's own SDK takes it out of the properties too (setEventReceiver in analytics-browser,
+// https://github.com/amplitude/Amplitude-TypeScript/blob/main/packages/analytics-browser/src/browser-client.ts).
+func (r *batchReader) takeOwnTime(e *event.Event) pcommon.Timestamp {
 	properties, has := e.Map(event.Properties)
 	if !has || !slices.Contains(r.config.EventTypes, e.Text(event.Type)) {
 		return 0
 	}
-	value, present := properties.Get("time")
-	if !present {
-		return 0
+	property, at := impression.OwnTime(properties)
+	if at != 0 {
+		e.MarkRead(property)
 	}
-	at, _ := pdatautil.Time(value)
 	return at
 }
 

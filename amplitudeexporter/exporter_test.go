@@ -154,7 +154,13 @@ func TestEvents(t *testing.T) {
 			`{"type":"track","event":"[Experiment] Impression","userId":"user-17","messageId":"m-1","timestamp":"2026-11-23T10:00:00Z",
 			"properties":{"[Experiment] Flag Key":"checkout","time":1795428000123},"user_properties":{"$unset":{"[Experiment] checkout":"-"}}}`,
 			`{"event_type":"[Experiment] Impression","user_id":"user-17","time":1795428000123,"insert_id":"m-1",
-			"event_properties":{"[Experiment] Flag Key":"checkout","time":1795428000123},"user_properties":{"$unset":{"[Experiment] checkout":"-"}}}`,
+			"event_properties":{"[Experiment] Flag Key":"checkout"},"user_properties":{"$unset":{"[Experiment] checkout":"-"}}}`,
+		},
+		"a property time that isn't a time stays a property": {
+			`{"type":"track","event":"$impression","userId":"user-17","messageId":"m-1","timestamp":"2026-11-23T10:00:00Z",
+			"properties":{"flag_key":"checkout","time":"NOW"}}`,
+			`{"event_type":"$impression","user_id":"user-17","time":1795428000000,"insert_id":"m-1",
+			"event_properties":{"flag_key":"checkout","time":"NOW"}}`,
 		},
 		"time among the properties is only an impression's": {
 			`{"type":"track","event":"Order","userId":"user-17","messageId":"m-1","timestamp":"2026-11-23T10:00:00Z","properties":{"time":1795428000999}}`,

@@ -131,6 +131,16 @@ func (r *Reader) Read(properties pcommon.Map) (Impression, Fault) {
 	return shown, NoFault
 }
 
+// OwnTime returns the `time` property of an impression and the time that it stands for, or 0 if it is missing or not a time.
+func OwnTime(properties pcommon.Map) (pcommon.Value, pcommon.Timestamp) {
+	v, present := properties.Get(eventTime)
+	if !present {
+		return pcommon.Value{}, 0
+	}
+	at, _ := pdatautil.Time(v)
+	return v, at
+}
+
 // Reset drops the references to the metadata that was read last.
 func (r *Reader) Reset() {
 	if r.metadata.Type() != pcommon.ValueTypeEmpty {
