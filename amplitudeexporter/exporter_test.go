@@ -38,6 +38,7 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadatatest"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/impression"
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
@@ -303,6 +304,28 @@ func TestBadValuesAreChanged(t *testing.T) {
 	metadatatest.AssertEqualExporterAmplitudeChangedValues(t, p.telemetry, []metricdata.DataPoint[int64]{
 		point(1, "reason", "too_deep"), point(1, "reason", "too_long"), point(1, "reason", "session_id_not_integer"),
 		point(1, "reason", "refused_id"), point(1, "reason", "id_too_short"), point(1, "reason", "not_finite"), point(1, "reason", "invalid_utf8"),
+	}, metricdatatest.IgnoreTimestamp())
+}
+
+// TestLongInsertIDsStayDifferent: Amplitude would cut the insert ids of an impression and its update to the same text.
+func TestLongInsertIDsStayDifferent(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	for _, length := range []int{1010, 1024, 1025, 5000} {
+		p.server.Reset()
+		id := strings.Repeat("x", length)
+		var set impression.Update
+		updateID := string(set.AppendInsertID(nil, "checkout", id))
+		records := []string{
+			`{"event_type":"$identify","user_id":"user-17","insert_id":"` + updateID + `","user_properties":{"$set":{"[Experiment] checkout":"on"}}}`,
+			strings.Replace(newEvent("[Experiment] Impression"), `"messageId":"[Experiment] Impression"`, `"messageId":"`+id+`"`, 1),
+		}
+		require.NoError(t, p.push(t.Context(), logsOf(records...)))
+		require.NoError(t, p.push(t.Context(), logsOf(records...)))
+		assert.Len(t, p.server.User("user-17").Events, 2, length)
+		assert.Equal(t, 2, p.server.User("user-17").Duplicates, "sent again, they are recognized")
+	}
+	metadatatest.AssertEqualExporterAmplitudeChangedValues(t, p.telemetry, []metricdata.DataPoint[int64]{
+		point(4, "reason", "too_long"),
 	}, metricdatatest.IgnoreTimestamp())
 }
 

@@ -453,7 +453,8 @@ func impressionOf(properties map[string]any) (flag, variant string, ok bool) {
 	return "", "", false
 }
 
-// hashedID stands for the insert id of an update whose impression has none: a hash, whose form the contract leaves open.
+// hashedID stands for the insert id of an update whose impression has none or a very long one: a hash, whose form the contract
+// leaves open.
 const hashedID = "<hash>"
 
 const insertIDSuffix = "-user-property"
@@ -485,7 +486,9 @@ func (o *oracle) update(event *oracleEvent, resource map[string]any, flag, varia
 			value = event.root[path]
 		}
 		if id := idText(value); id != "" {
-			attributes["insert_id"] = id + insertIDSuffix
+			if len([]rune(id+insertIDSuffix)) <= 1024 {
+				attributes["insert_id"] = id + insertIDSuffix
+			}
 			break
 		}
 	}

@@ -147,6 +147,22 @@ func TestAppendInsertHash(t *testing.T) {
 	assert.Empty(t, insertID(of("user", 0)))
 }
 
+func TestAppendHashesALongInsertID(t *testing.T) {
+	long := strings.Repeat("x", MaxStringLength)
+	got, changes := encoded(with(given{event.InsertID: long}))
+	assert.Equal(t, `{"insert_id":"`+long+`"}`, got)
+	assert.Zero(t, changes)
+
+	ids := map[string]bool{}
+	for _, id := range []string{long + "a", long + "b", long + "-user-property"} {
+		got, changes = encoded(with(given{event.InsertID: id, event.Time: 1764001230123456789}))
+		assert.Regexp(t, `^\{"time":1764001230123,"insert_id":"[0-9a-f]{32}"\}$`, got)
+		assert.Equal(t, changed(TooLong), changes)
+		ids[got] = true
+	}
+	assert.Len(t, ids, 3)
+}
+
 func TestSentText(t *testing.T) {
 	long := strings.Repeat("ü", MaxStringLength)
 	for text, want := range map[string]string{

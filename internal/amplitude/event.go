@@ -4,7 +4,6 @@ package amplitude // import "github.com/impression-collector/impression-bridge/i
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -22,7 +21,7 @@ const (
 	NotFinite Change = iota
 	// TooDeep is a map or list nested more deeply than MaxDepth, written as null. The map of properties has depth 1.
 	TooDeep
-	// TooLong is a text, key, or id that was cut at MaxStringLength.
+	// TooLong is a text, key, or id that was cut at MaxStringLength, or an insert id that was hashed because it is longer.
 	TooLong
 	// InvalidUTF8 is a text, key, or id with bytes that aren't UTF-8, each written as U+FFFD.
 	InvalidUTF8
@@ -109,7 +108,7 @@ func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 	for f := range event.Field(event.NumFields) {
 		switch f.Kind() {
 		case event.Name, event.Text, event.ID:
-			to = e.textField(to, f, of.Text(f))
+			to = e.textField(to, f, e.limited(f, of.Text(f)))
 		case event.Moment:
 			to = e.integerField(to, f, of.Integer(f), int64(time.Millisecond))
 		case event.Session:
@@ -122,6 +121,15 @@ func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 		e.Changed[NotInteger]++
 	}
 	return e.passthrough(to, of.Passthrough)
+}
+
+// limited returns the hash of an insert id that is too long, and other texts as they are.
+func (e *Encoder) limited(f event.Field, text string) string {
+	if f != event.InsertID || !LongEnough(text, MaxStringLength+1) {
+		return text
+	}
+	e.Changed[TooLong]++
+	return string(AppendInsertID(nil, text, ""))
 }
 
 func (e *Encoder) textField(to []byte, f event.Field, text string) []byte {
@@ -156,12 +164,9 @@ func (e *Encoder) mapField(to []byte, f event.Field, of *event.Event) []byte {
 	return append(to, ',')
 }
 
-// insertHash returns half of a SHA-256 in hexadecimal, which is as long as a UUID. It may overwrite what follows the fields in
-// their buffer.
-func insertHash(fields []byte, at pcommon.Timestamp) (text [sha256.Size]byte) {
-	sum := sha256.Sum256(strconv.AppendUint(fields, uint64(at), 10))
-	hex.Encode(text[:], sum[:len(sum)/2])
-	return text
+// insertHash returns a hash of the encoded fields and the time. It may overwrite what follows the fields in their buffer.
+func insertHash(fields []byte, at pcommon.Timestamp) [sha256.Size]byte {
+	return Hash(strconv.AppendUint(fields, uint64(at), 10))
 }
 
 // closed ends an object or array. It replaces the comma after the last value, if there is one.

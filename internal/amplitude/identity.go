@@ -3,6 +3,8 @@
 package amplitude // import "github.com/impression-collector/impression-bridge/internal/amplitude"
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"unicode/utf8"
 )
@@ -36,6 +38,23 @@ func LongEnough(id string, minimum int) bool {
 	default:
 		return utf8.RuneCountInString(id) >= minimum
 	}
+}
+
+// AppendInsertID appends an insert id and a suffix. If they have more than MaxStringLength characters together, it appends a hash
+// in place of the insert id. Amplitude would cut it, and take two events for one whose ids differ only behind the cut.
+func AppendInsertID(to []byte, id, suffix string) []byte {
+	if LongEnough(id, MaxStringLength+1-len(suffix)) {
+		hash := Hash([]byte(id))
+		return append(append(to, hash[:]...), suffix...)
+	}
+	return append(append(to, id...), suffix...)
+}
+
+// Hash returns half of a SHA-256 in hexadecimal. It has 128 bits, as many as a UUID.
+func Hash(content []byte) (text [sha256.Size]byte) {
+	sum := sha256.Sum256(content)
+	hex.Encode(text[:], sum[:len(sum)/2])
+	return text
 }
 
 // IDFault counts the ids of an event that were left out, by reason.

@@ -73,3 +73,20 @@ func FuzzLongEnough(f *testing.F) {
 		assert.Equal(t, utf8.RuneCountInString(id) >= minimum, LongEnough(id, minimum))
 	})
 }
+
+func TestAppendInsertID(t *testing.T) {
+	long := strings.Repeat("é", MaxStringLength)
+	for name, test := range map[string]struct{ id, suffix, want string }{
+		"short":                     {"message-1", "-user-property", "^message-1-user-property$"},
+		"just short enough":         {long, "", "^" + long + "$"},
+		"just short enough, suffix": {long[2:], "x", "^" + long[2:] + "x$"},
+		"too long with the suffix":  {long, "-user-property", "^[0-9a-f]{32}-user-property$"},
+		"too long":                  {long + "x", "", "^[0-9a-f]{32}$"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Regexp(t, test.want, string(AppendInsertID(nil, test.id, test.suffix)))
+			assert.Equal(t, "before"+string(AppendInsertID(nil, test.id, test.suffix)), string(AppendInsertID([]byte("before"), test.id, test.suffix)))
+		})
+	}
+	assert.NotEqual(t, AppendInsertID(nil, long+"x", ""), AppendInsertID(nil, long+"y", ""), "cut, they would be the same")
+}

@@ -3,6 +3,7 @@
 package impression
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -94,6 +95,20 @@ func TestInsertIDsOfABatchStandBesideEachOther(t *testing.T) {
 	alone := set.AppendInsertID(nil, "checkout", "")
 	assert.Equal(t, "message-1-user-property"+string(alone), string(set.AppendInsertID(ids, "checkout", "")))
 	assert.Regexp(t, "^[0-9a-f]{32}-user-property$", string(alone))
+}
+
+func TestLongInsertIDsAreHashed(t *testing.T) {
+	update := Update{Operation: Set, Variant: "on", Time: 7}
+	ids := map[string]bool{}
+	for _, id := range []string{strings.Repeat("x", 1011), strings.Repeat("x", 1024), strings.Repeat("x", 1024) + "y"} {
+		got := string(update.AppendInsertID(nil, "checkout", id))
+		assert.Regexp(t, "^[0-9a-f]{32}-user-property$", got)
+		assert.Equal(t, got, string(update.AppendInsertID(nil, "checkout", id)))
+		ids[got] = true
+	}
+	assert.Len(t, ids, 3)
+	fits := strings.Repeat("x", 1010)
+	assert.Equal(t, fits+"-user-property", string(update.AppendInsertID(nil, "checkout", fits)))
 }
 
 func TestHashedInsertIDsDifferByWhatTheUpdateDoes(t *testing.T) {

@@ -3,15 +3,14 @@
 package impression // import "github.com/impression-collector/impression-bridge/internal/impression"
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/xpdata"
 
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
@@ -66,11 +65,11 @@ func AppendProperty(to []byte, flagKey string) []byte {
 }
 
 // AppendInsertID appends the insert id of an update. flagKey and insertID are those of the impression. The id is the
-// impression's insert id with a suffix or, if insertID is "", a hash of the update, so it is the same if the impression is
-// processed again.
+// impression's insert id with a suffix, in the form of amplitude.AppendInsertID. If insertID is "", it is a hash of the update
+// with that suffix. Either is the same if the impression is processed again.
 func (u *Update) AppendInsertID(to []byte, flagKey, insertID string) []byte {
 	if insertID != "" {
-		return append(append(to, insertID...), insertIDSuffix...)
+		return amplitude.AppendInsertID(to, insertID, insertIDSuffix)
 	}
 	begin := len(to)
 	for _, part := range [...]string{u.Identity.UserID, u.Identity.DeviceID, flagKey, u.Variant} {
@@ -80,9 +79,8 @@ func (u *Update) AppendInsertID(to []byte, flagKey, insertID string) []byte {
 	}
 	to = binary.BigEndian.AppendUint64(to, uint64(u.Time))
 	to = append(to, byte(u.Operation))
-	sum := sha256.Sum256(to[begin:])
-	// 128 bits are enough: a UUID has no more.
-	return append(hex.AppendEncode(to[:begin], sum[:16]), insertIDSuffix...)
+	hash := amplitude.Hash(to[begin:])
+	return append(append(to[:begin], hash[:]...), insertIDSuffix...)
 }
 
 // WriteRecord writes the update to an empty record. of is the record of the impression.
