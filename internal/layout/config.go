@@ -54,6 +54,9 @@ func (c Config) resolve() (preset, error) {
 	for _, f := range event.Fields() {
 		given[f] = c.Paths[f.Key()]
 	}
+	if given[event.Platform] != nil {
+		resolved.WebLibrary = ""
+	}
 	return resolved.with(given), nil
 }
 

@@ -29,6 +29,9 @@ type Traits struct {
 	GenericType string
 	// AnonymousUserIsDevice reports whether the producer sends the device id as the user id of anonymous users.
 	AnonymousUserIsDevice bool
+	// WebLibrary is the name of the producer's library for browsers, which is at context.library.name of an event. An event with
+	// this name and without a platform has the platform "Web".
+	WebLibrary string
 	// AllFields reports whether the event has the form of Amplitude's own API, so that it may have fields without a path.
 	AllFields bool
 }

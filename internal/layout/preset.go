@@ -28,9 +28,12 @@ var userPropertiesPaths = []string{`event["user_properties"]`}
 // trackCall is the layout of a track call, which Segment defined (https://segment.com/docs/connections/spec/track/) and other
 // CDPs adopted.
 var trackCall = preset{
-	Traits: Traits{Condition: Condition{
-		Key: "type", Value: "track", AnyOf: [][]string{{"userId"}, {"anonymousId"}, {"messageId"}},
-	}},
+	Traits: Traits{
+		Condition: Condition{Key: "type", Value: "track", AnyOf: [][]string{{"userId"}, {"anonymousId"}, {"messageId"}}},
+		// As in Segment's destination Amplitude (Actions), https://github.com/segmentio/action-destinations:
+		// packages/destination-actions/src/destinations/amplitude/events-functions.ts.
+		WebLibrary: "analytics.js",
+	},
 	paths: paths{
 		event.Type:       {`event["event"]`},
 		event.Properties: {`event["properties"]`},

@@ -155,7 +155,20 @@ func (e *Event) readText(f event.Field, paths []layout.Path) {
 	if p, v, text := e.firstText(paths); p != nil {
 		e.SetText(f, text)
 		e.mark(p, v)
+	} else if f == event.Platform && e.isFromBrowser() {
+		e.SetText(f, "Web")
 	}
+}
+
+var libraryName = []string{"context", "library", "name"}
+
+// isFromBrowser reports whether the producer's library for browsers sent the event.
+func (e *Event) isFromBrowser() bool {
+	if e.layout.WebLibrary == "" {
+		return false
+	}
+	v, present := layout.LookUp(e.Root, libraryName)
+	return present && v.Type() == pcommon.ValueTypeStr && v.Str() == e.layout.WebLibrary
 }
 
 // firstText returns the first of the paths that leads to a text, with its value and text. It returns nil if there is none.

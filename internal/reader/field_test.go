@@ -399,3 +399,32 @@ func TestInvalidSessionIsNotThatOfTheEventBefore(t *testing.T) {
 	}
 	assert.Equal(t, []bool{true, false, false}, invalid)
 }
+
+func TestPlatformOfBrowsers(t *testing.T) {
+	call := func(library any, device raw) given {
+		return given{body: raw{"event": "a", "userId": "u", "context": raw{"library": library, "device": device}}}
+	}
+	analytics := raw{"name": "analytics.js", "version": "npm:next-1.84.3"}
+	for name, row := range map[string]struct {
+		config layout.Config
+		given
+		want string
+	}{
+		"analytics.js":               {layout.Config{Preset: "segment"}, call(analytics, nil), "Web"},
+		"of another CDP":             {layout.Config{Preset: "rudderstack"}, call(analytics, nil), "Web"},
+		"with a device type":         {layout.Config{Preset: "segment"}, call(analytics, raw{"type": "ios"}), "ios"},
+		"with an empty device type":  {layout.Config{Preset: "segment"}, call(analytics, raw{"type": ""}), "Web"},
+		"another library":            {layout.Config{Preset: "segment"}, call(raw{"name": "analytics-node"}, nil), ""},
+		"another case":               {layout.Config{Preset: "segment"}, call(raw{"name": "Analytics.js"}, nil), ""},
+		"a library that isn't a map": {layout.Config{Preset: "segment"}, call("analytics.js", nil), ""},
+		"no context":                 {layout.Config{Preset: "segment"}, given{body: raw{"event": "a", "userId": "u"}}, ""},
+		"a platform removed":         {layout.Config{Preset: "segment", Paths: paths{"platform": {}}}, call(analytics, nil), ""},
+		"another preset": {
+			layout.Config{Preset: "amplitude"}, given{body: raw{"event_type": "a", "context": raw{"library": analytics}}}, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, row.want, readOne(t, row.config, row.given).texts[event.Platform])
+		})
+	}
+}
