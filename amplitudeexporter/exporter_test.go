@@ -289,6 +289,7 @@ func TestBadValuesAreChanged(t *testing.T) {
 		`{"event":"session","userId":"user-17","messageId":"m-3","context":{"sessionId":"no-number"}}`,
 		`{"event":"id","userId":"user-17","anonymousId":"null","messageId":"m-4"}`,
 		`{"event":"id","userId":"user-17","anonymousId":"1","messageId":"m-5"}`,
+		`{"event_type":"remote","user_id":"user-17","insert_id":"m-6","ip":"$remote"}`,
 		newEvent("good"),
 	)
 	record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()
@@ -300,8 +301,9 @@ func TestBadValuesAreChanged(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.JSONBody.MaxDepth = 100 })
 	require.NoError(t, p.push(t.Context(), logs))
 	assert.Len(t, p.server.Requests(), 1)
-	p.assertEvents(t, point(7, "outcome", "delivered", "reason", "none"))
+	p.assertEvents(t, point(8, "outcome", "delivered", "reason", "none"))
 	metadatatest.AssertEqualExporterAmplitudeChangedValues(t, p.telemetry, []metricdata.DataPoint[int64]{
+		point(1, "reason", "remote_ip"),
 		point(1, "reason", "too_deep"), point(1, "reason", "too_long"), point(1, "reason", "session_id_not_integer"),
 		point(1, "reason", "refused_id"), point(1, "reason", "id_too_short"), point(1, "reason", "not_finite"), point(1, "reason", "invalid_utf8"),
 	}, metricdatatest.IgnoreTimestamp())

@@ -46,7 +46,7 @@ var reasonTexts = [...]string{
 	// amplitude.Reason
 	"invalid_field", "missing_field", "invalid_id_length", "silenced", "daily_quota", "bad_request", "too_large",
 	// amplitude.Change
-	"not_finite", "too_deep", "too_long", "invalid_utf8", "session_id_not_integer", "repeated_key",
+	"not_finite", "too_deep", "too_long", "invalid_utf8", "session_id_not_integer", "remote_ip", "repeated_key",
 }
 
 func (r reason) String() string { return reasonTexts[r] }

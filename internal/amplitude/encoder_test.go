@@ -185,6 +185,14 @@ func TestAppendCountsAnInvalidSessionID(t *testing.T) {
 	assert.Equal(t, changed(NotInteger), changes)
 }
 
+func TestAppendCountsARemoteIP(t *testing.T) {
+	e := with(given{event.IP: "203.0.113.7"})
+	e.RemoteIP = true
+	got, changes := encoded(e)
+	assert.Equal(t, `{"ip":"203.0.113.7"}`, got)
+	assert.Equal(t, changed(RemoteIP), changes)
+}
+
 func TestAppendPassthrough(t *testing.T) {
 	other := pcommon.NewMap()
 	other.PutStr("event_type", "not this")

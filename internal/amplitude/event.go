@@ -27,6 +27,8 @@ const (
 	InvalidUTF8
 	// NotInteger is a session id that isn't an int64, left out.
 	NotInteger
+	// RemoteIP is "$remote" in place of the user's IP address, replaced by an address that is known, or left out.
+	RemoteIP
 	// RepeatedKey is a value whose key occurs earlier in its map, left out: the first value counts, as in pcommon.Map.Get.
 	// Keys aren't repeated if they only become equal because they are cut or invalid bytes are replaced.
 	RepeatedKey
@@ -48,6 +50,8 @@ func (c Change) String() string {
 		return "invalid_utf8"
 	case NotInteger:
 		return "session_id_not_integer"
+	case RemoteIP:
+		return "remote_ip"
 	case RepeatedKey:
 		return "repeated_key"
 	default:
@@ -107,7 +111,7 @@ func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 	to = append(to, '{')
 	for f := range event.Field(event.NumFields) {
 		switch f.Kind() {
-		case event.Name, event.Text, event.ID:
+		case event.Name, event.Text, event.ID, event.Address:
 			to = e.textField(to, f, e.limited(f, of.Text(f)))
 		case event.Moment:
 			to = e.integerField(to, f, of.Integer(f), int64(time.Millisecond))
@@ -119,6 +123,9 @@ func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 	}
 	if of.InvalidSession {
 		e.Changed[NotInteger]++
+	}
+	if of.RemoteIP {
+		e.Changed[RemoteIP]++
 	}
 	return e.passthrough(to, of.Passthrough)
 }

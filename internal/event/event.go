@@ -22,6 +22,8 @@ type Event struct {
 	Passthrough pcommon.Map
 	// InvalidSession reports whether the event has a session id that isn't an integer, and no valid one.
 	InvalidSession bool
+	// RemoteIP reports whether the event asks for the address that sends the request in place of the user's.
+	RemoteIP bool
 
 	// read has the values among the properties that were read as other fields.
 	read []pcommon.Value
@@ -31,7 +33,7 @@ func (e *Event) has(f Field) bool {
 	return e.set>>f&1 != 0
 }
 
-// Text returns a field of kind Name, Text, or ID, or "" if the event lacks it. A number is returned as decimal text with all
+// Text returns a field of kind Name, Text, ID, or Address, or "" if the event lacks it. A number is returned as decimal text with all
 // its digits.
 func (e *Event) Text(f Field) string {
 	if !e.has(f) {
@@ -40,7 +42,7 @@ func (e *Event) Text(f Field) string {
 	return e.texts[f]
 }
 
-// SetText sets a field of kind Name, Text, or ID.
+// SetText sets a field of kind Name, Text, ID, or Address.
 func (e *Event) SetText(f Field, text string) {
 	e.set |= 1 << f
 	e.texts[f] = text
@@ -99,5 +101,6 @@ func (e *Event) Release() {
 
 // Reset removes all fields, but doesn't let go of their values.
 func (e *Event) Reset() {
-	e.set, e.Passthrough, e.InvalidSession, e.read = 0, pcommon.Map{}, false, e.read[:0]
+	e.set, e.Passthrough, e.read = 0, pcommon.Map{}, e.read[:0]
+	e.InvalidSession, e.RemoteIP = false, false
 }

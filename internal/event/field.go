@@ -40,6 +40,9 @@ const (
 	Text
 	// ID is a Text. An id that Amplitude refuses is used only if no path leads to another id.
 	ID
+	// Address is the IP address of the user: a Text, except "$remote". Amplitude's SDKs send it for the address that sends the
+	// request, which would be the collector's.
+	Address
 	// Map is a map.
 	Map
 	// Moment is a time, as pdatautil.Time reads it.
@@ -66,7 +69,7 @@ var fields = [NumFields]struct {
 	Properties:     {"properties", Map, "event_properties"},
 	UserProperties: {"user_properties", Map, "user_properties"},
 	Groups:         {"groups", Map, "groups"},
-	IP:             {"ip", Text, "ip"},
+	IP:             {"ip", Address, "ip"},
 	AppVersion:     {"app_version", Text, "app_version"},
 	Platform:       {"platform", Text, "platform"},
 	OSName:         {"os_name", Text, "os_name"},

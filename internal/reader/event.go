@@ -94,6 +94,8 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 			e.readText(f, paths)
 		case event.ID:
 			e.readID(f, paths)
+		case event.Address:
+			e.readAddress(f, paths)
 		case event.Session:
 			e.readSession(f, paths)
 		case event.Moment:
@@ -189,6 +191,39 @@ func (e *Event) textAt(p *layout.Path) (pcommon.Value, string) {
 	}
 	text, _ := pdatautil.Text(v)
 	return v, text
+}
+
+// remoteAddress is what an event has as its IP address if Amplitude shall use the address that sends the request.
+const remoteAddress = "$remote"
+
+// clientAddress leads to the address that sent the event to the collector, if the receiver knows it.
+var clientAddress = layout.Path{Start: layout.Attributes, Keys: []string{"client.address"}}
+
+// readAddress skips remoteAddress. If no path leads to another address, it uses the one at clientAddress instead.
+func (e *Event) readAddress(f event.Field, paths []layout.Path) {
+	for i := range paths {
+		if e.readAddressAt(f, &paths[i]) {
+			return
+		}
+	}
+	if e.RemoteIP {
+		e.readAddressAt(f, &clientAddress)
+	}
+}
+
+// readAddressAt reads the address at a path, and reports whether there is one.
+func (e *Event) readAddressAt(f event.Field, p *layout.Path) bool {
+	v, address := e.textAt(p)
+	if address == "" {
+		return false
+	}
+	e.mark(p, v)
+	if address == remoteAddress {
+		e.RemoteIP = true
+		return false
+	}
+	e.SetText(f, address)
+	return true
 }
 
 // readID skips an id that Amplitude refuses, unless no path leads to another id.

@@ -400,6 +400,54 @@ func TestInvalidSessionIsNotThatOfTheEventBefore(t *testing.T) {
 	assert.Equal(t, []bool{true, false, false}, invalid)
 }
 
+// TestTheUploadersAddressIsNotTheUsers: for Amplitude, "$remote" is the address of the collector.
+func TestTheUploadersAddressIsNotTheUsers(t *testing.T) {
+	byHand := layout.Config{Paths: paths{
+		"event_type": {`log.attributes["name"]`}, "properties": {`log.attributes`},
+		"ip": {`log.attributes["ip"]`, `log.attributes["ip2"]`, `log.attributes["client.address"]`},
+	}}
+	amplitude := layout.Config{Preset: "amplitude"}
+	for name, row := range map[string]struct {
+		config layout.Config
+		given
+		ip     string
+		remote bool
+	}{
+		"an address": {amplitude, given{body: raw{"event_type": "a", "ip": "203.0.113.7"}, attributes: raw{"client.address": "203.0.113.8"}}, "203.0.113.7", false},
+		"$remote":    {amplitude, given{body: raw{"event_type": "a", "ip": "$remote"}}, "", true},
+		"$remote, and the address of the client": {
+			amplitude, given{body: raw{"event_type": "a", "ip": "$remote"}, attributes: raw{"client.address": "203.0.113.8"}}, "203.0.113.8", true,
+		},
+		"$remote in attributes": {amplitude, given{attributes: raw{"event_type": "a", "ip": "$remote", "client.address": "203.0.113.8"}}, "203.0.113.8", true},
+		"$remote before an address": {
+			amplitude, given{body: raw{"event_type": "a", "ip": "$remote", "ip_address": "203.0.113.7"}, attributes: raw{"client.address": "203.0.113.8"}},
+			"203.0.113.7", true,
+		},
+		"$remote behind an address": {amplitude, given{body: raw{"event_type": "a", "ip": "203.0.113.7", "ip_address": "$remote"}}, "203.0.113.7", false},
+		"no address":                {amplitude, given{body: raw{"event_type": "a"}, attributes: raw{"client.address": "203.0.113.8"}}, "", false},
+		"$remote as the address of the client": {
+			layout.Config{Preset: "otel"}, given{name: "a", attributes: raw{"client.address": "$remote"}}, "", true,
+		},
+		"segment": {
+			layout.Config{Preset: "segment"},
+			given{body: raw{"event": "a", "userId": "u", "context": raw{"ip": "$remote"}}, attributes: raw{"client.address": "203.0.113.8"}},
+			"203.0.113.8", true,
+		},
+		"by hand": {byHand, given{attributes: raw{"name": "a", "ip": "$remote", "client.address": "203.0.113.8"}}, "203.0.113.8", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := readOne(t, row.config, row.given)
+			assert.Equal(t, row.ip, y.texts[event.IP])
+			assert.Equal(t, row.remote, y.remoteIP)
+		})
+	}
+	t.Run("neither is a property", func(t *testing.T) {
+		byHand.Paths["ip"] = byHand.Paths["ip"][:1]
+		left, _ := properties(t, byHand, given{attributes: raw{"name": "a", "ip": "$remote", "client.address": "203.0.113.8", "k": "v"}})
+		assert.Equal(t, []string{"k"}, left)
+	})
+}
+
 func TestPlatformOfBrowsers(t *testing.T) {
 	call := func(library any, device raw) given {
 		return given{body: raw{"event": "a", "userId": "u", "context": raw{"library": library, "device": device}}}

@@ -39,13 +39,15 @@ type yielded struct {
 	maps           [event.NumFields]raw
 	passthrough    raw
 	invalidSession bool
+	remoteIP       bool
 	// bodyType is the type of the record's body while the event is yielded.
 	bodyType pcommon.ValueType
 }
 
 func copyOf(index int, e *Event) yielded {
 	y := yielded{
-		index: index, typeIndex: e.TypeIndex, problem: e.Problem, invalidSession: e.InvalidSession, bodyType: e.Record.Body().Type(),
+		index: index, typeIndex: e.TypeIndex, problem: e.Problem, invalidSession: e.InvalidSession, remoteIP: e.RemoteIP,
+		bodyType: e.Record.Body().Type(),
 	}
 	for _, f := range event.Fields() {
 		y.texts[f], y.integers[f] = e.Text(f), e.Integer(f)
@@ -218,7 +220,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		config.Paths[f.Key()] = []string{`event["missing"]`, `event["of ` + f.Key() + `"]`}
 		var value any
 		switch f.Kind() {
-		case event.Name, event.Text, event.ID:
+		case event.Name, event.Text, event.ID, event.Address:
 			value = "the " + f.Key()
 			want.texts[f] = "the " + f.Key()
 		case event.Map:

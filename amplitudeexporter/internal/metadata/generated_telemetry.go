@@ -117,7 +117,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExporterAmplitudeChangedValues, err = builder.meter.Int64Counter(
 		"otelcol_exporter_amplitude_changed_values",
-		metric.WithDescription("Values that Amplitude would refuse or cut, and that were left out, cut, or replaced instead. [Alpha]"),
+		metric.WithDescription("Values that Amplitude would refuse, cut, or misread, and that were left out, cut, or replaced instead. [Alpha]"),
 		metric.WithUnit("{values}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) exporter.Settings {
 func AssertEqualExporterAmplitudeChangedValues(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_amplitude_changed_values",
-		Description: "Values that Amplitude would refuse or cut, and that were left out, cut, or replaced instead. [Alpha]",
+		Description: "Values that Amplitude would refuse, cut, or misread, and that were left out, cut, or replaced instead. [Alpha]",
 		Unit:        "{values}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
