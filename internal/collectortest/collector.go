@@ -26,6 +26,10 @@ const (
 	OTTL    = "otelcol-impression-ottl"
 )
 
+// FileGate is the flag for a feature gate of the receiver file_log, which makes it save how far it has read only when the
+// records are handed on. Without it, a collector that is killed in between loses them.
+const FileGate = "--feature-gates=stanza.synchronousLogEmitter"
+
 // maxWait bounds every wait. A collector is ready in a fraction of a second, but a busy machine may need much longer.
 const maxWait = 2 * time.Minute
 
@@ -100,7 +104,7 @@ func Start(ctx context.Context, name, config string, variables ...string) (*Coll
 	return StartWithFlags(ctx, name, config, nil, variables...)
 }
 
-// StartWithFlags is like Start, with flags in addition to --config.
+// StartWithFlags is like Start, with flags in addition to --config and FileGate.
 func StartWithFlags(ctx context.Context, name, config string, flags []string, variables ...string) (*Collector, error) {
 	path, err := binary(name)
 	if err != nil {
@@ -114,11 +118,16 @@ func StartWithFlags(ctx context.Context, name, config string, flags []string, va
 	if err := errors.Join(otlpErr, healthErr); err != nil {
 		return nil, err
 	}
+	arguments := []string{"--config", config}
+	if name == Default {
+		// The other collector has no file_log and refuses gates that it doesn't know.
+		arguments = append(arguments, FileGate)
+	}
 	c := &Collector{
 		OTLPEndpoint:   otlp,
 		HealthEndpoint: health,
 		path:           path,
-		flags:          append([]string{"--config", config}, flags...),
+		flags:          append(arguments, flags...),
 		environment:    append(append(os.Environ(), variables...), "OTLP_ENDPOINT="+otlp, "HEALTH_ENDPOINT="+health, "METRICS_LEVEL=none"),
 	}
 	if err := c.Restart(ctx); err != nil {

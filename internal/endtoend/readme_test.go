@@ -60,7 +60,8 @@ func runUntilPrinted(t *testing.T, folder string, lines []string) []string {
 	// Tests run in parallel, and the port of the metrics is fixed.
 	withoutMetrics := "yaml:service::telemetry::metrics::level: none"
 	//nolint:gosec // the collector that make built
-	command := exec.CommandContext(ctx, filepath.Join(root, "_build", collectortest.Default), "--config", "config.yaml", "--config", withoutMetrics)
+	command := exec.CommandContext(ctx, filepath.Join(root, "_build", collectortest.Default),
+		"--config", "config.yaml", "--config", withoutMetrics, collectortest.FileGate)
 	command.Dir = folder
 	printed, err := command.StderrPipe()
 	require.NoError(t, err)

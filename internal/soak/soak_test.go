@@ -12,7 +12,7 @@ var long = flag.Bool("soak.long", false, "run the long form")
 
 // size is the size of a scenario. Each scenario uses only some of the fields.
 type size struct {
-	// kills is how often the collector is killed.
+	// kills is how often the collector is killed or, in some scenarios, stopped.
 	kills int
 	// records is how many records each sender sends.
 	records int
@@ -39,6 +39,7 @@ func TestSoak(t *testing.T) {
 		short, long size
 	}{
 		{"kill", waits, killScenario, size{kills: 100}, size{kills: 3000}},
+		{"files", waits, filesScenario, size{kills: 20}, size{kills: 400}},
 		{"order", waits, orderScenario, size{records: 1000}, size{records: 20_000}},
 		{"lanes", measures, lanesScenario, size{records: 2000, minRatio: 2}, size{records: 20_000, minRatio: 4}},
 		{"stop", waits, stopScenario, size{records: 500}, size{records: 500}},

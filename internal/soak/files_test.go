@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+)
+
+// filesBridge is the example that reads files, by its path from testdata/soak.
+const filesBridge = "../../examples/bridge/files/collector.yaml"
+
+// filesScenario kills or stops the collector again and again while it reads a file that grows and is rotated. Meanwhile
+// three in ten requests fail.
+func filesScenario(t *testing.T, size size) {
+	t.Helper()
+	server := startAmplitude(t)
+	server.AnswerShare(0.3, unavailable)
+	w := startWriter(t, newPeople("in-file", 50))
+	b := startBridge(t, server, filesBridge, "INPUT="+filepath.Join(w.folder, "events*.ndjson"))
+	began := time.Now()
+	random := rand.New(rand.NewPCG(1, 0))
+	stops := 0
+	for kill := range size.kills {
+		before := server.Counts().Ingested
+		b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Ingested > before })
+		if kill%5 == 3 {
+			w.rotates.Store(true)
+		}
+		// The receiver looks for new lines every 200 ms.
+		<-time.After(time.Duration(random.Int64N(int64(400 * time.Millisecond))))
+		if kill%4 == 1 {
+			stops++
+			require.NoError(t, b.Stop())
+		} else {
+			require.NoError(t, b.Kill())
+		}
+		if kill%3 == 2 {
+			w.rotates.Store(true)
+		}
+		require.NoError(t, b.Restart(t.Context()))
+	}
+	people := w.stop(t)
+	result := b.waitForAll(t, people, maxWait)
+	reportf(t, "a growing file, rotated %d times, %d kills and %d stops in %.0f s: %s",
+		w.rotations.Load(), size.kills-stops, stops, time.Since(began).Seconds(), result)
+	result.assertPerfect(t)
+}
+
+// writer appends the events of people to a file.
+type writer struct {
+	folder string
+	people []*person
+	// rotates and ends tell the writer what to do after the next lines. rotations counts what it did.
+	rotates, ends atomic.Bool
+	rotations     atomic.Int64
+	running       sync.WaitGroup
+	err           error
+}
+
+func startWriter(t *testing.T, people []*person) *writer {
+	t.Helper()
+	w := &writer{folder: t.TempDir(), people: people}
+	for _, p := range people {
+		p.isOtel = false
+	}
+	w.running.Go(func() { w.err = w.writeUntilStopped(t.Context()) })
+	return w
+}
+
+// writeUntilStopped writes up to 500 lines a second, five at a time and those in two parts.
+func (w *writer) writeUntilStopped(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	path := filepath.Join(w.folder, "events.ndjson")
+	for i := 0; !w.ends.Load(); i = (i + 5) % len(w.people) {
+		lines := linesOf(w.people[i : i+5])
+		middle := len(lines) * 9 / 10
+		for _, part := range []string{lines[:middle], lines[middle:]} {
+			if err := appendTo(path, part); err != nil {
+				return err
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if !w.rotates.Swap(false) {
+			continue
+		}
+		if err := w.rotate(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rotate renames the file, or copies and truncates it, in turns. The names of rotated files are in the order in which the
+// files were written, and come before the name of the file itself.
+func (w *writer) rotate(path string) error {
+	number := w.rotations.Add(1)
+	rotated := filepath.Join(w.folder, fmt.Sprintf("events-%05d.ndjson", number))
+	if number%2 == 0 {
+		return os.Rename(path, rotated)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(rotated, content, 0o600); err != nil {
+		return err
+	}
+	return os.Truncate(path, 0)
+}
+
+// linesOf returns the next event of each of the people, one Segment call per line.
+func linesOf(people []*person) string {
+	var lines strings.Builder
+	for _, p := range people {
+		record := plog.NewLogRecord()
+		p.write(record, 0)
+		lines.WriteString(record.Body().AsString() + "\n")
+	}
+	return lines.String()
+}
+
+func appendTo(path, text string) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
+}
+
+// stop stops the writer and returns all people.
+func (w *writer) stop(t *testing.T) []*person {
+	t.Helper()
+	w.ends.Store(true)
+	w.running.Wait()
+	require.NoError(t, w.err)
+	return w.people
+}
