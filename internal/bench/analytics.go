@@ -56,14 +56,20 @@ func analyticsEvent(record plog.LogRecord) (analytics.Event, error) {
 	properties, _ := call["properties"].(map[string]any)
 	if own, present := properties["time"].(float64); present {
 		milliseconds = int64(own)
+		delete(properties, "time")
 	}
 	surroundings, _ := call["context"].(map[string]any)
 	ip, _ := surroundings["ip"].(string)
+	platform := ""
+	if library, _ := surroundings["library"].(map[string]any); library["name"] == "analytics.js" {
+		platform = "Web"
+	}
 	return analytics.Event{
 		EventType:       text("event"),
 		EventProperties: properties,
 		EventOptions: analytics.EventOptions{
 			UserID: text("userId"), DeviceID: text("anonymousId"), Time: milliseconds, InsertID: text("messageId"), IP: ip,
+			Platform: platform,
 		},
 	}, nil
 }
