@@ -40,6 +40,7 @@ func newBatchReader(config *Config) (*batchReader, error) {
 		Fields:  event.Fields(),
 		Limits:  config.JSONBody,
 
+		MinIDLength:    config.MinIDLength,
 		TellProperties: true,
 	})
 	return &batchReader{config: config, events: events, staleUpdates: stale}, nil

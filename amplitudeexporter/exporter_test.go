@@ -280,6 +280,16 @@ func TestMinIDLength(t *testing.T) {
 	assert.Len(t, p.server.User("1").Events, 1)
 }
 
+func TestAShortIDDoesNotHideALongerOne(t *testing.T) {
+	records := `{"type":"track","event":"a","messageId":"m-1","context":{"device":{"id":"d-17"}},"anonymousId":"device-4"}`
+	for minimum, device := range map[int]string{5: "device-4", 4: "d-17"} {
+		p := start(t, componenttest.NewNopHost(), func(c *Config) { c.MinIDLength = minimum })
+		require.NoError(t, p.push(t.Context(), logsOf(records)))
+		assert.Len(t, p.server.User(device).Events, 1)
+		p.assertEvents(t, point(1, "outcome", "delivered", "reason", "none"))
+	}
+}
+
 // TestBadValuesAreChanged, so that Amplitude doesn't refuse the events beside them.
 func TestBadValuesAreChanged(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, 60) + `1` + strings.Repeat(`}`, 60)

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/configkeys"
 	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
@@ -28,6 +29,9 @@ type Config struct {
 	EventTypes map[string]string `mapstructure:"event_types"`
 	// Layouts locate the fields of an event in a log record. The first that finds an event type is used.
 	Layouts []LayoutConfig `mapstructure:"layouts"`
+	// MinIDLength is how many characters a user or device id needs so that it doesn't give way to a later path's. It must be
+	// that of the Amplitude exporter. Otherwise, an impression and its update may have different ids there.
+	MinIDLength int `mapstructure:"min_id_length"`
 	// UserProperties configures the user property updates.
 	UserProperties UserPropertiesConfig `mapstructure:"user_properties"`
 	// Unassigned configures what happens to an impression whose update unsets the user property: keep or drop.
@@ -95,6 +99,7 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		EventTypes:     map[string]string{"$impression": "[Experiment] Impression"},
 		Layouts:        []LayoutConfig{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
+		MinIDLength:    amplitude.DefaultMinIDLength,
 		UserProperties: UserPropertiesConfig{Emit: EmitRecord},
 		Unassigned:     KeepUnassigned,
 		JSONBody:       JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
@@ -155,6 +160,7 @@ func (c *Config) compile() (*compiled, error) {
 		eventTypesErr,
 		layoutsErr,
 		c.checkChoices(),
+		c.checkNumbers(),
 		c.checkIdentities(),
 		estimateErr,
 	)
@@ -169,6 +175,8 @@ func (c *Config) compile() (*compiled, error) {
 			Types:   preForms(eventTypes),
 			Fields:  []event.Field{event.Properties, event.UserID, event.DeviceID, event.InsertID, event.Time},
 			Limits:  c.JSONBody,
+
+			MinIDLength: c.MinIDLength,
 		}),
 		limits:        c.JSONBody,
 		emit:          c.UserProperties.Emit,
@@ -243,6 +251,14 @@ func (c *Config) checkChoices() error {
 	if c.Unassigned == DropUnassigned && c.UserProperties.Emit == EmitInline {
 		faults = append(faults, errors.New(
 			"unassigned: drop would remove the events to which user_properties.emit: inline adds the update; allowed with drop: record, none"))
+	}
+	return errors.Join(faults...)
+}
+
+func (c *Config) checkNumbers() error {
+	var faults []error
+	if c.MinIDLength < 1 || c.MinIDLength > amplitude.MaxStringLength {
+		faults = append(faults, fmt.Errorf("min_id_length: %d; allowed: 1 to %d", c.MinIDLength, amplitude.MaxStringLength))
 	}
 	if c.JSONBody.MaxBytes < 1 {
 		faults = append(faults, fmt.Errorf("json_body.max_bytes: %d; allowed: 1 or more", c.JSONBody.MaxBytes))

@@ -41,6 +41,7 @@ func TestLoadConfig(t *testing.T) {
 					"time":       {`log.attributes["at"]`, `log.time`},
 				}},
 			},
+			MinIDLength:    1,
 			UserProperties: UserPropertiesConfig{Emit: EmitInline, UnsetVariants: []string{"off"}},
 			Unassigned:     KeepUnassigned,
 			JSONBody:       jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10, MaxValues: 5000},

@@ -218,6 +218,23 @@ func TestContractFields(t *testing.T) {
 			},
 		},
 		{
+			name:    "a short id does not hide a longer one",
+			records: []arriving{{name: "$impression", attributes: `{"user.id": "u-17", "enduser.id": "user-17", "flag_key": "checkout"}`}},
+			want: []string{
+				"user-17/<nil> unset checkout=-",
+				`[Experiment] Impression ` + lineOf(`{"user.id": "u-17", "enduser.id": "user-17", "[Experiment] Flag Key": "checkout"}`),
+			},
+		},
+		{
+			name:    "a short id is long enough",
+			config:  func(c *Config) { c.MinIDLength = 4 },
+			records: []arriving{{name: "$impression", attributes: `{"user.id": "u-17", "enduser.id": "user-17", "flag_key": "checkout"}`}},
+			want: []string{
+				"u-17/<nil> unset checkout=-",
+				`[Experiment] Impression ` + lineOf(`{"user.id": "u-17", "enduser.id": "user-17", "[Experiment] Flag Key": "checkout"}`),
+			},
+		},
+		{
 			name:    "a device id of zeros does not hide a valid one",
 			records: []arriving{{body: `{"type": "track", "event": "$impression", "context": {"device": {"id": "0000"}}, "anonymousId": "device-4", ` + shownOn + `}`}},
 			want: []string{

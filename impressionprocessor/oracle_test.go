@@ -3,6 +3,7 @@
 package impressionprocessor
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"math"
@@ -563,19 +564,23 @@ var refusedIDs = map[string]bool{
 	"{}": true, "0": true, "-1": true, "00000000-0000-0000-0000-000000000000": true, "lmy47d": true,
 }
 
-// firstID returns the first id that isn't refused, the first of all if each is refused.
+// firstID returns the first id of five characters or more that isn't refused. If there is none, it returns the first shorter one,
+// and if each is refused, the first.
 func firstID(candidates []any, refused func(string) bool) string {
-	first := ""
+	short, first := "", ""
 	for _, candidate := range candidates {
 		id := idText(candidate)
-		if id != "" && !refused(id) {
+		switch {
+		case id == "":
+		case refused(id):
+			first = cmp.Or(first, id)
+		case len([]rune(id)) < 5:
+			short = cmp.Or(short, id)
+		default:
 			return id
 		}
-		if first == "" {
-			first = id
-		}
 	}
-	return first
+	return cmp.Or(short, first)
 }
 
 func idText(value any) string {

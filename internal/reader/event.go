@@ -226,29 +226,33 @@ func (e *Event) readAddressAt(f event.Field, p *layout.Path) bool {
 	return true
 }
 
-// readID skips an id that Amplitude refuses, unless no path leads to another id.
+// readID skips an id that Amplitude refuses, and one that is too short. If no path leads to another id, it uses the first short
+// one or, if there is none, the first refused one.
 func (e *Event) readID(f event.Field, paths []layout.Path) {
 	device := ""
 	if f == event.UserID && e.layout.AnonymousUserIsDevice {
 		_, _, device = e.firstText(e.layout.Paths[event.DeviceID])
 	}
-	var refused *layout.Path
+	var short, refused *layout.Path
 	for i := range paths {
-		v, id := e.textAt(&paths[i])
+		p := &paths[i]
+		v, id := e.textAt(p)
 		switch {
 		case id == "" || id == device:
-		case !refuses(f, id):
+		case refuses(f, id):
+			refused = cmp.Or(refused, p)
+		case !amplitude.LongEnough(id, e.reader.MinIDLength):
+			short = cmp.Or(short, p)
+		default:
 			e.SetText(f, id)
-			e.mark(&paths[i], v)
+			e.mark(p, v)
 			return
-		case refused == nil:
-			refused = &paths[i]
 		}
 	}
-	if refused != nil {
-		v, id := e.textAt(refused)
+	if p := cmp.Or(short, refused); p != nil {
+		v, id := e.textAt(p)
 		e.SetText(f, id)
-		e.mark(refused, v)
+		e.mark(p, v)
 	}
 }
 

@@ -335,6 +335,48 @@ func TestRefusedIDsDoNotHideAnother(t *testing.T) {
 	})
 }
 
+func TestShortIDsDoNotHideAnother(t *testing.T) {
+	layouts, err := layout.Compile([]layout.Config{{Paths: paths{
+		"event_type": {`event["name"]`}, "properties": {`event["p"]`},
+		"user_id":   {`event["u1"]`, `event["u2"]`, `event["u3"]`},
+		"device_id": {`event["d1"]`, `event["d2"]`},
+		"insert_id": {`event["i1"]`, `event["i2"]`},
+	}}})
+	require.NoError(t, err)
+	for name, row := range map[string]struct {
+		minimum      int
+		ids          raw
+		user, device string
+	}{
+		"a longer one behind it":      {5, raw{"u1": "u-17", "u2": "user-17"}, "user-17", ""},
+		"a longer one before it":      {5, raw{"u1": "user-17", "u2": "u-17"}, "user-17", ""},
+		"just long enough":            {5, raw{"u1": "u-017", "u2": "user-17"}, "u-017", ""},
+		"characters, not bytes":       {5, raw{"u1": "äöüß", "u2": "user-17"}, "user-17", ""},
+		"a number":                    {5, raw{"u1": 17, "u2": 12345}, "12345", ""},
+		"the first, if all are short": {5, raw{"u1": "", "u2": "u-2", "u3": "u-3"}, "u-2", ""},
+		"rather than a refused one":   {5, raw{"u1": "null", "u2": "u-2", "u3": "none"}, "u-2", ""},
+		"refused and short":           {5, raw{"u1": "u-1", "u2": "null", "u3": "user-17"}, "user-17", ""},
+		"of the device":               {5, raw{"d1": "d", "d2": "device-4"}, "", "device-4"},
+		"another minimum":             {4, raw{"u1": "u-17", "u2": "user-17"}, "u-17", ""},
+		"no minimum":                  {0, raw{"u1": "u", "u2": "user-17"}, "u", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			row.ids["name"] = "a"
+			reader := New(Settings{Layouts: layouts, Fields: event.Fields(), Limits: limits, MinIDLength: row.minimum})
+			all, _ := readRecord(t, reader, given{body: row.ids})
+			require.Len(t, all, 1)
+			got := all[0].identity()
+			assert.Equal(t, []string{row.user, row.device}, []string{got.userID, got.deviceID})
+		})
+	}
+	t.Run("an insert id is never too short", func(t *testing.T) {
+		reader := New(Settings{Layouts: layouts, Fields: event.Fields(), Limits: limits, MinIDLength: 5})
+		all, _ := readRecord(t, reader, given{body: raw{"name": "a", "i1": "i", "i2": "insert-2"}})
+		require.Len(t, all, 1)
+		assert.Equal(t, "i", all[0].texts[event.InsertID])
+	})
+}
+
 func TestSessionIDs(t *testing.T) {
 	config := layout.Config{Paths: paths{
 		"event_type": {`event["name"]`}, "properties": {`event["p"]`}, "session_id": {`event["s1"]`, `event["s2"]`},

@@ -51,6 +51,8 @@ type Settings struct {
 	Fields []event.Field
 	// TellProperties must be set if the caller uses event.Event.IsProperty.
 	TellProperties bool
+	// MinIDLength is how many characters a user or device id needs so that it doesn't give way to a later one.
+	MinIDLength int
 	// Limits are those of JSON texts in bodies.
 	Limits jsonvalue.Limits
 }
