@@ -95,18 +95,21 @@ func (d *deferral) forget(ctx context.Context, b *batch) {
 	if d.store == nil {
 		return
 	}
+	failed := d.store.Failed()
 	// Even if the batch was interrupted.
-	if err := d.store.Forget(context.WithoutCancel(ctx), b.donePlaces()); err != nil {
-		d.logger.Warn("delivered events can't be removed from the storage; they are sent again after a crash", zap.Error(err))
+	err := d.store.Forget(context.WithoutCancel(ctx), b.donePlaces())
+	if err != nil && !failed {
+		d.logger.Warn("delivered events can't be removed from the storage yet; if the collector ends now, they are sent again", zap.Error(err))
 	}
 }
 
-// schedule notes how many events are deferred, and makes them due after wait, or after deferredRetry if wait is 0.
+// schedule notes how many events are deferred, and makes them due after wait, or after deferredRetry if wait is 0. If none are,
+// but done ones couldn't be removed from the storage, that is due.
 func (d *deferral) schedule(events int, wait time.Duration) {
 	d.waiting.Store(int64(events))
 	switch {
 	case d.timer == nil:
-	case events == 0:
+	case events == 0 && !d.store.Failed():
 		d.timer.Stop()
 	case wait == 0:
 		d.dueIn(deferredRetry)
@@ -118,10 +121,12 @@ func (d *deferral) schedule(events int, wait time.Duration) {
 func (d *deferral) dueIn(wait time.Duration) { d.timer.Reset(wait) }
 
 // close leaves the deferred events to the next start.
-func (d *deferral) close(ctx context.Context) error {
+func (d *deferral) close(ctx context.Context) {
 	if d.store == nil {
-		return nil
+		return
 	}
 	d.timer.Stop()
-	return d.store.Close(ctx)
+	if err := d.store.Close(ctx); err != nil {
+		d.logger.Warn("delivered events can't be removed from the storage; they are sent again at the next start", zap.Error(err))
+	}
 }

@@ -172,10 +172,10 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 		return
 	}
 	defer e.semaphore.Release(1)
-	if len(e.batch.items) == 0 {
-		return
+	var result delivery.Result
+	if len(e.batch.items) > 0 {
+		result = e.deliver(ctx)
 	}
-	result := e.deliver(ctx)
 	e.deferral.forget(ctx, &e.batch)
 	e.endBatch(result.Wait)
 }
@@ -224,14 +224,14 @@ func (e *amplitudeExporter) shutdown(ctx context.Context) error {
 		return err
 	}
 	defer e.semaphore.Release(1)
-	err := e.deferral.close(ctx)
+	e.deferral.close(ctx)
 	e.dropLog.flush()
 	e.telemetry.builder.Shutdown()
 	if e.client != nil {
 		e.client.CloseIdleConnections()
 	}
 	if e.dryRun != nil {
-		err = errors.Join(err, e.dryRun.file.Close())
+		return e.dryRun.file.Close()
 	}
-	return err
+	return nil
 }

@@ -20,6 +20,8 @@ type Store struct {
 	// numbers identify the chunks, in the order in which they were added.
 	numbers []uint64
 	chunks  map[uint64]*chunk
+	// failed reports whether the last write failed.
+	failed bool
 }
 
 // Place is where an event is stored: the number of its chunk, and its index among the events of the chunk when that was
@@ -120,7 +122,10 @@ func (s *Store) Add(ctx context.Context, records plog.Logs, done []Place) error 
 	return s.write(ctx, append(s.numbers, number), (*chunk).isMostlyDone, storage.SetOperation(chunkKey(number), content))
 }
 
-// Forget forgets the events that are done.
+// Failed reports whether the last write failed, so that events that are done may still be stored.
+func (s *Store) Failed() bool { return s.failed }
+
+// Forget forgets the events that are done, including those for which an earlier write failed.
 func (s *Store) Forget(ctx context.Context, done []Place) error {
 	s.note(done)
 	return s.write(ctx, s.numbers, (*chunk).isMostlyDone)
@@ -144,7 +149,8 @@ func (s *Store) note(done []Place) {
 }
 
 // write saves the chunk index, deletes finished chunks, and rewrites some partly finished ones.
-func (s *Store) write(ctx context.Context, numbers []uint64, rewrite func(*chunk) bool, operations ...*storage.Operation) error {
+func (s *Store) write(ctx context.Context, numbers []uint64, rewrite func(*chunk) bool, operations ...*storage.Operation) (err error) {
+	defer func() { s.failed = err != nil }()
 	var kept []uint64
 	rest := map[uint64][]int{}
 	for _, number := range numbers {
