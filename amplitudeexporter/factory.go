@@ -6,9 +6,7 @@ import (
 	"context"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
-	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 )
@@ -23,22 +21,9 @@ func NewFactory() exporter.Factory {
 }
 
 func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
-	config := cfg.(*Config)
-	e, err := newExporter(set, config)
+	e, err := newExporter(set, cfg.(*Config))
 	if err != nil {
 		return nil, err
 	}
-	logs, err := exporterhelper.NewLogs(ctx, set, cfg, e.push,
-		exporterhelper.WithStart(e.start),
-		exporterhelper.WithShutdown(e.shutdown),
-		// push unrolls envelopes in place and removes the records that are done.
-		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
-		// The HTTP client's timeout applies to each request, and a batch may need many.
-		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}),
-		exporterhelper.WithRetry(config.RetryConfig),
-		exporterhelper.WithQueue(config.QueueConfig))
-	if err != nil {
-		return nil, err
-	}
-	return &resumingQueue{Logs: logs, id: set.ID, storageID: config.storageID(), interrupt: func() { e.interruptDeferred() }}, nil
+	return newResumingQueue(ctx, set, e)
 }

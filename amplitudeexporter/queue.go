@@ -6,41 +6,125 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pipeline"
+	"go.uber.org/zap"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/persistentqueue"
 )
 
-// resumingQueue wraps exporterhelper's exporter. After a shutdown or a crash, its queue continues where it was.
+// resumingQueue wraps exporterhelper's exporter. After a shutdown or a crash, its queue continues where it was, and while the
+// storage can't be written, it loses nothing.
 type resumingQueue struct {
 	exporter.Logs
-	id component.ID
+	id     component.ID
+	logger *zap.Logger
 	// storageID is nil for a queue in memory.
 	storageID *component.ID
+	// client is nil for a queue in memory.
+	client *persistentqueue.Client
 	// interrupt ends deliveries that didn't come from the queue, because its shutdown would wait for them.
 	interrupt func()
 }
 
+// newResumingQueue returns the exporter with a queue and retries.
+func newResumingQueue(ctx context.Context, set exporter.Settings, e *amplitudeExporter) (*resumingQueue, error) {
+	logs, err := exporterhelper.NewLogs(ctx, set, e.config, e.push,
+		exporterhelper.WithStart(e.start),
+		exporterhelper.WithShutdown(e.shutdown),
+		// push unrolls envelopes in place and removes the records that are done.
+		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
+		// The HTTP client's timeout applies to each request, and a batch may need many.
+		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}),
+		exporterhelper.WithRetry(e.config.RetryConfig),
+		exporterhelper.WithQueue(e.config.QueueConfig))
+	if err != nil {
+		return nil, err
+	}
+	return &resumingQueue{
+		Logs: logs, id: set.ID, logger: set.Logger, storageID: e.config.storageID(), interrupt: func() { e.interruptDeferred() },
+	}, nil
+}
+
 // Start implements component.Component.
 func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
-	client, err := openStorage(ctx, host, q.storageID, q.id, pipeline.SignalLogs.String())
-	if client != nil && err == nil {
-		err = errors.Join(persistentqueue.Resume(ctx, client), client.Close(ctx))
-	}
+	client, err := openStorage(ctx, host, q.storageID, q.id, queueName)
 	if err != nil {
 		return fmt.Errorf("sending_queue.storage: %w", err)
 	}
-	return q.Logs.Start(ctx, host)
+	if client == nil {
+		return q.Logs.Start(ctx, host)
+	}
+	q.client = persistentqueue.NewClient(client, q.logger)
+	if err := persistentqueue.Resume(ctx, q.client); err != nil {
+		return fmt.Errorf("sending_queue.storage: %w", errors.Join(err, q.client.Close(ctx)))
+	}
+	if err := q.Logs.Start(ctx, &queueHost{Host: host, id: *q.storageID, client: q.client}); err != nil {
+		return errors.Join(err, q.client.Close(ctx))
+	}
+	return nil
+}
+
+// ConsumeLogs implements consumer.Logs.
+func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	if q.client == nil {
+		return q.Logs.ConsumeLogs(ctx, logs)
+	}
+	size := func() int { return (&plog.ProtoMarshaler{}).LogsSize(logs) }
+	return q.client.Offer(ctx, size, func(ctx context.Context) error { return q.Logs.ConsumeLogs(ctx, logs) })
 }
 
 // Shutdown implements component.Component.
 func (q *resumingQueue) Shutdown(ctx context.Context) error {
 	q.interrupt()
+	if q.client != nil {
+		q.client.Interrupt()
+	}
 	return q.Logs.Shutdown(ctx)
+}
+
+// queueName is the name of the queue's storage.
+var queueName = pipeline.SignalLogs.String()
+
+// queueHost is a host whose storage gives the queue our client.
+type queueHost struct {
+	component.Host
+	id     component.ID
+	client storage.Client
+}
+
+// GetExtensions implements component.Host.
+func (h *queueHost) GetExtensions() map[component.ID]component.Component {
+	extensions := maps.Clone(h.Host.GetExtensions())
+	extensions[h.id] = &queueStorage{Extension: extensions[h.id].(storage.Extension), client: h.client}
+	return extensions
+}
+
+// Report implements componentstatus.Reporter.
+func (h *queueHost) Report(event *componentstatus.Event) {
+	componentstatus.ReportStatus(h.Host, event)
+}
+
+// queueStorage is a storage that gives the queue our client.
+type queueStorage struct {
+	storage.Extension
+	client storage.Client
+}
+
+// GetClient implements storage.Extension.
+func (s *queueStorage) GetClient(ctx context.Context, kind component.Kind, id component.ID, name string) (storage.Client, error) {
+	if name == queueName {
+		return s.client, nil
+	}
+	return s.Extension.GetClient(ctx, kind, id, name)
 }
 
 // openStorage returns the exporter's storage client of this name, nil if there is no such storage.

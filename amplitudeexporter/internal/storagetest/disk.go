@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
@@ -17,8 +18,11 @@ import (
 // ID is the id of the disk of a host that HostWith returns.
 var ID = component.MustNewID("disk")
 
-// ErrFails is the error of a failing disk.
-var ErrFails = errors.New("the disk fails")
+// ErrFails is the error of a failing disk, ErrFull that of a full one.
+var (
+	ErrFails = errors.New("the disk fails")
+	ErrFull  = errors.New("the disk is full")
+)
 
 // Disk is a storage extension for one component.
 type Disk struct {
@@ -28,6 +32,7 @@ type Disk struct {
 	mutex  sync.Mutex
 	states []map[string][]byte
 	fails  func(key string) bool
+	isFull func() bool
 }
 
 // NewDisk returns a disk in this state, nil for an empty one. A key is a client's name, a slash, and the client's key.
@@ -35,7 +40,7 @@ func NewDisk(state map[string][]byte) *Disk {
 	if state == nil {
 		state = map[string][]byte{}
 	}
-	return &Disk{states: []map[string][]byte{state}, fails: func(string) bool { return false }}
+	return &Disk{states: []map[string][]byte{state}, fails: func(string) bool { return false }, isFull: func() bool { return false }}
 }
 
 // FailIf makes reading and writing some keys fail, from now on. Deleting never fails.
@@ -43,6 +48,13 @@ func (d *Disk) FailIf(fails func(key string) bool) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.fails = fails
+}
+
+// FullIf makes a batch of operations fail, from now on, if one of them writes or deletes and isFull reports true.
+func (d *Disk) FullIf(isFull func() bool) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.isFull = isFull
 }
 
 // Fail makes reading and writing all keys fail, or none, from now on.
@@ -76,6 +88,10 @@ func (d *Disk) Client(name string) storage.Client {
 func (d *Disk) apply(prefix string, operations []*storage.Operation) error {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
+	writes := slices.ContainsFunc(operations, func(o *storage.Operation) bool { return o.Type != storage.Get })
+	if writes && d.isFull() {
+		return ErrFull
+	}
 	state := maps.Clone(d.states[len(d.states)-1])
 	for _, operation := range operations {
 		key := prefix + operation.Key
