@@ -43,7 +43,8 @@ func newBatchReader(config *Config) (*batchReader, error) {
 		MinIDLength:    config.MinIDLength,
 		TellProperties: true,
 	})
-	return &batchReader{config: config, events: events, staleUpdates: stale}, nil
+	encoder := amplitude.Encoder{PartnerID: config.PartnerID}
+	return &batchReader{config: config, events: events, encoder: encoder, staleUpdates: stale}, nil
 }
 
 // read adds the events of logs to a batch, and counts the records that aren't added. It unrolls envelopes in place.

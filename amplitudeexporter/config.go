@@ -39,6 +39,8 @@ type Config struct {
 	API API `mapstructure:"api"`
 	// MinIDLength is how many characters a user_id or device_id must have.
 	MinIDLength int `mapstructure:"min_id_length"`
+	// PartnerID is the partner_id of events that have none.
+	PartnerID string `mapstructure:"partner_id"`
 	// Lanes is how many requests may be under way at once. Those of one user or device follow each other in one lane.
 	Lanes int `mapstructure:"lanes"`
 	// Layouts say where the parts of an event are in a record. They must be those of the impression processor.

@@ -72,6 +72,7 @@ func TestLoadConfig(t *testing.T) {
 	everything := read("everything")
 	assert.Equal(t, "http://proxy.internal/2/httpapi", everything.url())
 	assert.Equal(t, amplitude.Batch, everything.API)
+	assert.Equal(t, "partner", everything.PartnerID)
 	assert.Equal(t, []layout.Config{{Preset: "segment", Paths: map[string][]string{"device_id": {`event["anon"]`}}}}, everything.Layouts)
 	assert.Equal(t, jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10, MaxValues: 5000}, everything.JSONBody)
 	assert.Equal(t, DryRunConfig{Enabled: true, Path: "requests.ndjson"}, everything.DryRun)
@@ -115,6 +116,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"no event types":   {`{api_key: k, send: impressions, event_types: []}`, "event_types: empty"},
 	"empty type":       {`{api_key: k, event_types: [a, ""]}`, "event_types: one is empty"},
 	"dry run path":     {`{api_key: k, dry_run: {path: x}}`, `dry_run.path: "x" without dry_run.enabled: true has no effect`},
+	"long partner":     {`{api_key: k, partner_id: ` + strings.Repeat("x", 1025) + `}`, "partner_id: 1025 characters; allowed: up to 1024"},
 	"no lanes":         {`{api_key: k, lanes: 0}`, "lanes: 0; allowed: 1 to 256"},
 	"too many lanes":   {`{api_key: k, lanes: 257}`, "lanes: 257; allowed: 1 to 256"},
 	"min id length":    {`{api_key: k, min_id_length: 0}`, "min_id_length: 0; allowed: 1 to 1024"},

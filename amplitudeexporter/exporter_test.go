@@ -280,6 +280,17 @@ func TestMinIDLength(t *testing.T) {
 	assert.Len(t, p.server.User("1").Events, 1)
 }
 
+func TestPartnerID(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.PartnerID = "ours" })
+	require.NoError(t, p.push(t.Context(), logsOf(newEvent("a"),
+		`{"event_type":"$identify","user_id":"user-17","insert_id":"i-1","user_properties":{"$set":{"plan":"pro"}},"partner_id":"theirs"}`)))
+	var ids []any
+	for _, event := range p.server.Events() {
+		ids = append(ids, event.Fields["partner_id"])
+	}
+	assert.Equal(t, []any{"ours", "theirs"}, ids)
+}
+
 func TestAShortIDDoesNotHideALongerOne(t *testing.T) {
 	records := `{"type":"track","event":"a","messageId":"m-1","context":{"device":{"id":"d-17"}},"anonymousId":"device-4"}`
 	for minimum, device := range map[int]string{5: "device-4", 4: "d-17"} {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/config/configcompression"
 
@@ -78,6 +79,8 @@ func (c *Config) validateNumbers() error {
 		between1And(1<<30, "json_body.max_bytes", c.JSONBody.MaxBytes),
 		between1And(10_000, "json_body.max_depth", c.JSONBody.MaxDepth),
 		between1And(1<<30, "json_body.max_values", c.JSONBody.MaxValues),
+		errorIf(amplitude.LongEnough(c.PartnerID, amplitude.MaxStringLength+1),
+			"partner_id: %d characters; allowed: up to %d", utf8.RuneCountInString(c.PartnerID), amplitude.MaxStringLength),
 		errorIf(c.ClientConfig.Timeout <= 0,
 			"timeout: %s would let one request without an answer block all others; allowed: more than 0", c.ClientConfig.Timeout),
 	)

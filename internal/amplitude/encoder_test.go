@@ -193,6 +193,21 @@ func TestAppendCountsARemoteIP(t *testing.T) {
 	assert.Equal(t, changed(RemoteIP), changes)
 }
 
+func TestAppendPartnerID(t *testing.T) {
+	hashed := func(encoder *Encoder) string {
+		return string(encoder.Append(nil, with(given{event.Type: "type", event.Time: 1764001230123456789})))
+	}
+	without := hashed(&Encoder{})
+	encoder := Encoder{PartnerID: "partner"}
+	assert.Equal(t, strings.TrimSuffix(without, "}")+`,"partner_id":"partner"}`, hashed(&encoder), "the insert id doesn't depend on it")
+
+	for own, want := range map[any]string{"other": `{"partner_id":"other"}`, nil: `{"partner_id":"partner"}`} {
+		e := with(nil)
+		e.Passthrough = mapOf(t, map[string]any{"partner_id": own})
+		assert.Equal(t, want, string(encoder.Append(nil, e)))
+	}
+}
+
 func TestAppendPassthrough(t *testing.T) {
 	other := pcommon.NewMap()
 	other.PutStr("event_type", "not this")

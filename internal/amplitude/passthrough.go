@@ -4,6 +4,8 @@ package amplitude // import "github.com/impression-collector/impression-bridge/i
 
 import "go.opentelemetry.io/collector/pdata/pcommon"
 
+const partnerIDKey = "partner_id"
+
 // isPassthrough reports whether a key is a field of Amplitude's API that isn't in the table of package event. The HTTP V2
 // documentation lists them under "Keys for the event argument", except library and version_name, which Amplitude's own
 // clients send.
@@ -13,7 +15,7 @@ func isPassthrough(key string) bool {
 		"os_version", "device_brand", "device_manufacturer", "device_model", "carrier",
 		"price", "quantity", "revenue", "productId", "revenueType", "currency",
 		"idfa", "idfv", "adid", "android_id", "android_app_set_id",
-		"event_id", "group_properties", "partner_id", "plan", "ingestion_metadata", "$skip_user_properties_sync",
+		"event_id", "group_properties", partnerIDKey, "plan", "ingestion_metadata", "$skip_user_properties_sync",
 		"library", "version_name":
 		return true
 	default:
@@ -43,4 +45,16 @@ func (e *Encoder) passthrough(to []byte, m pcommon.Map) []byte {
 		to = append(to, ',')
 	}
 	return to
+}
+
+// partnerID writes PartnerID unless the event has a partner_id, which passthrough has written.
+func (e *Encoder) partnerID(to []byte, m pcommon.Map) []byte {
+	if m != (pcommon.Map{}) {
+		if own, present := m.Get(partnerIDKey); present && own.Type() != pcommon.ValueTypeEmpty {
+			return to
+		}
+	}
+	to = append(to, `"`+partnerIDKey+`":`...)
+	to = e.text(to, e.PartnerID)
+	return append(to, ',')
 }
