@@ -29,4 +29,6 @@ type Item struct {
 	// State and, if it is Dropped, Reason are set by Deliver.
 	State  State
 	Reason amplitude.Reason
+	// Status is the HTTP status of the last answer that didn't accept the item, 0 if there was none.
+	Status int
 }

@@ -99,6 +99,9 @@ func (w *worker) sendNext(ctx context.Context) bool {
 		w.accept(items, size)
 		return true
 	}
+	for _, item := range items {
+		item.Status = err.status
+	}
 	w.pace.note(began)
 	if w.handleRejection(err.answer, items, size) {
 		w.failedInRow = 0
