@@ -23,6 +23,7 @@ type batchReader struct {
 	events       *reader.Reader
 	encoder      amplitude.Encoder
 	staleUpdates *staleUpdates
+	deadLetters  *deadLetters
 }
 
 func newBatchReader(config *Config) (*batchReader, error) {
@@ -54,6 +55,7 @@ func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time) {
 			for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
 				if why := r.readEvent(b, e, now); why != reasonNone {
 					b.skipped[why]++
+					r.deadLetters.addSkipped(why, e, resource, scope, now)
 				}
 				b.records++
 			}
@@ -69,13 +71,13 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	if r.config.Send == SendImpressions && !r.isImpression(&e.Event) {
 		return reasonNotAnImpression
 	}
+	e.SetInteger(event.Time, int64(cmp.Or(r.takeOwnTime(&e.Event), e.Time(event.Time), e.Record.ObservedTimestamp())))
 	userID, deviceID, fault := amplitude.CheckIDs(e.Text(event.UserID), e.Text(event.DeviceID), r.config.MinIDLength)
 	if userID == "" && deviceID == "" {
 		return reasonOf(fault.DropReason())
 	}
 	e.SetText(event.UserID, userID)
 	e.SetText(event.DeviceID, deviceID)
-	e.SetInteger(event.Time, int64(cmp.Or(r.takeOwnTime(&e.Event), e.Time(event.Time), e.Record.ObservedTimestamp())))
 	updates, left := r.removeStaleUpdates(&e.Event, now)
 	if !left {
 		return reasonOlderUpdate

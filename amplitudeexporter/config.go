@@ -51,6 +51,8 @@ type Config struct {
 	Send Send `mapstructure:"send"`
 	// EventTypes are the event types of impressions.
 	EventTypes []string `mapstructure:"event_types"`
+	// DeadLetter keeps in a file what is never delivered.
+	DeadLetter DeadLetterConfig `mapstructure:"dead_letter"`
 	// DryRun shows the requests that would be sent.
 	DryRun DryRunConfig `mapstructure:"dry_run"`
 }
@@ -73,6 +75,17 @@ const (
 	// SendImpressions sends impressions and their user property updates.
 	SendImpressions Send = "impressions"
 )
+
+// DeadLetterConfig configures the file of events that Amplitude refuses for good, or that can't be sent.
+type DeadLetterConfig struct {
+	// Path is the file. If it is "", nothing is kept.
+	Path string `mapstructure:"path"`
+	// MaxMegabytes is the size at which the file is rotated, and MaxBackups is how many rotated files are kept.
+	MaxMegabytes int `mapstructure:"max_megabytes"`
+	MaxBackups   int `mapstructure:"max_backups"`
+	// Reasons are kept in addition to the refusals.
+	Reasons []string `mapstructure:"reasons"`
+}
 
 // DryRunConfig configures dry runs, which build and count requests without sending them.
 type DryRunConfig struct {
@@ -121,6 +134,7 @@ func createDefaultConfig() component.Config {
 		JSONBody:     JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
 		Send:         SendAll,
 		EventTypes:   []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
+		DeadLetter:   DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10},
 	}
 }
 

@@ -76,6 +76,8 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, []layout.Config{{Preset: "segment", Paths: map[string][]string{"device_id": {`event["anon"]`}}}}, everything.Layouts)
 	assert.Equal(t, jsonvalue.Limits{MaxBytes: 1000000, MaxDepth: 10, MaxValues: 5000}, everything.JSONBody)
 	assert.Equal(t, DryRunConfig{Enabled: true, Path: "requests.ndjson"}, everything.DryRun)
+	assert.Equal(t, DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10}, defaults.DeadLetter)
+	assert.Equal(t, DeadLetterConfig{Path: "dead-letters.ndjson", MaxMegabytes: 20, MaxBackups: 3, Reasons: []string{"not_an_event"}}, everything.DeadLetter)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
 	assert.Equal(t, int64(2000), everything.QueueConfig.Get().Batch.Get().MinSize)
 	assert.Equal(t, 200*time.Millisecond, everything.QueueConfig.Get().Batch.Get().FlushTimeout, "the keys beside a given key keep their defaults")
@@ -117,6 +119,11 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"empty type":       {`{api_key: k, event_types: [a, ""]}`, "event_types: one is empty"},
 	"dry run path":     {`{api_key: k, dry_run: {path: x}}`, `dry_run.path: "x" without dry_run.enabled: true has no effect`},
 	"long partner":     {`{api_key: k, partner_id: ` + strings.Repeat("x", 1025) + `}`, "partner_id: 1025 characters; allowed: up to 1024"},
+	"megabytes":        {`{api_key: k, dead_letter: {path: x, max_megabytes: 0}}`, "dead_letter.max_megabytes: 0; allowed: 1 to 1048576"},
+	"backups":          {`{api_key: k, dead_letter: {path: x, max_backups: 0}}`, "dead_letter.max_backups: 0; allowed: 1 to 10000"},
+	"dead reason":      {`{api_key: k, dead_letter: {path: x, reasons: [not_an_event, older_update]}}`, `dead_letter.reasons[1]: "older_update" can't be added; allowed: not_an_event; what is refused is kept anyway`},
+	"dead path":        {`{api_key: k, dead_letter: {reasons: [not_an_event]}}`, `dead_letter.reasons: ["not_an_event"] without dead_letter.path has no effect; give both or neither`},
+	"unknown in dead":  {`{api_key: k, dead_letter: {paths: x}}`, "dead_letter.paths: no such key; allowed: max_backups, max_megabytes, path, reasons"},
 	"no lanes":         {`{api_key: k, lanes: 0}`, "lanes: 0; allowed: 1 to 256"},
 	"too many lanes":   {`{api_key: k, lanes: 257}`, "lanes: 257; allowed: 1 to 256"},
 	"min id length":    {`{api_key: k, min_id_length: 0}`, "min_id_length: 0; allowed: 1 to 1024"},

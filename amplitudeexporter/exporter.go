@@ -30,10 +30,11 @@ type amplitudeExporter struct {
 	telemetry *telemetry
 	dropLog   dropLog
 
-	host      component.Host
-	dryRun    *dryRun
-	client    *http.Client
-	deliverer *delivery.Deliverer
+	host        component.Host
+	dryRun      *dryRun
+	client      *http.Client
+	deliverer   *delivery.Deliverer
+	deadLetters *deadLetters
 	// interruptDeferred interrupts the delivery of deferred events, so that a shutdown doesn't wait for it.
 	interruptDeferred context.CancelFunc
 
@@ -91,6 +92,10 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 	if err := e.telemetry.observe(e.deliverer, e.config.Lanes, &e.deferral.waiting); err != nil {
 		return err
 	}
+	if e.deadLetters, err = openDeadLetters(ctx, e.config, e.telemetry, e.settings.Logger); err != nil {
+		return err
+	}
+	e.reader.deadLetters = e.deadLetters
 	return e.startDeferral(ctx, host)
 }
 
@@ -121,7 +126,7 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 	if err := e.deferral.open(ctx, client, &e.batch, read, func() { e.deliverDeferred(background) }); err != nil {
 		return errors.Join(err, client.Close(ctx))
 	}
-	e.telemetry.recordBatch(ctx, &e.batch)
+	e.recordBatch(ctx)
 	e.endBatch(0)
 	e.deferral.dueIn(0)
 	return nil
@@ -183,10 +188,18 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 // deliver sends the batch, and records the result in metrics, logs and the component's status.
 func (e *amplitudeExporter) deliver(ctx context.Context) delivery.Result {
 	result := e.deliverer.Deliver(ctx, e.batch.itemsToDeliver())
-	e.telemetry.recordBatch(ctx, &e.batch)
+	e.recordBatch(ctx)
 	e.dropLog.add(e.batch.items, time.Now())
 	e.reportHealth(result)
 	return result
+}
+
+// recordBatch records what became of the batch: first as dead letters, so that whatever was counted as dropped is there.
+func (e *amplitudeExporter) recordBatch(ctx context.Context) {
+	now := time.Now()
+	e.deadLetters.addDropped(e.batch.items, now)
+	e.deadLetters.flush(ctx, now)
+	e.telemetry.recordBatch(ctx, &e.batch)
 }
 
 // endBatch forgets everything but the deferred events that are left. They are due after wait.
@@ -225,13 +238,14 @@ func (e *amplitudeExporter) shutdown(ctx context.Context) error {
 	}
 	defer e.semaphore.Release(1)
 	e.deferral.close(ctx)
+	err := e.deadLetters.close(time.Now())
 	e.dropLog.flush()
 	e.telemetry.builder.Shutdown()
 	if e.client != nil {
 		e.client.CloseIdleConnections()
 	}
 	if e.dryRun != nil {
-		return e.dryRun.file.Close()
+		err = errors.Join(err, e.dryRun.file.Close())
 	}
-	return nil
+	return err
 }

@@ -26,6 +26,11 @@ import (
 // startOnDisk starts the exporter as a collector does, with batches of at least two events.
 func startOnDisk(t *testing.T, server *amplitudetest.Server, d *storagetest.Disk) exporter.Logs {
 	t.Helper()
+	return startOnDiskWith(t, server, d, func(*Config) {})
+}
+
+func startOnDiskWith(t *testing.T, server *amplitudetest.Server, d *storagetest.Disk, change func(*Config)) exporter.Logs {
+	t.Helper()
 	config := createDefaultConfig().(*Config)
 	config.APIKey = "key"
 	config.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
@@ -35,6 +40,7 @@ func startOnDisk(t *testing.T, server *amplitudetest.Server, d *storagetest.Disk
 	queue.Batch = configoptional.Some(exporterhelper.BatchConfig{
 		Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 2, FlushTimeout: time.Millisecond,
 	})
+	change(config)
 	require.NoError(t, config.Validate())
 	set := exportertest.NewNopSettings(metadata.Type)
 	// With the default, each exporter would have a queue of its own.

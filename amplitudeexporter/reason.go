@@ -2,7 +2,11 @@
 
 package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/impression-collector/impression-bridge/internal/reader"
+)
 
 // outcome is what happened to a record: the attribute outcome of exporter_amplitude_events.
 type outcome uint8
@@ -48,6 +52,12 @@ var reasonTexts = [...]string{
 	// amplitude.Change
 	"not_finite", "too_deep", "too_long", "invalid_utf8", "session_id_not_integer", "remote_ip", "repeated_key",
 }
+
+var reasonNotAnEvent = reasonOf(reader.NotAnEvent.String())
+
+// notKept are the reasons whose events aren't dead letters unless they are listed. An event that a configuration excludes isn't
+// refused. An older update must not be sent again, because it would undo a newer one.
+var notKept = []reason{reasonNone, reasonNotAnImpression, reasonOlderUpdate, reasonNotAnEvent}
 
 func (r reason) String() string { return reasonTexts[r] }
 

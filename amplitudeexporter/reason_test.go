@@ -13,10 +13,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
-// TestMetadataListsAllLabels compares metadata.yaml with the labels that can be emitted.
-func TestMetadataListsAllLabels(t *testing.T) {
-	labels := configtest.MetricLabels(t)
-
+// droppedReasons returns the reasons for which records may be dropped or filtered, and "none".
+func droppedReasons() []string {
 	reasons := []string{reasonNone.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String()}
 	for _, fault := range []amplitude.IDFault{{}, {Refused: 1}, {TooShort: 1}} {
 		reasons = append(reasons, fault.DropReason())
@@ -27,6 +25,14 @@ func TestMetadataListsAllLabels(t *testing.T) {
 	for r := 1; r < amplitude.Reasons; r++ {
 		reasons = append(reasons, amplitude.Reason(r).String())
 	}
+	return reasons
+}
+
+// TestMetadataListsAllLabels compares metadata.yaml with the labels that can be emitted.
+func TestMetadataListsAllLabels(t *testing.T) {
+	labels := configtest.MetricLabels(t)
+
+	reasons := droppedReasons()
 	changes := []string{reasonRefusedID.String(), reasonIDTooShort.String()}
 	for c := range amplitude.Changes {
 		changes = append(changes, amplitude.Change(c).String())
@@ -41,6 +47,8 @@ func TestMetadataListsAllLabels(t *testing.T) {
 		"change":          changes,
 		"request_outcome": requestOutcomes,
 		"status_class":    statusClasses[:],
+
+		"dead_letter_outcome": deadLetterOutcomes[:],
 	} {
 		assert.ElementsMatch(t, labels[name], emitted, name)
 	}

@@ -47,9 +47,11 @@ func TestSchemaAcceptsGoodConfigs(t *testing.T) {
 		`{api_key: k, sending_queue: {enabled: false, num_consumers: 4}}`,
 		`{api_key: k, sending_queue: {wait_for_result: true, batch: {max_size: 0}}}`,
 		`{api_key: k, retry_on_failure: {max_elapsed_time: 0s}}`,
+		`{api_key: k, dead_letter: {path: "", max_megabytes: 1, max_backups: 1, reasons: }}`,
+		`{api_key: k, dead_letter: {path: x, max_megabytes: 1048576, max_backups: 10000, reasons: [not_an_event]}}`,
 		`{api_key: k, dry_run: {enabled: true, path: x}}`,
 		`{api_key: k, headers: {a: b}, auth: {authenticator: x}}`,
-		`{api_key: k, layouts: , event_types: , sending_queue: , json_body: , dry_run: }`,
+		`{api_key: k, layouts: , event_types: , sending_queue: , json_body: , dead_letter: , dry_run: }`,
 	} {
 		require.NoError(t, schema.Validate(configtest.Parse(t, text)), text)
 		_, err := load(t, text)
@@ -83,6 +85,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 		"sending_queue: {batch: {%s}}": schema.Defs["batch"],
 		"retry_on_failure: {%s}":       schema.Defs["retry"],
 		"json_body: {%s}":              within("json_body"),
+		"dead_letter: {%s}":            within("dead_letter"),
 		"dry_run: {%s}":                within("dry_run"),
 	} {
 		_, err := load(t, strings.Replace("{api_key: k, "+place+"}", "%s", "unheard_of: 1", 1))

@@ -86,6 +86,15 @@ func (t *telemetry) addChangedValues(ctx context.Context, r reason, count int64)
 	}
 }
 
+// deadLetterOutcomes are the attribute outcome of exporter_amplitude_dead_letters.
+var deadLetterOutcomes = [...]string{"written", "failed"}
+
+// addDeadLetters counts letters that were written and that failed.
+func (t *telemetry) addDeadLetters(ctx context.Context, written, failed int) {
+	t.builder.ExporterAmplitudeDeadLetters.Add(ctx, int64(written), t.series(attribute.String("outcome", deadLetterOutcomes[0])))
+	t.builder.ExporterAmplitudeDeadLetters.Add(ctx, int64(failed), t.series(attribute.String("outcome", deadLetterOutcomes[1])))
+}
+
 // statusClasses are the values of the label status_class, by the first digit of the status.
 var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 

@@ -28,6 +28,7 @@ func (c *Config) Validate() error {
 		c.validateNumbers(),
 		layoutsErr,
 		c.validateIdentities(),
+		c.validateDeadLetter(),
 		c.validateDelivery(),
 	)
 }
@@ -81,6 +82,8 @@ func (c *Config) validateNumbers() error {
 		between1And(1<<30, "json_body.max_values", c.JSONBody.MaxValues),
 		errorIf(amplitude.LongEnough(c.PartnerID, amplitude.MaxStringLength+1),
 			"partner_id: %d characters; allowed: up to %d", utf8.RuneCountInString(c.PartnerID), amplitude.MaxStringLength),
+		between1And(1<<20, "dead_letter.max_megabytes", c.DeadLetter.MaxMegabytes),
+		between1And(10_000, "dead_letter.max_backups", c.DeadLetter.MaxBackups),
 		errorIf(c.ClientConfig.Timeout <= 0,
 			"timeout: %s would let one request without an answer block all others; allowed: more than 0", c.ClientConfig.Timeout),
 	)
@@ -92,6 +95,17 @@ func (c *Config) validateIdentities() error {
 	for i, l := range c.Layouts {
 		errs = append(errs, errorIf(!l.HasIdentity(),
 			"layouts[%d]: no user_id and no device_id, and Amplitude refuses events without either; give a path for at least one of them", i))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) validateDeadLetter() error {
+	set := &c.DeadLetter
+	errs := []error{errorIf(set.Path == "" && len(set.Reasons) > 0,
+		"dead_letter.reasons: %q without dead_letter.path has no effect; give both or neither", set.Reasons)}
+	for i, r := range set.Reasons {
+		errs = append(errs, errorIf(r != reasonNotAnEvent.String(),
+			"dead_letter.reasons[%d]: %q can't be added; allowed: %s; what is refused is kept anyway", i, r, reasonNotAnEvent))
 	}
 	return errors.Join(errs...)
 }

@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                               sync.Mutex
 	registrations                    []metric.Registration
 	ExporterAmplitudeChangedValues   metric.Int64Counter
+	ExporterAmplitudeDeadLetters     metric.Int64Counter
 	ExporterAmplitudeDeferredEvents  metric.Int64ObservableGauge
 	ExporterAmplitudeEvents          metric.Int64Counter
 	ExporterAmplitudeLaneQueueAge    metric.Float64ObservableGauge
@@ -119,6 +120,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_amplitude_changed_values",
 		metric.WithDescription("Values that Amplitude would refuse, cut, or misread, and that were left out, cut, or replaced instead. [Alpha]"),
 		metric.WithUnit("{values}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAmplitudeDeadLetters, err = builder.meter.Int64Counter(
+		"otelcol_exporter_amplitude_dead_letters",
+		metric.WithDescription("Dropped events that the file of `dead_letter` should keep. [Alpha]"),
+		metric.WithUnit("{events}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAmplitudeDeferredEvents, err = builder.meter.Int64ObservableGauge(

@@ -29,10 +29,14 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.ExporterAmplitudeChangedValues.Add(context.Background(), 1)
+	tb.ExporterAmplitudeDeadLetters.Add(context.Background(), 1)
 	tb.ExporterAmplitudeEvents.Add(context.Background(), 1)
 	tb.ExporterAmplitudeRequestDuration.Record(context.Background(), 1)
 	tb.ExporterAmplitudeRequests.Add(context.Background(), 1)
 	AssertEqualExporterAmplitudeChangedValues(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAmplitudeDeadLetters(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAmplitudeDeferredEvents(t, testTel,
