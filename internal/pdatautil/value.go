@@ -5,6 +5,7 @@ package pdatautil // import "github.com/impression-collector/impression-bridge/i
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -98,7 +99,8 @@ func parseTime(text string) (pcommon.Timestamp, bool) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return epoch(n)
 	}
-	if f, err := strconv.ParseFloat(text, 64); err == nil {
+	// ParseFloat also accepts hexadecimal numbers, which no producer writes for a time.
+	if f, err := strconv.ParseFloat(text, 64); err == nil && !strings.ContainsAny(text, "xX") {
 		return fractionalEpoch(f)
 	}
 	return 0, false
