@@ -189,7 +189,7 @@ func TestAppendCountsARemoteIP(t *testing.T) {
 	e := with(given{event.IP: "203.0.113.7"})
 	e.RemoteIP = true
 	got, changes := encoded(e)
-	assert.Equal(t, `{"ip":"203.0.113.7"}`, got)
+	assertText(t, `{"ip":"203.0.113.7"}`, got)
 	assert.Equal(t, changed(RemoteIP), changes)
 }
 

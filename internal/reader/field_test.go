@@ -462,7 +462,8 @@ func TestTheUploadersAddressIsNotTheUsers(t *testing.T) {
 		},
 		"$remote in attributes": {amplitude, given{attributes: raw{"event_type": "a", "ip": "$remote", "client.address": "203.0.113.8"}}, "203.0.113.8", true},
 		"$remote before an address": {
-			amplitude, given{body: raw{"event_type": "a", "ip": "$remote", "ip_address": "203.0.113.7"}, attributes: raw{"client.address": "203.0.113.8"}},
+			amplitude,
+			given{body: raw{"event_type": "a", "ip": "$remote", "ip_address": "203.0.113.7"}, attributes: raw{"client.address": "203.0.113.8"}},
 			"203.0.113.7", true,
 		},
 		"$remote behind an address": {amplitude, given{body: raw{"event_type": "a", "ip": "203.0.113.7", "ip_address": "$remote"}}, "203.0.113.7", false},
