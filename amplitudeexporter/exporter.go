@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/transport"
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
@@ -106,13 +107,8 @@ func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) 
 		e.client = &http.Client{Transport: e.dryRun}
 		return redacted, err
 	}
-	e.client, err = e.config.ClientConfig.ToClient(ctx, host.GetExtensions(), e.settings)
-	if err != nil {
-		return "", err
-	}
-	// The target of a redirect must not get the key and the events.
-	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return string(e.config.APIKey), nil
+	e.client, err = transport.NewClient(ctx, host, e.config.ClientConfig, e.settings)
+	return string(e.config.APIKey), err
 }
 
 func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Host) error {

@@ -25,6 +25,8 @@ type Answer struct {
 	Ingest bool
 	// Reset is set to reset the connection instead of answering.
 	Reset bool
+	// Raw, if set, is sent as it is in place of the answer. Then the connection is closed.
+	Raw string
 	// Delay is how long the server waits before it answers.
 	Delay time.Duration
 	// BytePause is how long the server waits after each byte of the body.
@@ -36,7 +38,7 @@ type Answer struct {
 // usual reports whether the server decides on the request as Amplitude would. If not, Ingest decides whether the events
 // are ingested.
 func (a *Answer) usual() bool {
-	return a.Status == 0 && !a.Reset
+	return a.Status == 0 && !a.Reset && a.Raw == ""
 }
 
 // send sends the answer. Delays end early if the client goes away or the server is closed.
@@ -46,6 +48,10 @@ func (a *Answer) send(w http.ResponseWriter, r *http.Request, closed <-chan stru
 	}
 	if a.Reset {
 		reset(w)
+		return
+	}
+	if a.Raw != "" {
+		sendRaw(w, a.Raw)
 		return
 	}
 	for name, value := range a.Header {
@@ -103,6 +109,16 @@ func pause(r *http.Request, closed <-chan struct{}, length time.Duration) bool {
 func flush(w http.ResponseWriter) {
 	// If flushing fails, the data is sent later.
 	_ = http.NewResponseController(w).Flush()
+}
+
+func sendRaw(w http.ResponseWriter, answer string) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	// If this fails, the client is gone.
+	_, _ = io.WriteString(connection, answer)
+	_ = connection.Close()
 }
 
 // reset closes the connection with a TCP reset, which the client notices at once.

@@ -98,6 +98,9 @@ func faults(server *amplitudetest.Server, key, address string) []fault {
 		answering("redirect", amplitudetest.Answer{Status: http.StatusFound, Header: map[string]string{"Location": "http://127.0.0.1:1/" + key}}),
 		refused,
 		answering("429 without detail", amplitudetest.Answer{Status: http.StatusTooManyRequests, Body: `{"error":"` + key + address + `"}`}),
+		answering("malformed answer", amplitudetest.Answer{Raw: "HTTP/1.1 200 OK\r\n" + key + address + "\r\n\r\n"}),
+		answering("malformed redirect", amplitudetest.Answer{Status: http.StatusFound, Header: map[string]string{"Location": "http://[" + key}}),
+		answering("two answers", amplitudetest.Answer{Raw: "HTTP/1.1 503 " + key + "\r\nContent-Length: 2\r\n\r\n{}" + key + address}),
 		answering("reset", amplitudetest.Answer{Reset: true}),
 		answering("timeout", amplitudetest.Answer{Status: http.StatusOK, Delay: time.Second}),
 		answering("cut answer", amplitudetest.Answer{Status: http.StatusInternalServerError, Body: echo, Cut: true}),
@@ -136,12 +139,13 @@ func printed(t *testing.T, b *bridge) map[string]string {
 	config := "--config=" + configOf(t, "secrets.yaml")
 	texts := map[string]string{}
 	for name, args := range map[string][]string{
-		"printed configuration":      {"print-config", config},
-		"validation":                 {"validate", config},
-		"validation of a bad number": {"validate", config, "--config=yaml:exporters::amplitude::lanes: 0"},
-		"validation of a bad type":   {"validate", config, "--config=yaml:exporters::amplitude::lanes: many"},
-		"validation of a key list":   {"validate", config, "--config=yaml:exporters::amplitude::api_key: [${env:AMPLITUDE_API_KEY}]"},
-		"start with a bad number":    {config, "--config=yaml:exporters::amplitude::lanes: -1"},
+		"printed configuration":          {"print-config", config},
+		"validation":                     {"validate", config},
+		"validation of a bad number":     {"validate", config, "--config=yaml:exporters::amplitude::lanes: 0"},
+		"validation of a bad type":       {"validate", config, "--config=yaml:exporters::amplitude::lanes: many"},
+		"validation of a misspelled key": {"validate", config, "--config=yaml:exporters::amplitude::apikey: ${env:AMPLITUDE_API_KEY}"},
+		"validation of a key list":       {"validate", config, "--config=yaml:exporters::amplitude::api_key: [${env:AMPLITUDE_API_KEY}]"},
+		"start with a bad number":        {config, "--config=yaml:exporters::amplitude::lanes: -1"},
 	} {
 		// Most of these commands fail.
 		texts[name], _ = b.Run(t.Context(), args...)
