@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -24,13 +25,45 @@ import (
 // filesBridge is the example that reads files, by its path from testdata/soak.
 const filesBridge = "../../examples/bridge/files/collector.yaml"
 
-// filesScenario kills or stops the collector again and again while it reads a file that grows and is rotated. Meanwhile
-// three in ten requests fail.
+// filesScenario has a writer that goes on with a new file again and again, whose name sorts behind those before.
 func filesScenario(t *testing.T, size size) {
+	t.Helper()
+	w := startWriter(t, "events-00000.ndjson", func(path string, number int) (string, error) { return nextPath(path, number), nil })
+	result := readWhileKilled(t, w, size)
+	result.assertPerfect(t)
+}
+
+// renamedFilesScenario has a writer that always writes to the same file, which is renamed, or copied and truncated. What
+// was written to it last may then come too late, because the receiver looks for files before it opens them.
+func renamedFilesScenario(t *testing.T, size size) {
+	t.Helper()
+	w := startWriter(t, "events.ndjson", func(path string, number int) (string, error) {
+		rotated := nextPath(path, number)
+		if number%2 == 0 {
+			return path, os.Rename(path, rotated)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		return path, errors.Join(os.WriteFile(rotated, content, 0o600), os.Truncate(path, 0))
+	})
+	result := readWhileKilled(t, w, size)
+	assert.Zero(t, result.lost, "lost")
+	assert.Zero(t, result.duplicated, "duplicated")
+}
+
+// nextPath returns the path of a file beside another. Its name sorts by number, and before events.ndjson.
+func nextPath(path string, number int) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf("events-%05d.ndjson", number))
+}
+
+// readWhileKilled kills or stops the collector again and again while it reads files that grow and are rotated. Meanwhile
+// three in ten requests fail.
+func readWhileKilled(t *testing.T, w *writer, size size) summary {
 	t.Helper()
 	server := startAmplitude(t)
 	server.AnswerShare(0.3, unavailable)
-	w := startWriter(t, newPeople("in-file", 50))
 	b := startBridge(t, server, filesBridge, "INPUT="+filepath.Join(w.folder, "events*.ndjson"))
 	began := time.Now()
 	random := rand.New(rand.NewPCG(1, 0))
@@ -56,15 +89,19 @@ func filesScenario(t *testing.T, size size) {
 	}
 	people := w.stop(t)
 	result := b.waitForAll(t, people, maxWait)
-	reportf(t, "a growing file, rotated %d times, %d kills and %d stops in %.0f s: %s",
+	reportf(t, "a file rotated %d times, %d kills and %d stops in %.0f s: %s",
 		w.rotations.Load(), size.kills-stops, stops, time.Since(began).Seconds(), result)
-	result.assertPerfect(t)
+	return result
 }
 
-// writer appends the events of people to a file.
+// writer appends the events of people to a file, and rotates it.
 type writer struct {
 	folder string
 	people []*person
+	// path is the path of the current file.
+	path string
+	// rotate rotates the file for the numberth time, and returns the path of the next one.
+	rotate func(path string, number int) (next string, err error)
 	// rotates and ends tell the writer what to do after the next lines. rotations counts what it did.
 	rotates, ends atomic.Bool
 	rotations     atomic.Int64
@@ -72,10 +109,11 @@ type writer struct {
 	err           error
 }
 
-func startWriter(t *testing.T, people []*person) *writer {
+func startWriter(t *testing.T, first string, rotate func(path string, number int) (string, error)) *writer {
 	t.Helper()
-	w := &writer{folder: t.TempDir(), people: people}
-	for _, p := range people {
+	w := &writer{folder: t.TempDir(), people: newPeople("in-file", 50), rotate: rotate}
+	w.path = filepath.Join(w.folder, first)
+	for _, p := range w.people {
 		p.isOtel = false
 	}
 	w.running.Go(func() { w.err = w.writeUntilStopped(t.Context()) })
@@ -86,12 +124,11 @@ func startWriter(t *testing.T, people []*person) *writer {
 func (w *writer) writeUntilStopped(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	path := filepath.Join(w.folder, "events.ndjson")
 	for i := 0; !w.ends.Load(); i = (i + 5) % len(w.people) {
 		lines := linesOf(w.people[i : i+5])
 		middle := len(lines) * 9 / 10
 		for _, part := range []string{lines[:middle], lines[middle:]} {
-			if err := appendTo(path, part); err != nil {
+			if err := appendTo(w.path, part); err != nil {
 				return err
 			}
 			select {
@@ -100,32 +137,14 @@ func (w *writer) writeUntilStopped(ctx context.Context) error {
 				return ctx.Err()
 			}
 		}
-		if !w.rotates.Swap(false) {
-			continue
-		}
-		if err := w.rotate(path); err != nil {
-			return err
+		if w.rotates.Swap(false) {
+			var err error
+			if w.path, err = w.rotate(w.path, int(w.rotations.Add(1))); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
-}
-
-// rotate renames the file, or copies and truncates it, in turns. The names of rotated files are in the order in which the
-// files were written, and come before the name of the file itself.
-func (w *writer) rotate(path string) error {
-	number := w.rotations.Add(1)
-	rotated := filepath.Join(w.folder, fmt.Sprintf("events-%05d.ndjson", number))
-	if number%2 == 0 {
-		return os.Rename(path, rotated)
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(rotated, content, 0o600); err != nil {
-		return err
-	}
-	return os.Truncate(path, 0)
 }
 
 // linesOf returns the next event of each of the people, one Segment call per line.

@@ -40,6 +40,7 @@ func TestSoak(t *testing.T) {
 	}{
 		{"kill", waits, killScenario, size{kills: 100}, size{kills: 3000}},
 		{"files", waits, filesScenario, size{kills: 20}, size{kills: 400}},
+		{"files-renamed", waits, renamedFilesScenario, size{kills: 20}, size{kills: 200}},
 		{"order", waits, orderScenario, size{records: 1000}, size{records: 20_000}},
 		{"lanes", measures, lanesScenario, size{records: 2000, minRatio: 2}, size{records: 20_000, minRatio: 4}},
 		{"stop", waits, stopScenario, size{records: 500}, size{records: 500}},
