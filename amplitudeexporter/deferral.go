@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
@@ -35,18 +34,16 @@ const (
 	deferredRetry = 5 * time.Second
 	// deferredPeriod is the least time that they wait, because the pauses of many users end one after the other.
 	deferredPeriod = 100 * time.Millisecond
-	// storageName distinguishes this storage from the queue's.
-	storageName = "deferred"
 )
 
 // open uses read to add the events that were deferred before a shutdown or a crash to the batch. From then on, it calls due
-// when deferred events are due. It owns the client if it succeeds.
-func (d *deferral) open(ctx context.Context, client storage.Client, b *batch, read func(plog.Logs), due func()) error {
-	store, err := deferred.Open(ctx, client)
+// when deferred events are due. It owns the storage if it succeeds.
+func (d *deferral) open(ctx context.Context, opened *openedStorage, b *batch, read func(plog.Logs), due func()) error {
+	store, err := deferred.Open(ctx, opened, opened.keys)
 	if err != nil {
 		return err
 	}
-	unreadable, err := store.Load(ctx, func(chunk uint64, records plog.Logs) int {
+	err = store.Load(ctx, func(chunk uint64, records plog.Logs) int {
 		before := len(b.items)
 		read(records)
 		b.deferFresh(chunk)
@@ -54,9 +51,6 @@ func (d *deferral) open(ctx context.Context, client storage.Client, b *batch, re
 	})
 	if err != nil {
 		return err
-	}
-	if unreadable != nil {
-		d.logger.Error("stored events of throttled users cannot be read; they stay in the storage", zap.Error(unreadable))
 	}
 	d.store = store
 	d.timer = time.AfterFunc(deferredRetry, due)

@@ -99,8 +99,8 @@ func numbersOf(server *amplitudetest.Server, user string) string {
 // stored returns how many values of deferred events a disk has.
 func stored(d *storagetest.Disk) int {
 	chunks := 0
-	for key, value := range d.State() {
-		if strings.HasPrefix(key, storageName) && len(value) > 0 {
+	for key := range d.State() {
+		if strings.HasPrefix(key, deferredName+"/chunk-") {
 			chunks++
 		}
 	}
@@ -238,7 +238,7 @@ func TestACrashKeepsDeferredEvents(t *testing.T) {
 
 func TestEventsThatCannotBeDeferredWaitInTheQueue(t *testing.T) {
 	for name, fails := range map[string]func(string) bool{
-		"full disk":     func(key string) bool { return strings.HasPrefix(key, storageName) },
+		"full disk":     func(key string) bool { return strings.HasPrefix(key, deferredName) },
 		"much too many": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -372,7 +372,7 @@ func TestStartFailsIfTheStorageFails(t *testing.T) {
 	}
 }
 
-// TestUnreadableDeferredEventsStay in the storage, and are logged.
+// TestUnreadableDeferredEventsStay in the storage under another key, are counted, and are logged.
 func TestUnreadableDeferredEventsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := storagetest.NewDisk(nil)
@@ -382,10 +382,14 @@ func TestUnreadableDeferredEventsStay(t *testing.T) {
 		state["deferred/chunk-0"] = []byte("\xff")
 		d = storagetest.NewDisk(state)
 		p = startDeferring(t, d, p.server)
-		assert.Len(t, p.logs.FilterMessageSnippet("cannot be read").All(), 1)
+		lines := p.logs.FilterMessageSnippet("can't be read").All()
+		require.Len(t, lines, 1)
+		assert.Equal(t, "unreadable-chunk-0", lines[0].ContextMap()["kept_as"])
+		metadatatest.AssertEqualExporterAmplitudeUnreadableItems(t, p.telemetry,
+			[]metricdata.DataPoint[int64]{point(1, "storage", "deferred")}, metricdatatest.IgnoreTimestamp())
 		require.NoError(t, p.push(t.Context(), logsOf(eventOf("busy-1", 1))))
 		assert.Equal(t, "1", numbersOf(p.server, "busy-1"))
-		assert.Contains(t, d.State(), "deferred/chunk-0")
+		assert.Equal(t, "\xff", string(d.State()["deferred/unreadable-chunk-0"]))
 		p.stop(t)
 	})
 }

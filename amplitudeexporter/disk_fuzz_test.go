@@ -85,7 +85,7 @@ func startQueue(t *testing.T, disk *storagetest.Disk, server *amplitudetest.Serv
 		})
 	})
 	set := metadatatest.NewSettings(p.telemetry)
-	set.ID, set.Logger = p.id, p.settings.Logger
+	set.ID, set.Logger = p.storages.exporter, p.settings.Logger
 	queue, err := newResumingQueue(t.Context(), set, p.amplitudeExporter)
 	require.NoError(t, err)
 	// Nothing is sent before the client is replaced.

@@ -5,6 +5,7 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -25,10 +26,10 @@ import (
 // amplitudeExporter delivers one batch at a time. It returns the logs that it can't deliver yet, and exporterhelper pushes
 // them again before any others.
 type amplitudeExporter struct {
-	id        component.ID
 	config    *Config
 	settings  component.TelemetrySettings
 	telemetry *telemetry
+	storages  storages
 	dropLog   dropLog
 
 	host        component.Host
@@ -61,7 +62,8 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 		return nil, err
 	}
 	return &amplitudeExporter{
-		id: set.ID, config: config, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
+		config: config, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
+		storages:          storages{exporter: set.ID, id: config.storageID(), logger: set.Logger, telemetry: t},
 		interruptDeferred: func() {}, semaphore: semaphore.NewWeighted(1), reader: reader, deferral: deferral{logger: set.Logger},
 	}, nil
 }
@@ -112,15 +114,18 @@ func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) 
 }
 
 func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Host) error {
-	client, err := openStorage(ctx, host, e.config.storageID(), e.id, storageName)
-	if client == nil || err != nil {
-		return err
+	opened, err := e.storages.openDeferred(ctx, host)
+	if err != nil {
+		return fmt.Errorf("sending_queue.storage: %w", err)
+	}
+	if opened == nil {
+		return nil
 	}
 	background, interrupt := context.WithCancel(context.WithoutCancel(ctx))
 	e.interruptDeferred = interrupt
 	read := func(records plog.Logs) { e.reader.read(&e.batch, records, time.Now()) }
-	if err := e.deferral.open(ctx, client, &e.batch, read, func() { e.deliverDeferred(background) }); err != nil {
-		return errors.Join(err, client.Close(ctx))
+	if err := e.deferral.open(ctx, opened, &e.batch, read, func() { e.deliverDeferred(background) }); err != nil {
+		return errors.Join(err, opened.Close(ctx))
 	}
 	e.recordBatch(ctx)
 	e.endBatch(0)

@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/pipeline"
 	"go.uber.org/zap"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/persistentqueue"
@@ -25,12 +24,11 @@ import (
 // storage can't be written, it loses nothing.
 type resumingQueue struct {
 	exporter.Logs
-	id     component.ID
-	logger *zap.Logger
-	// storageID is nil for a queue in memory.
-	storageID *component.ID
+	storages *storages
+	logger   *zap.Logger
 	// client is nil for a queue in memory.
-	client *persistentqueue.Client
+	client  *persistentqueue.Client
+	removal removal
 	// interrupt ends deliveries that didn't come from the queue, because its shutdown would wait for them.
 	interrupt func()
 }
@@ -50,26 +48,32 @@ func newResumingQueue(ctx context.Context, set exporter.Settings, e *amplitudeEx
 		return nil, err
 	}
 	return &resumingQueue{
-		Logs: logs, id: set.ID, logger: set.Logger, storageID: e.config.storageID(), interrupt: func() { e.interruptDeferred() },
+		Logs: logs, storages: &e.storages, logger: set.Logger, interrupt: func() { e.interruptDeferred() },
 	}, nil
 }
 
 // Start implements component.Component.
 func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
-	client, err := openStorage(ctx, host, q.storageID, q.id, queueName)
+	opened, err := q.storages.openQueue(ctx, host)
 	if err != nil {
 		return fmt.Errorf("sending_queue.storage: %w", err)
 	}
-	if client == nil {
+	if opened == nil {
 		return q.Logs.Start(ctx, host)
 	}
-	q.client = persistentqueue.NewClient(client, q.logger)
-	if err := persistentqueue.Resume(ctx, q.client); err != nil {
-		return fmt.Errorf("sending_queue.storage: %w", errors.Join(err, q.client.Close(ctx)))
+	q.client = persistentqueue.NewClient(opened, q.logger)
+	rebuilt, err := persistentqueue.Resume(ctx, q.client, opened.keys)
+	if err != nil {
+		return fmt.Errorf("sending_queue.storage: %s: %w", opened.Name, errors.Join(err, q.client.Close(ctx)))
 	}
-	if err := q.Logs.Start(ctx, &queueHost{Host: host, id: *q.storageID, client: q.client}); err != nil {
+	if rebuilt != nil {
+		q.logger.Error("the storage is damaged; the queue's metadata is made anew from its items, and what was delivered last may be sent again",
+			zap.String("storage", opened.Name), zap.Error(rebuilt))
+	}
+	if err := q.Logs.Start(ctx, &queueHost{Host: host, id: *q.storages.id, client: q.client}); err != nil {
 		return errors.Join(err, q.client.Close(ctx))
 	}
+	q.removal.start(opened.watch, host, q.logger)
 	return nil
 }
 
@@ -78,21 +82,26 @@ func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	if q.client == nil {
 		return q.Logs.ConsumeLogs(ctx, logs)
 	}
+	if err := q.removal.check(); err != nil {
+		return err
+	}
 	size := func() int { return (&plog.ProtoMarshaler{}).LogsSize(logs) }
-	return q.client.Offer(ctx, size, func(ctx context.Context) error { return q.Logs.ConsumeLogs(ctx, logs) })
+	if err := q.client.Offer(ctx, size, func(ctx context.Context) error { return q.Logs.ConsumeLogs(ctx, logs) }); err != nil {
+		return err
+	}
+	// If it was removed since the first check, the events may be lost.
+	return q.removal.check()
 }
 
 // Shutdown implements component.Component.
 func (q *resumingQueue) Shutdown(ctx context.Context) error {
 	q.interrupt()
+	q.removal.stop()
 	if q.client != nil {
 		q.client.Interrupt()
 	}
 	return q.Logs.Shutdown(ctx)
 }
-
-// queueName is the name of the queue's storage.
-var queueName = pipeline.SignalLogs.String()
 
 // queueHost is a host whose storage gives the queue our client.
 type queueHost struct {
@@ -125,17 +134,4 @@ func (s *queueStorage) GetClient(ctx context.Context, kind component.Kind, id co
 		return s.client, nil
 	}
 	return s.Extension.GetClient(ctx, kind, id, name)
-}
-
-// openStorage returns the exporter's storage client of this name, nil if there is no such storage.
-func openStorage(ctx context.Context, host component.Host, storageID *component.ID, exporterID component.ID, name string) (storage.Client, error) {
-	if storageID == nil {
-		return nil, nil
-	}
-	extension, isStorage := host.GetExtensions()[*storageID].(storage.Extension)
-	if !isStorage {
-		// The queue reports this when it starts.
-		return nil, nil
-	}
-	return extension.GetClient(ctx, component.KindExporter, exporterID, name)
 }

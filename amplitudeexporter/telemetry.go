@@ -95,6 +95,14 @@ func (t *telemetry) addDeadLetters(ctx context.Context, written, failed int) {
 	t.builder.ExporterAmplitudeDeadLetters.Add(ctx, int64(failed), t.series(attribute.String("outcome", deadLetterOutcomes[1])))
 }
 
+func (t *telemetry) addStorageErrors(ctx context.Context, storage string, count int64) {
+	t.builder.ExporterAmplitudeStorageErrors.Add(ctx, count, t.series(attribute.String("storage", storage)))
+}
+
+func (t *telemetry) addUnreadableItems(ctx context.Context, storage string, count int64) {
+	t.builder.ExporterAmplitudeUnreadableItems.Add(ctx, count, t.series(attribute.String("storage", storage)))
+}
+
 // statusClasses are the values of the label status_class, by the first digit of the status.
 var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 

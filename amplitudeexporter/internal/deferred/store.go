@@ -8,10 +8,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/verified"
 )
 
 // Store keeps records in chunks. A chunk is deleted when all of its events are done. A Store is not safe for concurrent use.
@@ -59,45 +63,77 @@ func (c *chunk) isMostlyDone() bool {
 	return c.isPartlyDone() && c.left <= len(c.stored)/2
 }
 
-// numbersKey is the key of the chunk index: the number of each chunk, 8 bytes each.
-const numbersKey = "chunks"
+// IndexKey is the key of the chunk index: the number of each chunk, 8 bytes each.
+const IndexKey = "chunks"
+
+const chunkPrefix = "chunk-"
 
 func chunkKey(number uint64) string {
-	return "chunk-" + strconv.FormatUint(number, 10)
+	return chunkPrefix + strconv.FormatUint(number, 10)
 }
 
-// Open reads the chunk index. The store owns the client if Open succeeds.
-func Open(ctx context.Context, client storage.Client) (*Store, error) {
-	stored, err := client.Get(ctx, numbersKey)
-	if err != nil {
+// numberOf returns the number of the chunk that has this key.
+func numberOf(key string) (number uint64, isChunk bool) {
+	number, err := strconv.ParseUint(strings.TrimPrefix(key, chunkPrefix), 10, 64)
+	return number, err == nil && key == chunkKey(number)
+}
+
+// IsItem reports whether a key is that of a chunk.
+func IsItem(key string) bool {
+	_, isChunk := numberOf(key)
+	return isChunk
+}
+
+// Decode returns an error if a chunk or the chunk index isn't valid.
+func Decode(key string, value []byte) error {
+	if key != IndexKey {
+		_, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(value)
+		return err
+	}
+	if len(value)%8 != 0 {
+		return fmt.Errorf("it has %d bytes, which is no multiple of 8", len(value))
+	}
+	return nil
+}
+
+// Open reads the chunk index, and adds the chunks that are among the keys in the storage, in case the index is damaged. If keys is
+// nil, because the storage can't list them, a damaged index is an error. The store owns the client if Open succeeds.
+func Open(ctx context.Context, client storage.Client, keys []string) (*Store, error) {
+	stored, err := client.Get(ctx, IndexKey)
+	if err != nil && (keys == nil || !errors.Is(err, verified.ErrDamaged)) {
 		return nil, err
 	}
 	s := &Store{client: client, chunks: map[uint64]*chunk{}}
 	for ; len(stored) >= 8; stored = stored[8:] {
 		s.numbers = append(s.numbers, binary.LittleEndian.Uint64(stored))
 	}
+	for _, key := range keys {
+		if number, isChunk := numberOf(key); isChunk {
+			s.numbers = append(s.numbers, number)
+		}
+	}
+	slices.Sort(s.numbers)
+	s.numbers = slices.Compact(s.numbers)
 	return s, nil
 }
 
 // Load calls read with the records of each chunk, in order. read returns how many events they have. A chunk without events
-// is deleted by the next write. A chunk that can't be parsed stays in the storage, and unreadable says why.
-func (s *Store) Load(ctx context.Context, read func(chunk uint64, records plog.Logs) (events int)) (unreadable, err error) {
+// is deleted by the next write.
+func (s *Store) Load(ctx context.Context, read func(chunk uint64, records plog.Logs) (events int)) error {
 	var unmarshaler plog.ProtoUnmarshaler
 	for _, number := range s.numbers {
 		content, err := s.client.Get(ctx, chunkKey(number))
 		if err != nil {
-			return unreadable, fmt.Errorf("%s: %w", chunkKey(number), err)
+			return fmt.Errorf("%s: %w", chunkKey(number), err)
 		}
 		records, err := unmarshaler.UnmarshalLogs(content)
 		if err != nil {
-			unreadable = errors.Join(unreadable, fmt.Errorf("%s: %w", chunkKey(number), err))
-			s.chunks[number] = newChunk(1, 0)
-			continue
+			return fmt.Errorf("%s: %w", chunkKey(number), err)
 		}
 		stored := records.LogRecordCount()
 		s.chunks[number] = newChunk(read(number, records), stored)
 	}
-	return unreadable, nil
+	return nil
 }
 
 // Next returns the number of the next chunk.
@@ -176,7 +212,7 @@ func (s *Store) write(ctx context.Context, numbers []uint64, rewrite func(*chunk
 	for _, number := range kept {
 		index = binary.LittleEndian.AppendUint64(index, number)
 	}
-	if err := s.client.Batch(ctx, append(operations, storage.SetOperation(numbersKey, index))...); err != nil {
+	if err := s.client.Batch(ctx, append(operations, storage.SetOperation(IndexKey, index))...); err != nil {
 		return err
 	}
 	for _, number := range s.numbers {

@@ -3,7 +3,7 @@
 package deferred
 
 import (
-	"errors"
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -11,16 +11,29 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/verified"
 )
 
 func open(t *testing.T, d *storagetest.Disk) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), d.Client("x"))
+	s, err := tryOpen(t, d, func(string, string, error) {})
 	require.NoError(t, err)
 	return s
+}
+
+func tryOpen(t *testing.T, d *storagetest.Disk, onUnreadable func(key, keptAs string, reason error)) (*Store, error) {
+	t.Helper()
+	client, err := verified.Open(verified.Settings{
+		Index: IndexKey, IsItem: IsItem, Decode: Decode, OnUnreadable: onUnreadable, OnError: func() {},
+	}, func() (storage.Client, error) { return d.Client("x"), nil })
+	require.NoError(t, err)
+	keys, _, err := client.Keys(t.Context())
+	require.NoError(t, err)
+	return Open(t.Context(), client, keys)
 }
 
 // loaded returns a new store and the EventNames that it loads, by chunk. Each record is one event.
@@ -28,11 +41,11 @@ func loaded(t *testing.T, d *storagetest.Disk) (*Store, []string) {
 	t.Helper()
 	s := open(t, d)
 	var chunks []string
-	unreadable, err := s.Load(t.Context(), func(_ uint64, records plog.Logs) int {
+	err := s.Load(t.Context(), func(_ uint64, records plog.Logs) int {
 		chunks = append(chunks, strings.Join(namesOf(records), " "))
 		return records.LogRecordCount()
 	})
-	require.NoError(t, errors.Join(unreadable, err))
+	require.NoError(t, err)
 	return s, chunks
 }
 
@@ -75,7 +88,7 @@ func TestChunksComeBackInOrderUntilTheirEventsAreDone(t *testing.T) {
 	_, chunks = loaded(t, d)
 	assert.Empty(t, strings.Join(chunks, ""))
 	require.NoError(t, s.Forget(t.Context(), nil))
-	assert.Equal(t, []string{"x/" + numbersKey}, slices.Collect(maps.Keys(d.State())), "nothing is left behind")
+	assert.Equal(t, []string{"x/" + IndexKey}, slices.Collect(maps.Keys(d.State())), "nothing is left behind")
 }
 
 // TestCloseKeepsOnlyWhatIsLeft: unlike after a crash, no event that was sent comes again after a shutdown.
@@ -98,7 +111,7 @@ func TestChunksOfOtherRecordsStayWhole(t *testing.T) {
 	d := storagetest.NewDisk(nil)
 	add(t, open(t, d), "several", "none")
 	s := open(t, d)
-	_, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 3 })
+	err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 3 })
 	require.NoError(t, err)
 	require.NoError(t, s.Forget(t.Context(), []Place{{Event: 0}, {Event: 2}}))
 	require.NoError(t, s.Close(t.Context()))
@@ -110,7 +123,7 @@ func TestAChunkWithoutEventsIsDeleted(t *testing.T) {
 	d := storagetest.NewDisk(nil)
 	add(t, open(t, d), "no event any more")
 	s := open(t, d)
-	_, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 0 })
+	err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 0 })
 	require.NoError(t, err)
 	require.NoError(t, s.Forget(t.Context(), nil))
 	_, chunks := loaded(t, d)
@@ -126,9 +139,9 @@ func TestAFailedWriteAddsNothingAndIsRepeated(t *testing.T) {
 	done := []Place{a[0], b[0], b[1]}
 	require.ErrorIs(t, s.Add(t.Context(), plog.NewLogs(), done), storagetest.ErrFails)
 	require.ErrorIs(t, s.Forget(t.Context(), done), storagetest.ErrFails)
-	_, err := other.Load(t.Context(), nil)
+	err := other.Load(t.Context(), nil)
 	require.ErrorIs(t, err, storagetest.ErrFails, "events that aren't read must not be overtaken")
-	_, err = Open(t.Context(), d.Client("x"))
+	_, err = Open(t.Context(), d.Client("x"), nil)
 	require.ErrorIs(t, err, storagetest.ErrFails)
 
 	d.Fail(false)
@@ -137,19 +150,65 @@ func TestAFailedWriteAddsNothingAndIsRepeated(t *testing.T) {
 	assert.Equal(t, []string{"b3"}, chunks, "an event may be forgotten twice")
 }
 
-func TestAnUnreadableChunkStays(t *testing.T) {
-	d := storagetest.NewDisk(nil)
-	s := open(t, d)
+// TestDamageLosesOnlyWhatIsDamaged damages each value of a store, and deletes it.
+func TestDamageLosesOnlyWhatIsDamaged(t *testing.T) {
+	whole := storagetest.NewDisk(nil)
+	s := open(t, whole)
 	add(t, s, "a")
 	add(t, s, "b")
-	require.NoError(t, d.Client("x").Set(t.Context(), chunkKey(0), []byte("\xff")))
-	s = open(t, d)
-	unreadable, err := s.Load(t.Context(), func(uint64, plog.Logs) int { return 1 })
+	for name, c := range map[string]struct {
+		key        string
+		change     func(value []byte) []byte
+		want       []string
+		unreadable string
+	}{
+		"a damaged chunk":  {chunkKey(0), flip, []string{"", "b"}, "chunk-0 unreadable-chunk-0"},
+		"a missing chunk":  {chunkKey(0), nil, []string{"", "b"}, "chunk-0 "},
+		"another encoding": {chunkKey(1), func([]byte) []byte { return []byte("\xff") }, []string{"a", ""}, "chunk-1 unreadable-chunk-1"},
+		"a damaged index":  {IndexKey, flip, []string{"a", "b"}, ""},
+		"a missing index":  {IndexKey, nil, []string{"a", "b"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := maps.Clone(whole.State())
+			if c.change == nil {
+				delete(state, "x/"+c.key)
+			} else {
+				state["x/"+c.key] = c.change(bytes.Clone(state["x/"+c.key]))
+			}
+			damaged := state["x/"+c.key]
+			d := storagetest.NewDisk(state)
+			var unreadable string
+			s, err := tryOpen(t, d, func(key, keptAs string, _ error) { unreadable += key + " " + keptAs })
+			require.NoError(t, err)
+			var chunks []string
+			require.NoError(t, s.Load(t.Context(), func(_ uint64, records plog.Logs) int {
+				chunks = append(chunks, strings.Join(namesOf(records), " "))
+				return records.LogRecordCount()
+			}))
+			assert.Equal(t, c.want, chunks)
+			assert.Equal(t, c.unreadable, unreadable)
+			require.NoError(t, s.Close(t.Context()))
+			if c.key != IndexKey {
+				assert.NotContains(t, d.State(), "x/"+c.key)
+				assert.Equal(t, damaged, d.State()["x/unreadable-"+c.key])
+			}
+			_, chunks = loaded(t, d)
+			assert.Equal(t, strings.TrimSpace(strings.Join(c.want, " ")), strings.Join(chunks, " "))
+		})
+	}
+}
+
+func flip(value []byte) []byte {
+	value[len(value)/2] ^= 4
+	return value
+}
+
+// TestADamagedIndexIsRefused if the storage can't list its keys.
+func TestADamagedIndexIsRefused(t *testing.T) {
+	d := storagetest.NewDisk(map[string][]byte{"x/" + IndexKey: []byte("short")})
+	client, err := verified.Open(verified.Settings{Name: "disk", Index: IndexKey, IsItem: IsItem, Decode: Decode, OnError: func() {}},
+		func() (storage.Client, error) { return d.Client("x"), nil })
 	require.NoError(t, err)
-	require.ErrorContains(t, unreadable, chunkKey(0))
-	require.NoError(t, s.Forget(t.Context(), []Place{{Chunk: 1}}))
-	require.NoError(t, s.Close(t.Context()))
-	assert.Contains(t, d.State(), "x/"+chunkKey(0))
-	assert.NotContains(t, d.State(), "x/"+chunkKey(1))
-	assert.Positive(t, s.Next())
+	_, err = Open(t.Context(), client, nil)
+	require.ErrorIs(t, err, verified.ErrDamaged)
 }

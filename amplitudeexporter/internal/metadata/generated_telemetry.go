@@ -35,6 +35,8 @@ type TelemetryBuilder struct {
 	ExporterAmplitudeLaneQueueAge    metric.Float64ObservableGauge
 	ExporterAmplitudeRequestDuration metric.Float64Histogram
 	ExporterAmplitudeRequests        metric.Int64Counter
+	ExporterAmplitudeStorageErrors   metric.Int64Counter
+	ExporterAmplitudeUnreadableItems metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -157,6 +159,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_amplitude_requests",
 		metric.WithDescription("Requests to Amplitude, by what their answer means. [Alpha]"),
 		metric.WithUnit("{requests}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAmplitudeStorageErrors, err = builder.meter.Int64Counter(
+		"otelcol_exporter_amplitude_storage_errors",
+		metric.WithDescription("Reads and writes of the storage that failed. [Alpha]"),
+		metric.WithUnit("{errors}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAmplitudeUnreadableItems, err = builder.meter.Int64Counter(
+		"otelcol_exporter_amplitude_unreadable_items",
+		metric.WithDescription("Items of the storage, each what a receiver brought at once, that are damaged or missing, and aren't delivered. [Alpha]"),
+		metric.WithUnit("{items}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

@@ -33,6 +33,8 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAmplitudeEvents.Add(context.Background(), 1)
 	tb.ExporterAmplitudeRequestDuration.Record(context.Background(), 1)
 	tb.ExporterAmplitudeRequests.Add(context.Background(), 1)
+	tb.ExporterAmplitudeStorageErrors.Add(context.Background(), 1)
+	tb.ExporterAmplitudeUnreadableItems.Add(context.Background(), 1)
 	AssertEqualExporterAmplitudeChangedValues(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -52,6 +54,12 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAmplitudeRequests(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAmplitudeStorageErrors(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAmplitudeUnreadableItems(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 

@@ -161,7 +161,7 @@ func (c *Client) note(operations []*storage.Operation) (gets, items []*storage.O
 			gets = append(gets, operation)
 		case operation.Type == storage.Delete:
 			c.finished[operation.Key] = true
-		case operation.Key == metadataKey:
+		case operation.Key == MetadataKey:
 			c.metadata, c.unwritten = operation.Value, true
 		default:
 			items = append(items, operation)
@@ -186,7 +186,7 @@ func (c *Client) write(ctx context.Context, more ...*storage.Operation) error {
 		operations = append(operations, storage.DeleteOperation(key))
 	}
 	if c.unwritten {
-		operations = append(operations, storage.SetOperation(metadataKey, c.metadata))
+		operations = append(operations, storage.SetOperation(MetadataKey, c.metadata))
 	}
 	began := time.Now()
 	if err := c.client.Batch(ctx, append(operations, more...)...); err != nil {
@@ -278,11 +278,11 @@ func (c *Client) isInterrupted() bool {
 func (c *Client) Get(ctx context.Context, key string) ([]byte, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if key == metadataKey && c.metadata != nil {
+	if key == MetadataKey && c.metadata != nil {
 		return c.metadata, nil
 	}
 	value, err := c.client.Get(ctx, key)
-	if key == metadataKey {
+	if key == MetadataKey {
 		// If a second attempt failed, the queue would start anew.
 		c.metadata = value
 	}

@@ -9,53 +9,182 @@ package persistentqueue // import "github.com/impression-collector/impression-br
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/xpdata/request"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/verified"
 )
 
-// metadataKey is the key of the queue's PersistentMetadata. Another format will have another key.
-const metadataKey = "qmv0"
+// MetadataKey is the key of the queue's PersistentMetadata. Another format will have another key.
+const MetadataKey = "qmv0"
 
-// Fields of PersistentMetadata: the index of the next item to be read, a fixed64, and those of the items that were
-// dispatched and not finished, packed fixed64s.
+// Fields of PersistentMetadata: the index of the next item to be read, that of the next item to be written, both fixed64, and
+// those of the items that were dispatched and not finished, packed fixed64s.
 const (
 	readIndex  protowire.Number = 3
+	writeIndex protowire.Number = 4
 	dispatched protowire.Number = 5
 )
 
-// Resume makes the dispatched items the next ones to be read, in order, in one write. It must be called before the queue
-// starts, with a client of the queue's storage. It doesn't change metadata that it can't parse. Items that finished between
-// dispatched ones are no longer in the storage, and the queue reads them as empty.
-func Resume(ctx context.Context, client storage.Client) error {
-	stored, err := client.Get(ctx, metadataKey)
-	if err != nil {
-		return err
-	}
-	resumed, changed := resume(stored)
-	if !changed {
-		return nil
-	}
-	return client.Set(ctx, metadataKey, resumed)
+// IsItem reports whether a key is that of an item.
+func IsItem(key string) bool {
+	index, err := strconv.ParseUint(key, 10, 64)
+	return err == nil && itemKey(index) == key
 }
 
-// resume returns metadata whose read index is at the first dispatched item, and that has no dispatched items.
-func resume(metadata []byte) (resumed []byte, changed bool) {
-	p, valid := parse(metadata)
-	if !valid || !p.hasDispatched || p.first >= p.read {
-		return nil, false
+func itemKey(index uint64) string {
+	return strconv.FormatUint(index, 10)
+}
+
+// Decode returns an error if an item or the metadata isn't valid.
+func Decode(key string, value []byte) error {
+	if key == MetadataKey {
+		if _, isValid := parse(value); !isValid {
+			return errNotMetadata
+		}
+		return nil
 	}
-	resumed = protowire.AppendTag(p.others, readIndex, protowire.Fixed64Type)
-	return protowire.AppendFixed64(resumed, p.first), true
+	_, _, err := request.UnmarshalLogs(value)
+	if errors.Is(err, request.ErrInvalidFormat) {
+		_, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(value)
+	}
+	return err
+}
+
+var errNotMetadata = errors.New("it is not the metadata of a queue")
+
+// Resume makes the dispatched items the next ones to be read, in order. It must be called before the queue starts, with a
+// client of the queue's storage. If the metadata is damaged or missing, the queue would start empty. Resume then makes new
+// metadata from the keys of the items, and returns the reason as rebuilt, or an error if keys is nil, because the storage can't
+// list them.
+func Resume(ctx context.Context, client storage.Client, keys []string) (rebuilt, err error) {
+	items, isLegacy, err := itemsOf(keys)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := client.Get(ctx, MetadataKey)
+	if err != nil && !errors.Is(err, verified.ErrDamaged) {
+		return nil, err
+	}
+	p, isValid := parse(stored)
+	switch {
+	case err != nil:
+		rebuilt = err
+	case stored == nil && (isLegacy || len(items) == 0):
+		// The queue is new, or reads the keys of an earlier format.
+		return nil, nil
+	case stored == nil:
+		rebuilt = fmt.Errorf("key %s is missing", MetadataKey)
+	case !isValid:
+		rebuilt = fmt.Errorf("key %s: %w", MetadataKey, errNotMetadata)
+	default:
+		if rebuilt, err = p.checkItems(ctx, client, items); err != nil || rebuilt == nil {
+			return nil, errors.Join(err, p.resume(ctx, client))
+		}
+	}
+	if keys == nil {
+		return nil, fmt.Errorf("the events in the queue can't be found, because of its metadata: %w; restore the storage, or empty it to start without them", rebuilt)
+	}
+	return rebuilt, client.Set(ctx, MetadataKey, metadataOf(items))
 }
 
 // progress is the part of the metadata that is about reading.
 type progress struct {
-	// read is the index of the next item to be read, first that of the first dispatched item.
-	read, first   uint64
-	hasDispatched bool
-	// others are the other fields, unchanged.
+	// read and write are the indexes of the next items to be read and written.
+	read, write uint64
+	dispatched  []uint64
+	// others are all fields but those of read and dispatched, unchanged.
 	others []byte
+}
+
+// checkItems returns a reason to make new metadata if an item is beyond the queue's end. A damaged item may have a key that isn't
+// its own; the client then reads it as nil, and it is deleted.
+func (p *progress) checkItems(ctx context.Context, client storage.Client, items []uint64) (reason, err error) {
+	for _, index := range items {
+		if index < p.write {
+			continue
+		}
+		item, err := client.Get(ctx, itemKey(index))
+		switch {
+		case err != nil:
+			return nil, err
+		case item != nil:
+			return fmt.Errorf("key %s does not know the item %d", MetadataKey, index), nil
+		}
+		if err := client.Delete(ctx, itemKey(index)); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// itemsOf returns the indexes of the items among the keys, in order, and whether there is metadata in an earlier format.
+func itemsOf(keys []string) (items []uint64, isLegacy bool, err error) {
+	for _, key := range keys {
+		if IsItem(key) {
+			index, _ := strconv.ParseUint(key, 10, 64)
+			items = append(items, index)
+			continue
+		}
+		switch key {
+		case MetadataKey, testKey:
+		case "ri", "wi", "di":
+			isLegacy = true
+		default:
+			return nil, false, fmt.Errorf("the queue has the unknown key %q, so its events can't be found; "+
+				"a later version wrote them, or the storage is damaged: use the version that wrote them, or restore the storage", key)
+		}
+	}
+	slices.Sort(items)
+	return items, isLegacy, nil
+}
+
+// metadataOf returns the metadata of a queue that has these items. It counts from there on, and not how large they are.
+func metadataOf(items []uint64) []byte {
+	var read, write uint64
+	if len(items) > 0 {
+		read, write = items[0], items[len(items)-1]+1
+	}
+	metadata := protowire.AppendTag(nil, readIndex, protowire.Fixed64Type)
+	metadata = protowire.AppendFixed64(metadata, read)
+	metadata = protowire.AppendTag(metadata, writeIndex, protowire.Fixed64Type)
+	return protowire.AppendFixed64(metadata, write)
+}
+
+// resume writes metadata whose read index is at the first dispatched item, and that has no dispatched items. Items that finished
+// between dispatched ones are no longer in the storage, so it makes them empty.
+func (p *progress) resume(ctx context.Context, client storage.Client) error {
+	if len(p.dispatched) == 0 {
+		return nil
+	}
+	first := slices.Min(p.dispatched)
+	if first >= p.read {
+		return nil
+	}
+	metadata := protowire.AppendTag(p.others, readIndex, protowire.Fixed64Type)
+	set := storage.SetOperation(MetadataKey, protowire.AppendFixed64(metadata, first))
+	operations := []*storage.Operation{set}
+	isDispatched := make(map[uint64]bool, len(p.dispatched))
+	for _, index := range p.dispatched {
+		isDispatched[index] = true
+	}
+	for index := first; index < p.read; index++ {
+		if !isDispatched[index] {
+			operations = append(operations, storage.SetOperation(itemKey(index), nil))
+		}
+	}
+	if client.Batch(ctx, operations...) == nil {
+		return nil
+	}
+	// On a full disk there is no room for empty items.
+	return client.Batch(ctx, set)
 }
 
 func parse(metadata []byte) (progress, bool) {
@@ -67,7 +196,18 @@ func parse(metadata []byte) (progress, bool) {
 		}
 		metadata = metadata[length:]
 	}
-	return p, true
+	isPossible := p.isPossible()
+	return p, isPossible
+}
+
+// maxDispatched is more than the queue ever dispatches at once.
+const maxDispatched = 1 << 20
+
+func (p *progress) isPossible() bool {
+	if len(p.dispatched) > 0 && slices.Min(p.dispatched)+maxDispatched < p.read {
+		return false
+	}
+	return p.read <= p.write
 }
 
 // add adds a field, given with its tag, and reports whether the field is valid.
@@ -77,6 +217,11 @@ func (p *progress) add(number protowire.Number, kind protowire.Type, field []byt
 	case readIndex:
 		index, length := protowire.ConsumeFixed64(value)
 		p.read = index
+		return kind == protowire.Fixed64Type && length > 0
+	case writeIndex:
+		index, length := protowire.ConsumeFixed64(value)
+		p.write = index
+		p.others = append(p.others, field...)
 		return kind == protowire.Fixed64Type && length > 0
 	case dispatched:
 		indexes, length := protowire.ConsumeBytes(value)
@@ -93,9 +238,7 @@ func (p *progress) addDispatched(indexes []byte) bool {
 		if length < 0 {
 			return false
 		}
-		if !p.hasDispatched || index < p.first {
-			p.first, p.hasDispatched = index, true
-		}
+		p.dispatched = append(p.dispatched, index)
 		indexes = indexes[length:]
 	}
 	return true

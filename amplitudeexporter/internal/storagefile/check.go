@@ -28,7 +28,7 @@ func Check(path string, visit func(key []byte)) (lastWriteLost bool, err error) 
 	if err != nil {
 		return false, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	if err != nil || info.Size() == 0 {
 		return false, err

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
@@ -133,6 +134,23 @@ func (c *client) Delete(ctx context.Context, key string) error {
 
 func (c *client) Batch(_ context.Context, operations ...*storage.Operation) error {
 	return c.disk.apply(c.prefix, operations)
+}
+
+// Walk implements storage.Walker.
+func (c *client) Walk(ctx context.Context, visit storage.WalkFunc) error {
+	var operations []*storage.Operation
+	for key, value := range c.disk.State() {
+		name, isOurs := strings.CutPrefix(key, c.prefix)
+		if !isOurs {
+			continue
+		}
+		more, err := visit(name, value)
+		if err != nil {
+			return err
+		}
+		operations = append(operations, more...)
+	}
+	return c.Batch(ctx, operations...)
 }
 
 func (c *client) Close(context.Context) error { return nil }
