@@ -159,6 +159,6 @@ func (c *Config) warnings() []string {
 		"retry_on_failure.max_elapsed_time: %s: a longer outage loses events, and later events may overtake earlier ones when the collector stops; give 0 to retry without end",
 		c.RetryConfig.MaxElapsedTime))
 	warnIf(c.API == amplitude.Batch, "api: batch: unlike for http_v2, Amplitude doesn't promise to keep the order of one device's events")
-	warnIf(c.DryRun.Enabled, "dry_run.enabled: true: nothing is sent, but all events leave the queue as if they were delivered")
+	warnIf(c.DryRun.Enabled, "dry_run.enabled: true: nothing is sent; all events are counted as dry_run and leave the queue")
 	return warnings
 }
