@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/persistentqueue"
 )
@@ -35,6 +36,9 @@ type resumingQueue struct {
 
 // newResumingQueue returns the exporter with a queue and retries.
 func newResumingQueue(ctx context.Context, set exporter.Settings, e *amplitudeExporter) (*resumingQueue, error) {
+	if e.config.storageID() != nil {
+		set.Logger = set.Logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return keptLog{core} }))
+	}
 	logs, err := exporterhelper.NewLogs(ctx, set, e.config, e.push,
 		exporterhelper.WithStart(e.start),
 		exporterhelper.WithShutdown(e.shutdown),

@@ -6,16 +6,21 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
@@ -123,4 +128,80 @@ func TestAShutdownKeepsAllInOrder(t *testing.T) {
 	e = startOnDisk(t, server, storagetest.NewDisk(d.State()))
 	assertAllInOrder(t, server)
 	require.NoError(t, e.Shutdown(t.Context()))
+}
+
+// TestStartSaysHowToAddTheStorage: validation can't see the extensions.
+func TestStartSaysHowToAddTheStorage(t *testing.T) {
+	for name, test := range map[string]struct {
+		extensions map[component.ID]component.Component
+		says       string
+	}{
+		"no extension": {nil, "sending_queue.storage: there is no extension disk; add it under extensions:, with its directory, " +
+			"and to the list service.extensions"},
+		"another extension": {map[component.ID]component.Component{storagetest.ID: nopExtension{}},
+			"sending_queue.storage: disk isn't a storage; give a storage extension such as file_storage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := createDefaultConfig().(*Config)
+			config.APIKey = "key"
+			config.QueueConfig.Get().StorageID = &storagetest.ID
+			e, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), config)
+			require.NoError(t, err)
+			require.EqualError(t, e.Start(t.Context(), &extensionsHost{componenttest.NewNopHost(), test.extensions}), test.says)
+			require.NoError(t, e.Shutdown(t.Context()))
+		})
+	}
+}
+
+type nopExtension struct {
+	component.StartFunc
+	component.ShutdownFunc
+}
+
+type extensionsHost struct {
+	component.Host
+	extensions map[component.ID]component.Component
+}
+
+func (h *extensionsHost) GetExtensions() map[component.ID]component.Component { return h.extensions }
+
+// TestAStopSaysWhatStaysInTheQueue: exporterhelper logs the same error whether the events stay in the queue or not.
+func TestAStopSaysWhatStaysInTheQueue(t *testing.T) {
+	const kept = "Stopping: undelivered events stay in the queue, and are sent after the next start."
+	for name, test := range map[string]struct {
+		storage *component.ID
+		level   zapcore.Level
+		logged  map[string]zapcore.Level
+	}{
+		"storage":              {&storagetest.ID, zap.DebugLevel, map[string]zapcore.Level{kept: zap.InfoLevel}},
+		"storage, only errors": {&storagetest.ID, zap.ErrorLevel, map[string]zapcore.Level{}},
+		"memory":               {nil, zap.DebugLevel, map[string]zapcore.Level{droppingData: zap.ErrorLevel}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := amplitudetest.Start(t)
+			server.AnswerAll(amplitudetest.Answer{Status: http.StatusServiceUnavailable})
+			config := createDefaultConfig().(*Config)
+			config.APIKey = "key"
+			config.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
+			config.QueueConfig.Get().StorageID = test.storage
+			set := exportertest.NewNopSettings(metadata.Type)
+			core, logs := observer.New(test.level)
+			set.Logger = zap.New(core).With(zap.String("component", "amplitude"))
+			e, err := NewFactory().CreateLogs(t.Context(), set, config)
+			require.NoError(t, err)
+			require.NoError(t, e.Start(t.Context(), hostOf(storagetest.NewDisk(nil))))
+			require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(newEvent("one"))))
+			require.Eventually(t, func() bool { return server.Counts().Requests > 0 }, time.Minute, time.Millisecond)
+			require.NoError(t, e.Shutdown(t.Context()))
+			logged := map[string]zapcore.Level{}
+			for _, entry := range logs.All() {
+				if entry.Message == kept || strings.HasPrefix(entry.Message, droppingData) {
+					logged[entry.Message] = entry.Level
+					assert.Contains(t, entry.ContextMap()["error"], "status 503")
+					assert.Equal(t, "amplitude", entry.ContextMap()["component"])
+				}
+			}
+			assert.Equal(t, test.logged, logged)
+		})
+	}
 }

@@ -43,6 +43,9 @@ type openedStorage struct {
 
 // openQueue opens the queue's storage. It returns nil if there is none.
 func (s *storages) openQueue(ctx context.Context, host component.Host) (*openedStorage, error) {
+	if err := s.check(host); err != nil {
+		return nil, err
+	}
 	s.warnOfOrphans(host)
 	return s.open(ctx, host, queueName, verified.Settings{
 		Index: persistentqueue.MetadataKey, IsItem: persistentqueue.IsItem, Decode: persistentqueue.Decode,
@@ -54,12 +57,27 @@ func (s *storages) openDeferred(ctx context.Context, host component.Host) (*open
 	return s.open(ctx, host, deferredName, verified.Settings{Index: deferred.IndexKey, IsItem: deferred.IsItem, Decode: deferred.Decode})
 }
 
+// check returns an error if the storage extension is missing, because validation can't see it, and the queue's own error doesn't say
+// what to do.
+func (s *storages) check(host component.Host) error {
+	if s.id == nil {
+		return nil
+	}
+	extension, found := host.GetExtensions()[*s.id]
+	if !found {
+		return fmt.Errorf("there is no extension %s; add it under extensions:, with its directory, and to the list service.extensions", s.id)
+	}
+	if _, isStorage := extension.(storage.Extension); !isStorage {
+		return fmt.Errorf("%s isn't a storage; give a storage extension such as file_storage", s.id)
+	}
+	return nil
+}
+
 // extension returns the storage extension, nil if there is none.
 func (s *storages) extension(host component.Host) storage.Extension {
 	if s.id == nil {
 		return nil
 	}
-	// The queue reports an extension of another kind when it starts.
 	extension, _ := host.GetExtensions()[*s.id].(storage.Extension)
 	if ours, isOurs := extension.(*queueStorage); isOurs {
 		return ours.Extension
