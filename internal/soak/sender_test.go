@@ -19,8 +19,8 @@ import (
 type sender struct {
 	client *http.Client
 	url    string
-	// accepted counts accepted requests.
-	accepted atomic.Int64
+	// accepted counts accepted requests, refused those that were answered otherwise.
+	accepted, refused atomic.Int64
 }
 
 func newSender(b *bridge) *sender {
@@ -60,6 +60,9 @@ func (s *sender) isAccepted(ctx context.Context, body []byte) bool {
 	response, err := s.client.Do(request)
 	if err != nil {
 		return false
+	}
+	if response.StatusCode != http.StatusOK {
+		s.refused.Add(1)
 	}
 	_, err = io.Copy(io.Discard, response.Body)
 	return response.Body.Close() == nil && err == nil && response.StatusCode == http.StatusOK

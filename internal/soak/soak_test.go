@@ -21,6 +21,8 @@ type size struct {
 	// rate is how many records are sent per second, length for how long.
 	rate   int
 	length time.Duration
+	// megabytes are the sizes of volumes.
+	megabytes []int
 }
 
 type kind bool
@@ -49,6 +51,7 @@ func TestSoak(t *testing.T) {
 		{"throttled", waits, throttledScenario, size{records: 1200}, size{records: 10_000}},
 		{"key", waits, keyScenario, size{records: 500}, size{records: 10_000}},
 		{"outage", measures, outageScenario, size{rate: 1000, length: 4 * time.Second}, size{rate: 1000, length: 10 * time.Minute}},
+		{"full-disk", waits, fullDiskScenario, size{megabytes: []int{1, 2}}, size{megabytes: []int{1, 2, 6, 16}}},
 		{"secrets", waits, secretsScenario, size{}, size{}},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {

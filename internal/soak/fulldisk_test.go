@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package soak
+
+import (
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
+)
+
+// fullDiskScenario has an outage of Amplitude during which the queue fills its volume, with and without restarts.
+func fullDiskScenario(t *testing.T, size size) {
+	t.Helper()
+	for _, megabytes := range size.megabytes {
+		for name, restart := range map[string]func(b *bridge) error{
+			"no restart": nil,
+			"SIGTERM":    (*bridge).Stop,
+			"kill":       (*bridge).Kill,
+		} {
+			t.Run(fmt.Sprintf("%d MB, %s", megabytes, name), func(t *testing.T) {
+				t.Parallel()
+				fillDisk(t, megabytes, name, restart)
+			})
+		}
+	}
+}
+
+func fillDisk(t *testing.T, megabytes int, name string, end func(b *bridge) error) {
+	t.Helper()
+	server := startAmplitude(t)
+	server.AnswerAll(unavailable)
+	metrics, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(metrics)
+	require.NoError(t, err)
+	b := startBridge(t, server, "full-disk.yaml", "STORAGE="+mountVolume(t, megabytes), "METRICS_PORT="+port)
+	restart := func() {
+		if end != nil {
+			require.NoError(t, end(b))
+			require.NoError(t, b.Restart(t.Context()))
+		}
+	}
+	senders := startSenders(t, b, newPeople("left", 50), newPeople("right", 50))
+	senders.waitForRefusals(t, b, 50)
+	fits := senders.events()
+	restart()
+	senders.waitForRefusals(t, b, 50)
+
+	server.AnswerUsually()
+	ended := time.Now()
+	b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Ingested > 0 })
+	restart()
+	senders.waitForMore(t, b, 50)
+	people := senders.stop(t)
+	require.NoError(t, senders.send(t.Context(), finalBatch(people)))
+	result := b.waitForAll(t, people, maxWait)
+	late := time.Since(ended)
+	err = b.WaitUntil(t.Context(), "the queue to be empty", func() (bool, error) {
+		return strings.Contains(b.get(t, "http://"+metrics+"/metrics"), queueSize+" 0\n"), nil
+	})
+	require.NoError(t, err)
+	reportf(t, "%d MB full, %s: about %d records fit; %d refused; %s; complete %.1f s after the outage",
+		megabytes, name, fits, senders.refused.Load(), result, late.Seconds())
+	result.assertPerfect(t)
+	require.NoError(t, b.Stop())
+}
+
+const queueSize = `otelcol_exporter_queue_size{data_type="logs",exporter="amplitude"}`
+
+// mountVolume mounts a volume of this size, and returns its path.
+func mountVolume(t *testing.T, megabytes int) string {
+	t.Helper()
+	volume := t.TempDir()
+	mount := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", megabytes), "tmpfs", volume)
+	if printed, err := mount.CombinedOutput(); err != nil {
+		t.Skipf("a full disk can't be tested, because mounting a small volume needs root: %v: %s", err, printed)
+	}
+	t.Cleanup(func() { assert.NoError(t, exec.Command("umount", volume).Run()) })
+	return volume
+}
+
+// waitForRefusals waits until the collector has refused this many more requests.
+func (s *senders) waitForRefusals(t *testing.T, b *bridge, requests int64) {
+	t.Helper()
+	want := s.refused.Load() + requests
+	err := b.WaitUntil(t.Context(), "refused requests", func() (bool, error) { return s.refused.Load() >= want, nil })
+	require.NoError(t, err)
+}
