@@ -74,18 +74,22 @@ func (d *deadLetters) addSkipped(why reason, e *reader.Event, resource plog.Reso
 	d.file.Append(&letter)
 }
 
-// marshal returns a record as a request that OTLP receivers accept.
+// marshal returns a record as a request that OTLP receivers accept. It moves the record for a moment, because a copy may be large.
 func (d *deadLetters) marshal(record plog.LogRecord, resource plog.ResourceLogs, scope plog.ScopeLogs) []byte {
 	logs := plog.NewLogs()
-	toResource := logs.ResourceLogs().AppendEmpty()
-	toResource.SetSchemaUrl(resource.SchemaUrl())
-	resource.Resource().CopyTo(toResource.Resource())
-	toScope := toResource.ScopeLogs().AppendEmpty()
-	toScope.SetSchemaUrl(scope.SchemaUrl())
-	scope.Scope().CopyTo(toScope.Scope())
-	record.CopyTo(toScope.LogRecords().AppendEmpty())
+	inResource := logs.ResourceLogs().AppendEmpty()
+	inScope := inResource.ScopeLogs().AppendEmpty()
+	inRecord := inScope.LogRecords().AppendEmpty()
+	inResource.SetSchemaUrl(resource.SchemaUrl())
+	inScope.SetSchemaUrl(scope.SchemaUrl())
+	resource.Resource().MoveTo(inResource.Resource())
+	scope.Scope().MoveTo(inScope.Scope())
+	record.MoveTo(inRecord)
 	// The marshaler never fails.
 	text, _ := d.marshaler.MarshalLogs(logs)
+	inRecord.MoveTo(record)
+	inScope.Scope().MoveTo(scope.Scope())
+	inResource.Resource().MoveTo(resource.Resource())
 	return text
 }
 
