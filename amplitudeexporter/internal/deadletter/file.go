@@ -4,6 +4,7 @@
 package deadletter // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deadletter"
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -128,37 +129,39 @@ func (f *File) write() {
 	if f.buffered == 0 {
 		return
 	}
-	if err := f.writeAndSync(); err != nil {
-		f.result.Failed += f.buffered
+	written, err := f.writeAndSync()
+	if err != nil {
 		f.result.Err = err
-	} else {
-		f.result.Written += f.buffered
 	}
+	f.result.Written += written
+	f.result.Failed += f.buffered - written
 	f.buffered = 0
 	if f.buffer = f.buffer[:0]; cap(f.buffer) > 2*maxBuffer {
 		f.buffer = nil
 	}
 }
 
-func (f *File) writeAndSync() error {
+// writeAndSync writes the buffer, and returns how many lines of it are on the disk.
+func (f *File) writeAndSync() (lines int, err error) {
 	if err := f.follow(); err != nil {
-		return err
+		return 0, err
 	}
 	if f.isTorn {
 		// What was torn must not spoil the next line.
 		if _, err := f.log.Write([]byte{'\n'}); err != nil {
-			return err
+			return 0, err
 		}
 		f.isTorn = false
 	}
-	n, err := f.log.Write(f.buffer)
-	f.isTorn = n > 0 && n < len(f.buffer)
-	if err == nil {
-		err = f.log.Sync()
-	}
+	n, writeErr := f.log.Write(f.buffer)
+	f.isTorn = n > 0 && f.buffer[n-1] != '\n'
+	syncErr := f.log.Sync()
 	info, statErr := os.Stat(f.settings.Path)
 	f.last = info
-	return errors.Join(err, statErr)
+	if syncErr == nil && statErr == nil {
+		lines = bytes.Count(f.buffer[:n], []byte{'\n'})
+	}
+	return lines, errors.Join(writeErr, syncErr, statErr)
 }
 
 // follow opens the file again if somebody has moved, removed, or changed it since the last write.

@@ -26,12 +26,14 @@ func TestAFullDisk(t *testing.T) {
 	var before syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 200, Max: before.Max}))
+	f.Append(&Letter{Reason: "fits", Event: []byte(`{}`)})
 	f.Append(&Letter{Reason: "torn", Event: []byte(`"` + strings.Repeat("x", 500) + `"`)})
 	result := f.Flush()
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
 	require.ErrorIs(t, result.Err, syscall.EFBIG)
+	assert.Equal(t, 1, result.Written)
 	assert.Equal(t, 1, result.Failed)
 
 	assert.Equal(t, Result{Written: 1}, appendEvents(f, "b"))
-	assert.Equal(t, []string{"a", "?", "b"}, reasonsIn(t, path))
+	assert.Equal(t, []string{"a", "fits", "?", "b"}, reasonsIn(t, path))
 }
