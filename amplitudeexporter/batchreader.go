@@ -71,14 +71,15 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	if r.config.Send == SendImpressions && !r.isImpression(&e.Event) {
 		return reasonNotAnImpression
 	}
-	e.SetInteger(event.Time, int64(cmp.Or(r.takeOwnTime(&e.Event), e.Time(event.Time), e.Record.ObservedTimestamp())))
+	own := cmp.Or(r.takeOwnTime(&e.Event), e.Time(event.Time))
+	e.SetInteger(event.Time, int64(cmp.Or(own, e.Record.ObservedTimestamp())))
 	userID, deviceID, fault := amplitude.CheckIDs(e.Text(event.UserID), e.Text(event.DeviceID), r.config.MinIDLength)
 	if userID == "" && deviceID == "" {
 		return reasonOf(fault.DropReason())
 	}
 	e.SetText(event.UserID, userID)
 	e.SetText(event.DeviceID, deviceID)
-	updates, left := r.removeStaleUpdates(&e.Event, now)
+	updates, left := r.removeStaleUpdates(&e.Event, own, now)
 	if !left {
 		return reasonOlderUpdate
 	}
@@ -94,11 +95,14 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	return reasonNone
 }
 
-// removeStaleUpdates removes stale updates from an event. It returns the remaining updates, and reports whether the event still
-// has anything to send.
-func (r *batchReader) removeStaleUpdates(e *event.Event, now time.Time) (updates []experimentUpdate, left bool) {
+// removeStaleUpdates removes stale updates from an event with this time of its own. It returns the remaining updates, and reports
+// whether the event still has anything to send.
+func (r *batchReader) removeStaleUpdates(e *event.Event, own pcommon.Timestamp, now time.Time) (updates []experimentUpdate, left bool) {
+	if r.config.OlderUpdates == SendOlderUpdates {
+		return nil, true
+	}
 	all, _ := e.Map(event.UserProperties)
-	rest, updates := r.staleUpdates.remove(e, now)
+	rest, updates := r.staleUpdates.remove(e, own, now)
 	if rest == all {
 		return updates, true
 	}

@@ -53,6 +53,8 @@ type Config struct {
 	EventTypes []string `mapstructure:"event_types"`
 	// DeadLetter keeps in a file what is never delivered.
 	DeadLetter DeadLetterConfig `mapstructure:"dead_letter"`
+	// OlderUpdates says what happens to an update that is older than one that was sent: leave_out or send.
+	OlderUpdates OlderUpdates `mapstructure:"older_updates"`
 	// DryRun shows the requests that would be sent.
 	DryRun DryRunConfig `mapstructure:"dry_run"`
 }
@@ -86,6 +88,16 @@ type DeadLetterConfig struct {
 	// Reasons are kept in addition to the refusals.
 	Reasons []string `mapstructure:"reasons"`
 }
+
+// OlderUpdates says what happens to an update of an experiment's user property that is older than one that was sent.
+type OlderUpdates string
+
+const (
+	// LeaveOutOlderUpdates leaves it out, because it would undo the newer one.
+	LeaveOutOlderUpdates OlderUpdates = "leave_out"
+	// SendOlderUpdates sends it, so that the update that comes last counts.
+	SendOlderUpdates OlderUpdates = "send"
+)
 
 // DryRunConfig configures dry runs, which build and count requests without sending them.
 type DryRunConfig struct {
@@ -133,6 +145,7 @@ func createDefaultConfig() component.Config {
 		Layouts:      []LayoutConfig{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
 		JSONBody:     JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
 		Send:         SendAll,
+		OlderUpdates: LeaveOutOlderUpdates,
 		EventTypes:   []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
 		DeadLetter:   DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10},
 	}

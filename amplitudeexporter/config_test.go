@@ -79,6 +79,8 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10}, defaults.DeadLetter)
 	assert.Equal(t, DeadLetterConfig{Path: "dead-letters.ndjson", MaxMegabytes: 20, MaxBackups: 3, Reasons: []string{"not_an_event"}}, everything.DeadLetter)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
+	assert.Equal(t, LeaveOutOlderUpdates, defaults.OlderUpdates)
+	assert.Equal(t, SendOlderUpdates, everything.OlderUpdates)
 	assert.Equal(t, int64(2000), everything.QueueConfig.Get().Batch.Get().MinSize)
 	assert.Equal(t, 200*time.Millisecond, everything.QueueConfig.Get().Batch.Get().FlushTimeout, "the keys beside a given key keep their defaults")
 	assert.Equal(t, 1, everything.QueueConfig.Get().NumConsumers)
@@ -115,6 +117,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"region":           {`{api_key: k, region: asia}`, `region: "asia" is not known; allowed: us, eu`},
 	"api":              {`{api_key: k, api: identify}`, `api: "identify" is not known; allowed: http_v2, batch`},
 	"send":             {`{api_key: k, send: none}`, `send: "none" is not known; allowed: all, impressions`},
+	"older updates":    {`{api_key: k, older_updates: drop}`, `older_updates: "drop" is not known; allowed: leave_out, send`},
 	"no event types":   {`{api_key: k, send: impressions, event_types: []}`, "event_types: empty"},
 	"empty type":       {`{api_key: k, event_types: [a, ""]}`, "event_types: one is empty"},
 	"dry run path":     {`{api_key: k, dry_run: {path: x}}`, `dry_run.path: "x" without dry_run.enabled: true has no effect`},

@@ -53,15 +53,16 @@ func newStaleUpdates() (*staleUpdates, error) {
 var operators = []string{"$set", "$unset"}
 
 // remove returns the event's user properties without stale updates, and the remaining updates. If any is stale, it returns a
-// copy of the user properties, because the record must not change until it is delivered.
-func (s *staleUpdates) remove(e *event.Event, now time.Time) (userProperties pcommon.Map, left []experimentUpdate) {
+// copy of the user properties, because the record must not change until it is delivered. own is the event's own time: those of
+// events without one can't be compared, because the collector's clock may have been set back.
+func (s *staleUpdates) remove(e *event.Event, own pcommon.Timestamp, now time.Time) (userProperties pcommon.Map, left []experimentUpdate) {
 	all, _ := e.Map(event.UserProperties)
-	if e.Time(event.Time) == 0 {
+	if own == 0 {
 		return all, nil
 	}
 	var stale map[string]struct{}
 	for property := range experimentsOf(all) {
-		u := experimentUpdate{key: s.key(e, property), at: e.Time(event.Time)}
+		u := experimentUpdate{key: s.key(e, property), at: own}
 		delivered, _ := s.delivered.Get(u.key)
 		switch {
 		case u.at < max(delivered, s.newest[u.key]):

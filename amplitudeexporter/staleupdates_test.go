@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
@@ -119,6 +121,29 @@ func TestAnUpdateFromTheFutureMakesNothingStale(t *testing.T) {
 	soon := int(time.Now().Add(24*time.Hour).Unix() - noon)
 	require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "future", soon), update("user-1", "a", "now", 5))))
 	assert.Equal(t, map[string]any{"[Experiment] a": "now"}, p.server.User("user-1").Properties)
+}
+
+// TestTheCollectorsClockMakesNothingStale: it may step back, and says nothing about when an event without a time happened.
+func TestTheCollectorsClockMakesNothingStale(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	update := func(variant string, observed int) plog.Logs {
+		logs := logsOf(fmt.Sprintf(`{"event_type":"$identify","user_id":"user-1","insert_id":%q,"user_properties":{"$set":{"[Experiment] a":%q}}}`,
+			variant, variant))
+		record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+		record.SetObservedTimestamp(pcommon.NewTimestampFromTime(time.Unix(int64(noon+observed), 0)))
+		return logs
+	}
+	require.NoError(t, p.push(t.Context(), update("before the step", 3600)))
+	require.NoError(t, p.push(t.Context(), update("after the step", 0)))
+	assert.Equal(t, map[string]any{"[Experiment] a": "after the step"}, p.server.User("user-1").Properties)
+	user := p.server.User("user-1")
+	assert.Equal(t, int64(noon+3600)*1000, user.Events[0].Time, "the time is sent")
+}
+
+func TestOlderUpdatesCanBeSent(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.OlderUpdates = SendOlderUpdates })
+	require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "new", 10), update("user-1", "a", "old", 5))))
+	assert.Equal(t, map[string]any{"[Experiment] a": "old"}, p.server.User("user-1").Properties)
 }
 
 func TestAnUpdateWithoutTimeIsSent(t *testing.T) {

@@ -62,6 +62,8 @@ func (c *Config) validateChoices() error {
 		errorIf(c.Region != amplitude.RegionUS && c.Region != amplitude.RegionEU, "region: %q is not known; allowed: us, eu", c.Region),
 		errorIf(c.API != amplitude.HTTPV2 && c.API != amplitude.Batch, "api: %q is not known; allowed: http_v2, batch", c.API),
 		errorIf(c.Send != SendAll && c.Send != SendImpressions, "send: %q is not known; allowed: all, impressions", c.Send),
+		errorIf(c.OlderUpdates != LeaveOutOlderUpdates && c.OlderUpdates != SendOlderUpdates,
+			"older_updates: %q is not known; allowed: leave_out, send", c.OlderUpdates),
 		errorIf(c.Send == SendImpressions && len(c.EventTypes) == 0,
 			"event_types: empty, so send: impressions would send nothing; give at least one event type"),
 		errorIf(slices.Contains(c.EventTypes, ""), "event_types: one is empty; give the event types of impressions"),
