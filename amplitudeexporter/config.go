@@ -43,6 +43,8 @@ type Config struct {
 	PartnerID string `mapstructure:"partner_id"`
 	// Lanes is how many requests may be under way at once. Those of one user or device follow each other in one lane.
 	Lanes int `mapstructure:"lanes"`
+	// MaxRetryAfter limits how long the Retry-After of an answer can make the exporter wait.
+	MaxRetryAfter time.Duration `mapstructure:"max_retry_after"`
 	// Layouts say where the parts of an event are in a record. They must be those of the impression processor.
 	Layouts []LayoutConfig `mapstructure:"layouts"`
 	// JSONBody limits the JSON texts in bodies that are read.
@@ -135,19 +137,20 @@ func createDefaultConfig() component.Config {
 	retry.MaxElapsedTime = 0
 
 	return &Config{
-		ClientConfig: client,
-		QueueConfig:  configoptional.Some(queue),
-		RetryConfig:  retry,
-		Region:       amplitude.RegionUS,
-		API:          amplitude.HTTPV2,
-		MinIDLength:  amplitude.DefaultMinIDLength,
-		Lanes:        8,
-		Layouts:      []LayoutConfig{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
-		JSONBody:     JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
-		Send:         SendAll,
-		OlderUpdates: LeaveOutOlderUpdates,
-		EventTypes:   []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
-		DeadLetter:   DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10},
+		ClientConfig:  client,
+		QueueConfig:   configoptional.Some(queue),
+		RetryConfig:   retry,
+		Region:        amplitude.RegionUS,
+		API:           amplitude.HTTPV2,
+		MinIDLength:   amplitude.DefaultMinIDLength,
+		Lanes:         8,
+		Layouts:       []LayoutConfig{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
+		JSONBody:      JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
+		Send:          SendAll,
+		OlderUpdates:  LeaveOutOlderUpdates,
+		EventTypes:    []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
+		DeadLetter:    DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10},
+		MaxRetryAfter: 5 * time.Minute,
 	}
 }
 
@@ -165,6 +168,11 @@ func (c *Config) storageID() *component.ID {
 		return nil
 	}
 	return c.QueueConfig.Get().StorageID
+}
+
+// queueIsInMemory reports whether records are accepted into a queue that is lost when the collector ends.
+func (c *Config) queueIsInMemory() bool {
+	return c.QueueConfig.HasValue() && c.storageID() == nil && !c.QueueConfig.Get().WaitForResult
 }
 
 // Unmarshal decodes the configuration. If a key is unknown or doesn't decode, it also validates the values, so that all

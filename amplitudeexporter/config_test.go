@@ -221,7 +221,7 @@ func TestWarningsNameTheirKeys(t *testing.T) {
 	for text, keys := range map[string][]string{
 		`{sending_queue: {storage: file_storage}}`: nil,
 		`{}`: {"sending_queue.storage: not given"},
-		`{sending_queue: {wait_for_result: true}}`:                                nil,
+		`{sending_queue: {wait_for_result: true}}`:                                {"sending_queue.wait_for_result: true"},
 		`{sending_queue: {enabled: false}}`:                                       {"sending_queue.enabled: false"},
 		`{sending_queue: {storage: file_storage, block_on_overflow: false}}`:      {"sending_queue.block_on_overflow: false"},
 		`{sending_queue: {storage: file_storage, batch: {enabled: false}}}`:       {"sending_queue.batch: not given"},

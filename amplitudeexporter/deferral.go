@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
@@ -15,11 +16,11 @@ import (
 )
 
 // deferral takes the events of throttled users and devices out of the queue, so that others don't wait behind them. It
-// stores their records, because of crashes, and makes their items the first ones of the next batch. Without a storage,
-// it does nothing, and the events wait in the queue.
+// stores their records, because of crashes, and makes their items the first ones of the next batch. Without a queue, it does
+// nothing, and the events wait with their batch.
 type deferral struct {
 	logger *zap.Logger
-	// store and timer are nil without a storage. The timer fires when the deferred events are due but no batch came.
+	// store and timer are nil without a queue. The timer fires when the deferred events are due but no batch came.
 	store *deferred.Store
 	timer *time.Timer
 	// waiting is how many events are deferred.
@@ -38,8 +39,8 @@ const (
 
 // open uses read to add the events that were deferred before a shutdown or a crash to the batch. From then on, it calls due
 // when deferred events are due. It owns the storage if it succeeds.
-func (d *deferral) open(ctx context.Context, opened *openedStorage, b *batch, read func(plog.Logs), due func()) error {
-	store, err := deferred.Open(ctx, opened, opened.keys)
+func (d *deferral) open(ctx context.Context, client storage.Client, keys []string, b *batch, read func(plog.Logs), due func()) error {
+	store, err := deferred.Open(ctx, client, keys)
 	if err != nil {
 		return err
 	}

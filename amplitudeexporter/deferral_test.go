@@ -393,3 +393,21 @@ func TestUnreadableDeferredEventsStay(t *testing.T) {
 		p.stop(t)
 	})
 }
+
+// TestWithoutStorageEventsAreDeferredInMemory: an event that is refused doesn't hold up a queue in memory.
+func TestWithoutStorageEventsAreDeferredInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		server.AnswerFunc(refusing(http.StatusForbidden, "<html>"))
+		p := startHandled(t, componenttest.NewNopHost(), server, func(*Config) {})
+		require.NoError(t, p.push(t.Context(), logsOf(bad)))
+		p.assertDeferred(t, 1)
+		for n := range 3 {
+			require.NoError(t, p.push(t.Context(), logsOf(eventOf("quiet", n))))
+		}
+		assert.Equal(t, "0 1 2", numbersOf(server, "quiet"))
+		p.assertDeferred(t, 0)
+		p.assertEvents(t, point(3, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "forbidden"))
+		p.stop(t)
+	})
+}

@@ -14,12 +14,15 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/transport"
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
@@ -39,6 +42,7 @@ type amplitudeExporter struct {
 	deadLetters *deadLetters
 	// interruptDeferred interrupts the delivery of deferred events, so that a shutdown doesn't wait for it.
 	interruptDeferred context.CancelFunc
+	stopping          *shutdown
 
 	// semaphore guards the fields below. Deferred events are delivered by a timer, and without a queue several receivers
 	// push concurrently.
@@ -48,7 +52,7 @@ type amplitudeExporter struct {
 	deferral  deferral
 	// returned has the logs that push returned last, the zero value if there were none.
 	returned plog.Logs
-	// unhealthy reports whether the key was refused last.
+	// unhealthy reports whether the key or all requests were refused last.
 	unhealthy bool
 }
 
@@ -64,7 +68,7 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 	return &amplitudeExporter{
 		config: config, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
 		storages:          storages{exporter: set.ID, id: config.storageID(), logger: set.Logger, telemetry: t},
-		interruptDeferred: func() {}, semaphore: semaphore.NewWeighted(1), reader: reader, deferral: deferral{logger: set.Logger},
+		interruptDeferred: func() {}, stopping: newShutdown(), semaphore: semaphore.NewWeighted(1), reader: reader, deferral: deferral{logger: set.Logger},
 	}, nil
 }
 
@@ -87,7 +91,9 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 		Limits:      e.config.API.Limits(),
 		Lanes:       e.config.Lanes,
 		Client:      e.client,
-		Observe:     e.telemetry.recordRequest,
+		Observe:     e.observe,
+
+		MaxRetryAfter: e.config.MaxRetryAfter,
 	})
 	if err != nil {
 		return errors.New("api_key: not UTF-8 text; give the project's API key")
@@ -102,6 +108,13 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 	return e.startDeferral(ctx, host)
 }
 
+func (e *amplitudeExporter) observe(status int, outcome amplitude.Outcome, took time.Duration) {
+	e.telemetry.recordRequest(status, outcome, took)
+	if outcome == amplitude.OutcomeAccepted {
+		e.stopping.noteAccepted()
+	}
+}
+
 // newClient makes the HTTP client, and returns the API key for its requests.
 func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) (key string, err error) {
 	if e.config.DryRun.Enabled {
@@ -114,18 +127,21 @@ func (e *amplitudeExporter) newClient(ctx context.Context, host component.Host) 
 }
 
 func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Host) error {
-	opened, err := e.storages.openDeferred(ctx, host)
-	if err != nil {
+	var client storage.Client = deferred.Memory{}
+	var keys []string
+	switch opened, err := e.storages.openDeferred(ctx, host); {
+	case err != nil:
 		return fmt.Errorf("sending_queue.storage: %w", err)
-	}
-	if opened == nil {
+	case opened != nil:
+		client, keys = opened, opened.keys
+	case !e.config.queueIsInMemory():
 		return nil
 	}
 	background, interrupt := context.WithCancel(context.WithoutCancel(ctx))
 	e.interruptDeferred = interrupt
 	read := func(records plog.Logs) { e.reader.read(&e.batch, records, time.Now()) }
-	if err := e.deferral.open(ctx, opened, &e.batch, read, func() { e.deliverDeferred(background) }); err != nil {
-		return errors.Join(err, opened.Close(ctx))
+	if err := e.deferral.open(ctx, client, keys, &e.batch, read, func() { e.deliverDeferred(background) }); err != nil {
+		return errors.Join(err, client.Close(ctx))
 	}
 	e.recordBatch(ctx)
 	e.endBatch(0)
@@ -139,6 +155,8 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 		return err
 	}
 	defer e.semaphore.Release(1)
+	ctx, done := e.stopping.context(ctx)
+	defer done()
 	if e.wouldOvertake(logs) {
 		e.returned = logs
 		return errStopping
@@ -149,7 +167,7 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 	if result.Err != nil {
 		left = e.batch.removeDone(logs)
 	}
-	if left > 0 && result.Throttled && e.deferral.add(ctx, &e.batch, logs) {
+	if left > 0 && result.Blocked && e.deferral.add(ctx, &e.batch, logs) {
 		left = 0
 	} else {
 		e.deferral.forget(ctx, &e.batch)
@@ -220,20 +238,28 @@ func (e *amplitudeExporter) wouldOvertake(logs plog.Logs) bool {
 	return retriesWithoutEnd && e.returned != plog.Logs{} && e.returned != logs
 }
 
-// reportHealth makes a refused key visible in the component's status.
+// reportHealth makes it visible in the component's status that the key or all requests are refused.
 func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 	switch {
-	case result.KeyRefused && !e.unhealthy:
+	case result.Unhealthy != nil && !e.unhealthy:
 		e.unhealthy = true
-		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New("the API key is refused by Amplitude; check api_key and region")))
-	case result.Answered && !result.KeyRefused && e.unhealthy:
+		e.settings.Logger.Error("Amplitude accepts no events; they wait", zap.Error(result.Unhealthy))
+		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(result.Unhealthy))
+	case result.Accepted && result.Unhealthy == nil && e.unhealthy:
 		e.unhealthy = false
 		componentstatus.ReportStatus(e.host, componentstatus.NewEvent(componentstatus.StatusOK))
 	}
 }
 
+// beginShutdown is called before the queue stops. It interrupts the delivery of deferred events, because they stay stored.
+func (e *amplitudeExporter) beginShutdown() {
+	e.interruptDeferred()
+	e.stopping.begin()
+}
+
 func (e *amplitudeExporter) shutdown(ctx context.Context) error {
 	e.interruptDeferred()
+	e.stopping.end()
 	if err := e.semaphore.Acquire(context.WithoutCancel(ctx), 1); err != nil {
 		return err
 	}

@@ -30,8 +30,8 @@ type resumingQueue struct {
 	// client is nil for a queue in memory.
 	client  *persistentqueue.Client
 	removal removal
-	// interrupt ends deliveries that didn't come from the queue, because its shutdown would wait for them.
-	interrupt func()
+	// beginShutdown bounds how long deliveries take, because the shutdown of the queue waits for them.
+	beginShutdown func()
 }
 
 // newResumingQueue returns the exporter with a queue and retries.
@@ -52,7 +52,7 @@ func newResumingQueue(ctx context.Context, set exporter.Settings, e *amplitudeEx
 		return nil, err
 	}
 	return &resumingQueue{
-		Logs: logs, storages: &e.storages, logger: set.Logger, interrupt: func() { e.interruptDeferred() },
+		Logs: logs, storages: &e.storages, logger: set.Logger, beginShutdown: e.beginShutdown,
 	}, nil
 }
 
@@ -99,7 +99,7 @@ func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 
 // Shutdown implements component.Component.
 func (q *resumingQueue) Shutdown(ctx context.Context) error {
-	q.interrupt()
+	q.beginShutdown()
 	q.removal.stop()
 	if q.client != nil {
 		q.client.Interrupt()

@@ -48,7 +48,7 @@ var reasonTexts = [...]string{
 	"not_an_event", "json_too_large", "json_too_deep", "json_too_many_values", "json_invalid", "mixed_events",
 	"envelope_too_large", "envelope_too_deep",
 	// amplitude.Reason
-	"invalid_field", "missing_field", "invalid_id_length", "silenced", "daily_quota", "bad_request", "too_large",
+	"invalid_field", "missing_field", "invalid_id_length", "silenced", "daily_quota", "bad_request", "forbidden", "too_large",
 	// amplitude.Change
 	"not_finite", "too_deep", "too_long", "invalid_utf8", "session_id_not_integer", "remote_ip", "repeated_key",
 }

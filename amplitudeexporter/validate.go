@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/config/configcompression"
@@ -86,6 +87,8 @@ func (c *Config) validateNumbers() error {
 			"partner_id: %d characters; allowed: up to %d", utf8.RuneCountInString(c.PartnerID), amplitude.MaxStringLength),
 		between1And(1<<20, "dead_letter.max_megabytes", c.DeadLetter.MaxMegabytes),
 		between1And(10_000, "dead_letter.max_backups", c.DeadLetter.MaxBackups),
+		errorIf(c.MaxRetryAfter < time.Second || c.MaxRetryAfter > amplitude.MaxRetryAfter,
+			"max_retry_after: %s; allowed: 1s to %s", c.MaxRetryAfter, amplitude.MaxRetryAfter),
 		errorIf(c.ClientConfig.Timeout <= 0,
 			"timeout: %s would let one request without an answer block all others; allowed: more than 0", c.ClientConfig.Timeout),
 	)
@@ -148,8 +151,10 @@ func (c *Config) warnings() []string {
 	}
 	if c.QueueConfig.HasValue() {
 		queue := c.QueueConfig.Get()
-		warnIf(queue.StorageID == nil && !queue.WaitForResult,
+		warnIf(c.queueIsInMemory(),
 			"sending_queue.storage: not given: waiting events are lost when the collector ends; give a storage extension such as file_storage")
+		warnIf(queue.StorageID == nil && queue.WaitForResult,
+			"sending_queue.wait_for_result: true: a throttled user or an event that is refused holds up all others; give sending_queue.storage instead")
 		warnIf(!queue.BlockOnOverflow,
 			"sending_queue.block_on_overflow: false: a full queue refuses events, which are lost unless the receiver sends them again")
 		warnIf(!queue.Batch.HasValue(),

@@ -27,12 +27,16 @@ const (
 	// OutcomeSomeRefused means that Amplitude refuses the events that it names: drop those, and send the rest again at
 	// once.
 	OutcomeSomeRefused
-	// OutcomeRefused means that Amplitude refuses the request without naming events: drop all of them.
+	// OutcomeRefused means that Amplitude, or a proxy or firewall before it, refuses the request without naming events: send
+	// it again in halves.
 	OutcomeRefused
 	// OutcomeKeyRefused means that the API key is refused, for good or for now: send everything again, slowly.
 	OutcomeKeyRefused
 	// OutcomeTooLarge means that the request is too large: send it again in halves.
 	OutcomeTooLarge
+	// OutcomeNotAmplitude means that something else than Amplitude answered with success: send everything again after a
+	// backoff.
+	OutcomeNotAmplitude
 	// OutcomeThrottled means that some users or devices send too much: their events wait or are dropped, and the rest is
 	// sent again at once.
 	OutcomeThrottled
@@ -53,6 +57,8 @@ func (o Outcome) String() string {
 		return "key_refused"
 	case OutcomeTooLarge:
 		return "too_large"
+	case OutcomeNotAmplitude:
+		return "not_amplitude"
 	case OutcomeThrottled:
 		return "throttled"
 	default:
@@ -108,8 +114,10 @@ const (
 	// ReasonDailyQuota is for an event of a user or device that Amplitude considers spam and that exceeded the daily quota
 	// of 500,000 events.
 	ReasonDailyQuota
-	// ReasonBadRequest is for an event of a request that was refused as a whole.
+	// ReasonBadRequest is for an event that is refused with a 400 that doesn't name it.
 	ReasonBadRequest
+	// ReasonForbidden is for an event that is refused with a 403, as a firewall does for its content.
+	ReasonForbidden
 	// ReasonTooLarge is for an event that is too large even for a request of its own.
 	ReasonTooLarge
 
@@ -133,6 +141,8 @@ func (r Reason) String() string {
 		return "daily_quota"
 	case ReasonBadRequest:
 		return "bad_request"
+	case ReasonForbidden:
+		return "forbidden"
 	case ReasonTooLarge:
 		return "too_large"
 	default:
@@ -143,24 +153,29 @@ func (r Reason) String() string {
 // Answer is what an HTTP response says about a request and each of its events.
 type Answer struct {
 	Outcome Outcome
-	// RetryAfter is how long the response asks to wait, at most an hour. It is 0 if the response doesn't ask.
+	// RetryAfter is how long the response asks to wait, at most MaxRetryAfter. It is 0 if the response doesn't ask.
 	RetryAfter time.Duration
 
 	names names
 }
 
-// ReadAnswer interprets the response to a request with this number of events. It only reads the body if the status is 400
+// ReadAnswer interprets the response to a request with this number of events. It only reads the body if the status is 200, 400,
 // or 429. The body may be anything. If it is malformed or cut short, everything before that place counts. now is the time to
 // which a date in Retry-After is relative.
 func ReadAnswer(status int, retryAfter string, body []byte, events int, now time.Time) Answer {
 	answer := Answer{RetryAfter: parseRetryAfter(retryAfter, now)}
 	switch {
-	case status >= 200 && status < 300:
+	case status == http.StatusOK && isSuccess(body):
 		answer.Outcome = OutcomeAccepted
+	case status >= 200 && status < 300:
+		answer.Outcome = OutcomeNotAmplitude
 	case status == http.StatusBadRequest:
 		answer.readBadRequest(body, events)
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case status == http.StatusUnauthorized:
 		answer.Outcome = OutcomeKeyRefused
+	case status == http.StatusForbidden:
+		// Amplitude's firewall answers 403 to a body that it dislikes, and to regions.
+		answer.Outcome = OutcomeRefused
 	case status == http.StatusRequestEntityTooLarge:
 		answer.Outcome = OutcomeTooLarge
 	case status == http.StatusTooManyRequests:
@@ -173,16 +188,25 @@ func ReadAnswer(status int, retryAfter string, body []byte, events int, now time
 	return answer
 }
 
+// isSuccess reports whether a body is Amplitude's answer to a request that it accepted: a JSON object with the code 200.
+func isSuccess(body []byte) bool {
+	var said struct {
+		Code float64 `json:"code"`
+	}
+	return json.Unmarshal(body, &said) == nil && said.Code == http.StatusOK
+}
+
 func (a *Answer) readBadRequest(body []byte, events int) {
 	said := readBody(body, events)
 	switch {
-	case said.refusesKey():
-		// Even if it also names events, as the documentation's example does: with a valid key they may be valid.
-		a.Outcome = OutcomeKeyRefused
 	case said.names.refuse():
+		// Even if it also says that the key is missing, as the documentation's example does: otherwise a bad event would hold
+		// up all others.
 		a.Outcome, a.names = OutcomeSomeRefused, said.names
 	case said.names.throttle():
 		a.Outcome, a.names = OutcomeThrottled, said.names
+	case said.refusesKey():
+		a.Outcome = OutcomeKeyRefused
 	default:
 		a.Outcome = OutcomeRefused
 	}
@@ -203,13 +227,11 @@ func (a *Answer) readTooManyRequests(body []byte, events int) {
 // by its ids as they were sent, "" if it has none.
 //
 // An answer may name ids that the request doesn't contain. If every event of an OutcomeSomeRefused or OutcomeThrottled
-// request is to be sent again, the answer makes no sense: treat it like OutcomeRetry.
+// request is to be sent again, the answer makes no sense: treat it like OutcomeRefused or OutcomeRetry.
 func (a Answer) Of(index int, userID, deviceID string) (Verdict, Reason) {
 	switch a.Outcome {
 	case OutcomeAccepted:
 		return Delivered, ReasonNone
-	case OutcomeRefused:
-		return Drop, ReasonBadRequest
 	case OutcomeSomeRefused, OutcomeThrottled:
 		return a.names.verdict(index, userID, deviceID)
 	default:
@@ -430,22 +452,22 @@ func addIDs(to ids, value any) ids {
 	return to
 }
 
-// maxRetryAfter limits how long a server, or a wrong clock, can make the caller wait.
-const maxRetryAfter = time.Hour
+// MaxRetryAfter limits how long a server, or a wrong clock, can make the caller wait.
+const MaxRetryAfter = time.Hour
 
-// parseRetryAfter returns the delay that a Retry-After header (RFC 9110) asks for, from 0 to maxRetryAfter. It returns 0 if
+// parseRetryAfter returns the delay that a Retry-After header (RFC 9110) asks for, from 0 to MaxRetryAfter. It returns 0 if
 // the header is malformed.
 func parseRetryAfter(header string, now time.Time) time.Duration {
 	header = strings.TrimSpace(header)
 	seconds, err := strconv.ParseInt(header, 10, 64)
 	if err == nil || errors.Is(err, strconv.ErrRange) {
 		// If it is out of range, ParseInt returns the nearest value in range.
-		seconds = min(max(seconds, 0), int64(maxRetryAfter/time.Second))
+		seconds = min(max(seconds, 0), int64(MaxRetryAfter/time.Second))
 		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(header)
 	if err != nil {
 		return 0
 	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
+	return min(max(at.Sub(now), 0), MaxRetryAfter)
 }

@@ -74,8 +74,15 @@ func TestReadAnswer(t *testing.T) {
 			200, `{"code":200,"events_ingested":6,"payload_size_bytes":999,"server_upload_time":1396381378123}`,
 			OutcomeAccepted, all("delivered"),
 		},
-		"accepted, the body isn't read": {200, invalidRequest, OutcomeAccepted, all("delivered")},
-		"another 2xx":                   {204, ``, OutcomeAccepted, all("delivered")},
+		"accepted with a fraction":    {200, `{"code":200.0}`, OutcomeAccepted, all("delivered")},
+		"200 with another code":       {200, invalidRequest, OutcomeNotAmplitude, all("send_again")},
+		"200 without a body":          {200, ``, OutcomeNotAmplitude, all("send_again")},
+		"200 with a page":             {200, gatewayPage, OutcomeNotAmplitude, all("send_again")},
+		"200 with more after it":      {200, `{"code":200}{}`, OutcomeNotAmplitude, all("send_again")},
+		"200 cut short":               {200, `{"code":200,"events_ing`, OutcomeNotAmplitude, all("send_again")},
+		"200 with the code as a text": {200, `{"code":"200"}`, OutcomeNotAmplitude, all("send_again")},
+		"202 with the code 200":       {202, `{"code":200}`, OutcomeNotAmplitude, all("send_again")},
+		"204":                         {204, ``, OutcomeNotAmplitude, all("send_again")},
 
 		"invalid fields": {
 			400, `{"code":400,"error":"Invalid request","events_with_invalid_fields":{"time":[1],"ip":[3,1]}}`,
@@ -119,20 +126,26 @@ func TestReadAnswer(t *testing.T) {
 			OutcomeSomeRefused, `daily_quota send_again send_again send_again send_again send_again`,
 		},
 
-		"no indexes":            {400, `{"code":400,"error":"Invalid JSON"}`, OutcomeRefused, all("bad_request")},
-		"no body":               {400, ``, OutcomeRefused, all("bad_request")},
-		"a gateway's page":      {400, gatewayPage, OutcomeRefused, all("bad_request")},
-		"no usable index":       {400, `{"silenced_events":[-1,6,1.5,"0",null,[0],1e99]}`, OutcomeRefused, all("bad_request")},
-		"another missing field": {400, `{"missing_field":"events"}`, OutcomeRefused, all("bad_request")},
+		"no indexes":            {400, `{"code":400,"error":"Invalid JSON"}`, OutcomeRefused, all("send_again")},
+		"no body":               {400, ``, OutcomeRefused, all("send_again")},
+		"a gateway's page":      {400, gatewayPage, OutcomeRefused, all("send_again")},
+		"no usable index":       {400, `{"silenced_events":[-1,6,1.5,"0",null,[0],1e99]}`, OutcomeRefused, all("send_again")},
+		"another missing field": {400, `{"missing_field":"events"}`, OutcomeRefused, all("send_again")},
 
 		"401":                         {401, ``, OutcomeKeyRefused, all("send_again")},
-		"403":                         {403, gatewayPage, OutcomeKeyRefused, all("send_again")},
+		"403":                         {403, gatewayPage, OutcomeRefused, all("send_again")},
 		"invalid key":                 {400, `{"error":"Invalid API key: 00"}`, OutcomeKeyRefused, all("send_again")},
 		"invalid key in other case":   {400, `{"error":"iNVALID api KEY"}`, OutcomeKeyRefused, all("send_again")},
 		"invalid key as text":         {400, `Invalid API key`, OutcomeKeyRefused, all("send_again")},
 		"invalid key, then cut short": {400, `{"error":"Invalid API key","events_with`, OutcomeKeyRefused, all("send_again")},
 		"missing key":                 {400, `{"missing_field":"api_key"}`, OutcomeKeyRefused, all("send_again")},
-		"missing key and indexes":     {400, invalidRequest, OutcomeKeyRefused, all("send_again")},
+		"missing key and indexes": {
+			400, invalidRequest,
+			OutcomeSomeRefused, `send_again send_again send_again invalid_field invalid_field send_again`,
+		},
+		"missing key and no index of the request": {
+			400, `{"code":400,"missing_field":"api_key","silenced_events":[99]}`, OutcomeKeyRefused, all("send_again"),
+		},
 
 		"too large": {413, `{"code":413,"error":"Payload too large"}`, OutcomeTooLarge, all("send_again")},
 
@@ -233,7 +246,7 @@ func TestReadAnswer(t *testing.T) {
 			400, `{"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `,"silenced_events":[1]}`,
 			OutcomeSomeRefused, `send_again silenced send_again send_again send_again send_again`,
 		},
-		"a list": {400, `[{"silenced_events":[1]}]`, OutcomeRefused, all("bad_request")},
+		"a list": {400, `[{"silenced_events":[1]}]`, OutcomeRefused, all("send_again")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := ReadAnswer(test.status, "", []byte(test.body), len(sent), now)
@@ -291,17 +304,21 @@ func requireSense(t *testing.T, status int, retryAfter string, body []byte, even
 	require.Equal(t, answer.Outcome.String(), answer.String())
 	require.GreaterOrEqual(t, answer.RetryAfter, time.Duration(0))
 	require.LessOrEqual(t, answer.RetryAfter, time.Hour)
-	require.Equal(t, status >= 200 && status < 300, answer.Outcome == OutcomeAccepted)
+	require.Equal(t, status >= 200 && status < 300, answer.Outcome == OutcomeAccepted || answer.Outcome == OutcomeNotAmplitude)
 	switch answer.Outcome {
-	case OutcomeRefused, OutcomeSomeRefused:
+	case OutcomeRefused:
+		require.Contains(t, []int{400, 403}, status)
+	case OutcomeSomeRefused:
 		require.Equal(t, 400, status)
 	case OutcomeThrottled:
 		require.Contains(t, []int{400, 429}, status)
 	case OutcomeKeyRefused:
-		require.Contains(t, []int{400, 401, 403}, status)
+		require.Contains(t, []int{400, 401}, status)
 	case OutcomeTooLarge:
 		require.Equal(t, 413, status)
-	case OutcomeAccepted, OutcomeRetry:
+	case OutcomeAccepted:
+		require.Equal(t, 200, status)
+	case OutcomeNotAmplitude, OutcomeRetry:
 	}
 	if status >= 500 && status < 600 {
 		require.Equal(t, OutcomeRetry, answer.Outcome)
@@ -341,8 +358,6 @@ func requireVerdict(t *testing.T, outcome Outcome, verdict Verdict, reason Reaso
 	switch outcome {
 	case OutcomeAccepted:
 		require.Equal(t, Delivered, verdict)
-	case OutcomeRefused:
-		require.Equal(t, ReasonBadRequest, reason)
 	case OutcomeSomeRefused, OutcomeThrottled:
 		require.Contains(t, []Verdict{SendAgain, Drop, Wait}, verdict)
 		require.NotEqual(t, ReasonBadRequest, reason)
@@ -420,9 +435,9 @@ func TestLabels(t *testing.T) {
 		verdictNames[Verdict(n).String()] = true
 	}
 	assert.Equal(t, setOf("retry", "accepted", "some_refused", "refused", "key_refused", "too_large", "throttled",
-		"unknown"), outcomes)
+		"not_amplitude", "unknown"), outcomes)
 	assert.Equal(t, setOf("none", "invalid_field", "missing_field", "invalid_id_length", "silenced", "daily_quota",
-		"bad_request", "too_large", "unknown"), reasons)
+		"bad_request", "forbidden", "too_large", "unknown"), reasons)
 	assert.Equal(t, setOf("send_again", "delivered", "drop", "wait", "unknown"), verdictNames)
 }
 

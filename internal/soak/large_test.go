@@ -44,7 +44,8 @@ func tooLargeScenario(t *testing.T, size size) {
 		limit>>10, result, counts.Requests, float64(counts.Requests)/ideal, counts.Answers[http.StatusRequestEntityTooLarge], alone)
 	result.assertPerfect(t)
 	assert.Equal(t, 3, summaryOf(large, server).lost, "large events lost")
-	assert.Equal(t, 3, alone, "single events refused")
+	// An event is refused once when it is found, and up to five times more before it is dropped.
+	assert.LessOrEqual(t, alone, 3*(1+5), "single events refused")
 	assert.LessOrEqual(t, float64(counts.Requests), 2*ideal, "requests")
 }
 

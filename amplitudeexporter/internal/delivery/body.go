@@ -43,6 +43,8 @@ type request struct {
 
 	mutex    sync.Mutex
 	released bool
+	// hasBeenRead reports whether a body was read to the end.
+	hasBeenRead bool
 }
 
 // release ends all reading of the items, because their memory is reused. A transport may still read a body after it has
@@ -51,6 +53,13 @@ func (r *request) release() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.released = true
+}
+
+// wasRead reports whether a body was read to the end.
+func (r *request) wasRead() bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.hasBeenRead
 }
 
 // body reads a request once.
@@ -81,15 +90,21 @@ func (b *body) Read(to []byte) (int, error) {
 		b.part = b.part[n:]
 		read += n
 	}
+	b.hasBeenRead = b.hasBeenRead || len(b.part) == 0 && b.next > b.end()
 	if read == 0 && len(to) > 0 {
 		return 0, io.EOF
 	}
 	return read, nil
 }
 
+// end is the number of the last part.
+func (b *body) end() int {
+	return max(0, 2*len(b.items)-1)
+}
+
 // nextPart reports whether there is another part.
 func (b *body) nextPart() bool {
-	switch end := max(0, 2*len(b.items)-1); {
+	switch end := b.end(); {
 	case b.next > end:
 		return false
 	case b.next == end:

@@ -14,9 +14,12 @@ import (
 
 // client makes requests to Amplitude, one attempt each.
 type client struct {
-	http    *http.Client
-	url     string
-	frame   frame
+	http  *http.Client
+	url   string
+	frame frame
+	// maxRetryAfter limits how long an answer can ask to wait.
+	maxRetryAfter time.Duration
+
 	observe func(status int, outcome amplitude.Outcome, took time.Duration)
 }
 
@@ -30,14 +33,46 @@ type requestError struct {
 }
 
 func (e *requestError) Error() string {
-	if e.cause != nil {
+	switch {
+	case e.cause != nil:
 		return "no answer: " + e.cause.Error()
+	case e.answer.Outcome == amplitude.OutcomeNotAmplitude:
+		return fmt.Sprintf("status %d, but the answer isn't Amplitude's; check endpoint, and any proxy before Amplitude", e.status)
+	default:
+		return fmt.Sprintf("status %d", e.status)
 	}
-	return fmt.Sprintf("status %d", e.status)
 }
 
 func (e *requestError) Unwrap() error {
 	return e.cause
+}
+
+// reason returns the reason to drop an event that is refused alone, or ReasonNone if the failure isn't a refusal.
+func (e *requestError) reason() amplitude.Reason {
+	switch e.answer.Outcome {
+	case amplitude.OutcomeRefused, amplitude.OutcomeSomeRefused:
+		if e.status == http.StatusForbidden {
+			return amplitude.ReasonForbidden
+		}
+		return amplitude.ReasonBadRequest
+	case amplitude.OutcomeTooLarge:
+		return amplitude.ReasonTooLarge
+	default:
+		return amplitude.ReasonNone
+	}
+}
+
+// refusesAll reports whether the key or the whole request was refused.
+func (e *requestError) refusesAll() bool {
+	return e.answer.Outcome == amplitude.OutcomeKeyRefused || e.reason() != amplitude.ReasonNone
+}
+
+// refusal describes a refusal of the key or of whole requests, for the component's status.
+func (e *requestError) refusal() error {
+	if e.answer.Outcome == amplitude.OutcomeKeyRefused {
+		return fmt.Errorf("the API key is refused: %w; check api_key and region", e)
+	}
+	return fmt.Errorf("all events are refused: %w; check endpoint, region, and any proxy or firewall before Amplitude", e)
 }
 
 // send sends the items in one request of this size, and returns nil if Amplitude accepted them.
@@ -49,6 +84,7 @@ func (c *client) send(ctx context.Context, items []*Item, size int) *requestErro
 	var answer amplitude.Answer
 	if err == nil {
 		answer = amplitude.ReadAnswer(status, retryAfter, body, len(items), time.Now())
+		answer.RetryAfter = min(answer.RetryAfter, c.maxRetryAfter)
 	}
 	c.observe(status, answer.Outcome, time.Since(began))
 	if answer.Outcome == amplitude.OutcomeAccepted {
@@ -77,7 +113,10 @@ func (c *client) post(ctx context.Context, r *request, size int) (status int, re
 	if closeErr := response.Body.Close(); err == nil {
 		err = closeErr
 	}
-	if err != nil && response.StatusCode/100 != 2 {
+	if err == nil && response.StatusCode/100 == 2 && !r.wasRead() {
+		err = errReleased
+	}
+	if err != nil {
 		return 0, "", nil, err
 	}
 	return response.StatusCode, response.Header.Get("Retry-After"), body, nil

@@ -28,6 +28,8 @@ type Settings struct {
 	MinIDLength int
 	// Limits are the limits of the API at URL.
 	Limits amplitude.Limits
+	// MaxRetryAfter limits how long an answer can make all workers wait.
+	MaxRetryAfter time.Duration
 	// Lanes is how many workers send concurrently.
 	Lanes int
 	// Client sends the requests. It must not follow redirects.
@@ -41,6 +43,7 @@ type Settings struct {
 type Deliverer struct {
 	partitioner *partitioner
 	throttles   *throttles
+	suspects    *suspects
 	workers     []*worker
 }
 
@@ -50,11 +53,13 @@ func New(settings Settings) (*Deliverer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{http: settings.Client, url: settings.URL, frame: f, observe: settings.Observe}
-	d := &Deliverer{partitioner: newPartitioner(settings.Lanes), throttles: newThrottles(settings.Limits)}
+	c := &client{http: settings.Client, url: settings.URL, frame: f, maxRetryAfter: settings.MaxRetryAfter, observe: settings.Observe}
+	d := &Deliverer{
+		partitioner: newPartitioner(settings.Lanes), throttles: newThrottles(settings.Limits), suspects: newSuspects(),
+	}
 	size := newSizeLimit(settings.Limits.Bytes)
 	for range settings.Lanes {
-		d.workers = append(d.workers, newWorker(c, settings.Limits, size, d.throttles))
+		d.workers = append(d.workers, newWorker(c, settings.Limits, size, d.throttles, d.suspects))
 	}
 	return d, nil
 }
@@ -63,12 +68,14 @@ func New(settings Settings) (*Deliverer, error) {
 type Result struct {
 	// Err is nil if none is left. It contains no ids, no key and no body.
 	Err error
-	// KeyRefused reports whether Amplitude refused the API key.
-	KeyRefused bool
-	// Answered reports whether Amplitude accepted an event.
-	Answered bool
-	// Throttled reports whether throttled users and devices are the only reason why items are left.
-	Throttled bool
+	// Unhealthy says why nothing is accepted until someone changes something: the key or every request is refused. It is nil
+	// otherwise.
+	Unhealthy error
+	// Accepted reports whether Amplitude accepted an event.
+	Accepted bool
+	// Blocked reports whether items are left only because their users or devices must wait. Other items may be delivered
+	// meanwhile, but none of these users and devices.
+	Blocked bool
 	// Wait is how long to wait before items are delivered again. If it is 0, the caller decides.
 	Wait time.Duration
 }
@@ -77,16 +84,22 @@ type Result struct {
 func (d *Deliverer) Deliver(ctx context.Context, items []*Item) Result {
 	shares := d.partitioner.partition(items)
 	d.throttles.beginBatch()
+	d.suspects.beginBatch()
 	var running sync.WaitGroup
 	for i, worker := range d.workers {
 		running.Go(func() { worker.deliver(ctx, shares[i]) })
 	}
 	running.Wait()
-	return d.result(items, d.throttles.endBatch(time.Now()))
+	now := time.Now()
+	due := d.throttles.endBatch(now)
+	if again := d.suspects.endBatch(now); due.IsZero() || !again.IsZero() && again.Before(due) {
+		due = again
+	}
+	return d.result(items, due)
 }
 
-// result summarizes the batch.
-func (d *Deliverer) result(items []*Item, throttledUntil time.Time) Result {
+// result summarizes the batch. due is when the first item that is blocked may be sent.
+func (d *Deliverer) result(items []*Item, due time.Time) Result {
 	var result Result
 	left := 0
 	for _, item := range items {
@@ -94,35 +107,36 @@ func (d *Deliverer) result(items []*Item, throttledUntil time.Time) Result {
 		case Left:
 			left++
 		case Delivered:
-			result.Answered = true
+			result.Accepted = true
 		}
 	}
 	if left == 0 {
 		return result
 	}
 	failed := 0
-	var last, keyRefused *requestError
+	var last, refusal *requestError
 	for _, worker := range d.workers {
 		if worker.failure == nil {
 			continue
 		}
 		failed++
 		last = worker.failure
-		if last.answer.Outcome == amplitude.OutcomeKeyRefused {
-			keyRefused = last
+		worker.othersAccepted = worker.othersAccepted || result.Accepted
+		if last.refusesAll() {
+			refusal = last
 		}
 		result.Wait = max(result.Wait, worker.retryAfter)
 	}
 	switch {
-	case keyRefused != nil:
-		result.KeyRefused = true
-		result.Err = fmt.Errorf("the API key is refused: %w; %d events wait", keyRefused, left)
+	case refusal != nil:
+		result.Unhealthy = refusal.refusal()
+		result.Err = fmt.Errorf("%w; %d events wait", result.Unhealthy, left)
 	case last != nil:
 		result.Err = fmt.Errorf("%d of %d lanes failed, the last with %w; %d events wait", failed, len(d.workers), last, left)
 	default:
-		result.Throttled = true
-		result.Wait = max(time.Until(throttledUntil), time.Millisecond)
-		result.Err = fmt.Errorf("users or devices are throttled; %d of their events wait", left)
+		result.Blocked = true
+		result.Wait = max(time.Until(due), time.Millisecond)
+		result.Err = fmt.Errorf("%d events wait because their users or devices are throttled, or an earlier event of them is refused without a reason", left)
 	}
 	return result
 }

@@ -32,3 +32,8 @@ type Item struct {
 	// Status is the HTTP status of the last answer that didn't accept the item, 0 if there was none.
 	Status int
 }
+
+// sharesID reports whether two items have the same user or device.
+func (it *Item) sharesID(with *Item) bool {
+	return it.UserID != "" && it.UserID == with.UserID || it.DeviceID != "" && it.DeviceID == with.DeviceID
+}

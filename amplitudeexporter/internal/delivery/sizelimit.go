@@ -45,13 +45,13 @@ const (
 	// The search ends when the difference between accepted and refused is less than this fraction.
 	searchFraction = 16
 	// Patience doubles with each try until a larger request is accepted, because few proxies change their limit.
-	minPatience = 100
-	maxPatience = minPatience << 7
+	minPatience = 64
+	maxPatience = minPatience << 8
 )
 
-// accept raises the limit after a request of this size was accepted, if the request used the limit up: half way to the
-// smallest size that was too large, or to the API's limit if there is no such size.
-func (l *sizeLimit) accept(size int) {
+// accept raises the limit after a request of this size was accepted, if the request was full because another event would
+// have exceeded the limit: half way to the smallest size that was too large, or to the API's limit if there is no such size.
+func (l *sizeLimit) accept(size int, isFull bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	if l.current == l.max {
@@ -61,14 +61,20 @@ func (l *sizeLimit) accept(size int) {
 		l.patience = minPatience
 	}
 	l.accepted = max(l.accepted, size)
+	// An event that is larger than the limit is sent alone.
+	l.current = max(l.current, size)
+	if size >= l.refused {
+		// The proxy's limit was raised.
+		l.refused = min(l.max+1, 2*size)
+	}
 	l.acceptedInRow++
 	if l.acceptedInRow == l.patience {
 		l.acceptedInRow = 0
 		l.patience = min(2*l.patience, maxPatience)
-		l.refused = min(l.max+1, l.refused+l.refused/4)
+		l.refused = min(l.max+1, 2*l.refused)
 	}
 	switch {
-	case size < l.current-l.current/searchFraction:
+	case !isFull:
 	case l.refused > l.max:
 		l.current = l.max
 	case l.refused-l.current > l.refused/searchFraction:

@@ -48,7 +48,7 @@ func TestAThrottledUserWaitsAlone(t *testing.T) {
 		batch := batchOf(0, "quiet/", "busy/", "other/", "busy/", "quiet/")
 		began := time.Now()
 		result := d.Deliver(t.Context(), batch.items)
-		require.ErrorContains(t, result.Err, "users or devices are throttled; 2 of their events wait")
+		require.ErrorContains(t, result.Err, "2 events wait because their users or devices are throttled")
 		assert.Equal(t, 30*time.Second, result.Wait)
 		assert.Equal(t, "delivered left delivered left delivered", states(batch))
 		assert.Zero(t, time.Since(began), "the others don't wait")

@@ -4,6 +4,7 @@ package delivery // import "github.com/impression-collector/impression-bridge/am
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -17,13 +18,15 @@ type worker struct {
 	limits    amplitude.Limits
 	size      *sizeLimit
 	throttles *throttles
+	suspects  *suspects
 
 	pace pace
 	// maxEvents is how many events the next request may have.
 	maxEvents int
-	// refusedInRow counts the events, or groups of them, that were dropped for a refusal that named none, since a request
-	// was accepted.
-	refusedInRow int
+	// failedBatches counts the batches in a row that ended with a failure. othersAccepted reports whether Amplitude accepted
+	// other events meanwhile.
+	failedBatches  int
+	othersAccepted bool
 	// notBefore is when the next request may be sent after lastFailure, because the server asked for it or refused the key.
 	notBefore   time.Time
 	lastFailure *requestError
@@ -34,7 +37,10 @@ type worker struct {
 
 	items   []*Item
 	blocked blockedIDs
-	began   time.Time
+	// found are the suspects among the items. retriesSuspect reports whether the next request has one of them.
+	found          []*Item
+	retriesSuspect bool
+	began          time.Time
 	// failedInRow counts requests that failed without progress, since the last one that made some.
 	failedInRow int
 	// failure is why items are left. It is nil if throttled users and devices are the only reason.
@@ -43,8 +49,8 @@ type worker struct {
 	retryAfter time.Duration
 }
 
-func newWorker(c *client, limits amplitude.Limits, size *sizeLimit, t *throttles) *worker {
-	return &worker{client: c, limits: limits, size: size, throttles: t, maxEvents: limits.Events}
+func newWorker(c *client, limits amplitude.Limits, size *sizeLimit, t *throttles, s *suspects) *worker {
+	return &worker{client: c, limits: limits, size: size, throttles: t, suspects: s, maxEvents: limits.Events}
 }
 
 // A worker retries a failed request itself, because the queue's own retry waits longer and makes all workers wait: up to
@@ -55,8 +61,12 @@ const (
 	fastFailure  = time.Second
 	// maxProgress bounds how long a worker goes on with requests that aren't accepted, even if each of them makes progress.
 	maxProgress = 10 * time.Second
-	// keyWait is how long to wait after the key was refused.
-	keyWait = 10 * time.Second
+	// refusedWait is how long to wait after the key or everything was refused.
+	refusedWait = 10 * time.Second
+	// After maxFailedBatches in a row, the worker looks for a single event that makes requests fail: a server may crash because
+	// of one. If no other event was accepted meanwhile, it takes maxFailedAlone batches to suspect an event.
+	maxFailedBatches = 5
+	maxFailedAlone   = 20
 )
 
 // deliver sends a share of a batch. It returns when no item is left or one must wait.
@@ -69,10 +79,37 @@ func (w *worker) deliver(ctx context.Context, items []*Item) {
 		w.noteAge()
 		return
 	}
+	w.items, w.found = w.suspects.admit(w.items, &w.blocked)
 	w.items = w.throttles.admit(w.items, &w.blocked, w.began)
 	w.noteAge()
 	for len(w.items) > 0 && w.sendNext(ctx) {
 		w.noteAge()
+	}
+	if w.failure == nil {
+		w.retrySuspects(ctx)
+	}
+	if w.failure == nil {
+		w.failedBatches, w.othersAccepted = 0, false
+	}
+}
+
+// retrySuspects sends suspects again that are due, after all other items, so that these don't wait. Items behind a suspect
+// are left to the next batch.
+func (w *worker) retrySuspects(ctx context.Context) {
+	w.retriesSuspect = true
+	defer func() { w.retriesSuspect = false }()
+	for _, item := range w.found {
+		now := time.Now()
+		if now.Sub(w.began) >= maxProgress || !w.suspects.isDue(item, now) {
+			continue
+		}
+		var own blockedIDs
+		w.items = w.throttles.admit([]*Item{item}, &own, now)
+		for len(w.items) > 0 {
+			if !w.wait(ctx, 0) || !w.sendNext(ctx) {
+				return
+			}
+		}
 	}
 }
 
@@ -88,7 +125,11 @@ func (w *worker) noteAge() {
 
 // sendNext sends the next request and reports whether the worker can go on.
 func (w *worker) sendNext(ctx context.Context) bool {
-	items, size := w.nextRequest()
+	if w.suspects.manyFailed() || w.failedBatches >= maxFailedBatches {
+		// The first events may be bad.
+		w.bringForward(rand.IntN(len(w.items)))
+	}
+	items, size, isFull := w.nextRequest()
 	if size > w.limits.Bytes {
 		w.drop(items, amplitude.ReasonTooLarge)
 		return true
@@ -96,22 +137,27 @@ func (w *worker) sendNext(ctx context.Context) bool {
 	began := time.Now()
 	err := w.client.send(ctx, items, size)
 	if err == nil {
-		w.accept(items, size)
+		w.accept(items, size, isFull)
 		return true
 	}
 	for _, item := range items {
 		item.Status = err.status
 	}
 	w.pace.note(began)
-	if w.handleRejection(err.answer, items, size) {
+	if w.handleRejection(err, items, size) {
 		w.failedInRow = 0
 		if len(w.items) > 0 && (time.Since(w.began) >= maxProgress || !w.wait(ctx, 0)) {
 			return w.stop(err, 0)
 		}
 		return true
 	}
-	if err.answer.Outcome == amplitude.OutcomeKeyRefused {
-		return w.stop(err, max(err.answer.RetryAfter, keyWait))
+	if err.refusesAll() {
+		w.stop(err, max(err.answer.RetryAfter, refusedWait))
+		if len(w.items) == 0 {
+			// What is left waits behind suspects. Others may come meanwhile and show whether everything is refused.
+			w.failure = nil
+		}
+		return false
 	}
 	backoff := firstBackoff << w.failedInRow
 	w.failedInRow++
@@ -121,29 +167,48 @@ func (w *worker) sendNext(ctx context.Context) bool {
 	return true
 }
 
-// nextRequest returns the next items that fit into a request, at least one, and the size of the request in bytes.
-func (w *worker) nextRequest() (items []*Item, size int) {
+// nextRequest returns the next items that fit into a request, at least one, and the size of the request in bytes. isFull
+// reports whether another item didn't fit into the size.
+func (w *worker) nextRequest() (items []*Item, size int, isFull bool) {
 	limit := w.size.bytes()
 	// Every item but the last has a comma.
 	size = w.client.frame.size() - len(comma)
 	for i, item := range w.items {
 		with := size + len(item.JSON) + len(comma)
-		if i > 0 && (i == w.maxEvents || with > limit) {
-			return w.items[:i], size
+		if i > 0 {
+			isFull = with > limit
+			if isFull || i == w.maxEvents {
+				return w.items[:i], size, isFull
+			}
 		}
 		size = with
 	}
-	return w.items, size
+	return w.items, size, false
 }
 
-func (w *worker) accept(items []*Item, size int) {
-	w.size.accept(size)
+// bringForward moves an item to the front, or if earlier items have the same user or device, the first of those.
+func (w *worker) bringForward(index int) {
+	for {
+		chosen := w.items[index]
+		earlier := slices.IndexFunc(w.items[:index], chosen.sharesID)
+		if earlier < 0 {
+			copy(w.items[1:index+1], w.items[:index])
+			w.items[0] = chosen
+			return
+		}
+		index = earlier
+	}
+}
+
+func (w *worker) accept(items []*Item, size int, isFull bool) {
+	w.size.accept(size, isFull)
+	w.suspects.accept(items)
 	w.pace = pace{}
 	for _, item := range items {
 		item.State = Delivered
 	}
 	w.items = w.items[len(items):]
-	w.failedInRow, w.refusedInRow = 0, 0
+	w.failedInRow = 0
 	w.maxEvents = min(w.limits.Events, 2*w.maxEvents)
 }
 
@@ -156,6 +221,7 @@ func (w *worker) drop(items []*Item, reason amplitude.Reason) {
 
 // stop ends the batch for this worker. It returns false, so that sendNext can return it.
 func (w *worker) stop(failure *requestError, retryAfter time.Duration) bool {
+	w.failedBatches++
 	w.failure, w.retryAfter = failure, retryAfter
 	w.lastFailure, w.notBefore = failure, time.Now().Add(retryAfter)
 	return false
@@ -175,41 +241,51 @@ func (w *worker) wait(ctx context.Context, atLeast time.Duration) bool {
 
 // handleRejection acts on an answer that is about single events or about the request's size. It reports whether that is
 // progress: whether the next request will differ from this one.
-func (w *worker) handleRejection(answer amplitude.Answer, items []*Item, size int) bool {
-	switch answer.Outcome {
-	case amplitude.OutcomeRefused:
-		w.halve(items)
+func (w *worker) handleRejection(err *requestError, items []*Item, size int) bool {
+	switch outcome := err.answer.Outcome; {
+	case (outcome == amplitude.OutcomeSomeRefused || outcome == amplitude.OutcomeThrottled) && w.applyVerdicts(err.answer, items):
 		return true
-	case amplitude.OutcomeTooLarge:
-		if len(items) == 1 {
-			w.drop(items, amplitude.ReasonTooLarge)
-		} else {
-			w.size.refuse(size)
-		}
+	case outcome == amplitude.OutcomeTooLarge && len(items) > 1:
+		w.size.refuse(size)
 		return true
-	case amplitude.OutcomeSomeRefused, amplitude.OutcomeThrottled:
-		return w.applyVerdicts(answer, items)
+	case w.retriesSuspect || err.reason() != amplitude.ReasonNone:
+		return w.isolate(err, items)
+	case w.failedBatches < maxFailedBatches:
+		return false
+	case len(items) > 1 || w.othersAccepted || w.failedBatches >= maxFailedAlone:
+		return w.isolate(err, items)
 	default:
 		return false
 	}
 }
 
-// maxRefusedAlone is how many events in a row may be dropped alone, before events are dropped together.
-const maxRefusedAlone = 16
-
-// halve searches for the bad event in a request that was refused without naming one: the next request has the first half,
-// and an event that is refused alone is dropped. If nothing is accepted at all, the events aren't the cause, and to try
-// them one by one would take forever: two are dropped together, then four, and so on.
-func (w *worker) halve(items []*Item) {
-	if len(items) > 1 && w.refusedInRow < maxRefusedAlone {
+// isolate searches for the bad event in a request that failed without naming one: the next request has the first half. An
+// event that fails alone becomes a suspect. isolate reports false if everything fails.
+func (w *worker) isolate(err *requestError, items []*Item) bool {
+	if len(items) > 1 {
 		w.maxEvents = (len(items) + 1) / 2
-		return
+		return true
 	}
-	w.drop(items, amplitude.ReasonBadRequest)
-	w.refusedInRow++
-	if w.refusedInRow >= maxRefusedAlone {
-		w.maxEvents = min(w.limits.Events, 2*len(items))
+	item := items[0]
+	reason := err.reason()
+	switch w.suspects.fail(item, reason != amplitude.ReasonNone, time.Now()) {
+	case suspectIsBad:
+		w.drop(items, reason)
+	case suspectWaits:
+		w.found = append(w.found, item)
+		w.blocked.add(item)
+		w.items = slices.DeleteFunc(w.items, w.blockLater)
 	}
+	return !w.suspects.allFail()
+}
+
+// blockLater reports whether an item must wait behind one that is blocked, and blocks it.
+func (w *worker) blockLater(item *Item) bool {
+	if !w.blocked.has(item) {
+		return false
+	}
+	w.blocked.add(item)
+	return true
 }
 
 // applyVerdicts drops and blocks the events that the answer names, and reports whether it named any.
