@@ -136,3 +136,17 @@ func TestRequestsOfClients(t *testing.T) {
 		})
 	}
 }
+
+// TestTheClientsAddressIsSentForAnEnvelope: a receiver knows the client of a request, whose events all have it.
+func TestTheClientsAddressIsSentForAnEnvelope(t *testing.T) {
+	logs := logsOf(`{"api_key":"k","events":[{"event_type":"a","device_id":"device-4","ip":"$remote","insert_id":"i-1"},
+		{"event_type":"b","device_id":"device-4","insert_id":"i-2"},{"event_type":"c","device_id":"device-4","ip":"203.0.113.7","insert_id":"i-3"}]}`)
+	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Attributes().PutStr("client.address", "203.0.113.8")
+	p := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, p.push(t.Context(), logs))
+	var addresses []any
+	for _, event := range p.server.Events() {
+		addresses = append(addresses, event.Fields["ip"])
+	}
+	assert.Equal(t, []any{"203.0.113.8", nil, "203.0.113.7"}, addresses)
+}

@@ -4,10 +4,13 @@ package amplitude
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -127,6 +130,7 @@ func FuzzAppend(f *testing.F) {
 		`{"a":1,"a":{"a":2,"a":3},"":{"":"","":""}}`,
 		`[[[[[[[[[[[]]]]]]]]]]]`,
 		`"12345678\"12345678\\"`,
+		strings.Repeat("é", MaxStringLength), strings.Repeat("é", MaxStringLength+1), strings.Repeat("\xff", MaxStringLength+1),
 	} {
 		f.Add(text)
 	}
@@ -160,7 +164,12 @@ func requireFieldsByRules(t *testing.T, text string) {
 	var want rules
 	wanted := want.text(text)
 	require.Equal(t, wanted, SentText(text))
-	for _, field := range []string{got.Type, got.UserID, got.DeviceID, got.InsertID, got.UserAgent} {
+	for _, field := range []string{got.Type, got.UserID, got.DeviceID, got.UserAgent} {
 		require.Equal(t, wanted, field)
 	}
+	if utf8.RuneCountInString(text) > MaxStringLength {
+		hash := sha256.Sum256([]byte(text))
+		wanted = hex.EncodeToString(hash[:16])
+	}
+	require.Equal(t, wanted, got.InsertID)
 }

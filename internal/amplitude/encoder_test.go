@@ -147,6 +147,19 @@ func TestAppendInsertHash(t *testing.T) {
 	assert.Empty(t, insertID(of("user", 0)))
 }
 
+// TestInsertHashDiffersByOperation: a flag is set and unset at the same time, even to the value that an unset has.
+func TestInsertHashDiffersByOperation(t *testing.T) {
+	var encoder Encoder
+	ids := map[string]bool{}
+	for _, operation := range []string{"$set", "$unset", "$setOnce"} {
+		ids[encoder.InsertHash(with(given{
+			event.Type: "$identify", event.UserID: "user-17", event.Time: 1764001230123456789,
+			event.UserProperties: mapOf(t, map[string]any{operation: map[string]any{"[Experiment] checkout": "-"}}),
+		}))] = true
+	}
+	assert.Len(t, ids, 3)
+}
+
 func TestAppendHashesALongInsertID(t *testing.T) {
 	long := strings.Repeat("x", MaxStringLength)
 	got, changes := encoded(with(given{event.InsertID: long}))
