@@ -52,6 +52,7 @@ func TestSoak(t *testing.T) {
 		{"key", waits, keyScenario, size{records: 500}, size{records: 10_000}},
 		{"outage", measures, outageScenario, size{rate: 1000, length: 4 * time.Second}, size{rate: 1000, length: 10 * time.Minute}},
 		{"full-disk", waits, fullDiskScenario, size{megabytes: []int{1, 2}}, size{megabytes: []int{1, 2, 6, 16}}},
+		{"damage", waits, damageScenario, size{kills: 8, records: 100}, size{kills: 300, records: 300}},
 		{"secrets", waits, secretsScenario, size{}, size{}},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
