@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,16 @@ func startBridge(t *testing.T, server *amplitudetest.Server, config string, vari
 	b := startCollector(t, config, append([]string{"AMPLITUDE_ENDPOINT=" + server.URL(amplitude.HTTPV2)}, variables...)...)
 	b.amplitude = server
 	return b
+}
+
+// startBridgeWithMetrics starts a collector with its queue in a folder, and returns the URL of its metrics.
+func startBridgeWithMetrics(t *testing.T, server *amplitudetest.Server, storage string) (b *bridge, metrics string) {
+	t.Helper()
+	endpoint, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(endpoint)
+	require.NoError(t, err)
+	return startBridge(t, server, "metrics.yaml", "STORAGE="+storage, "METRICS_PORT="+port), "http://" + endpoint + "/metrics"
 }
 
 // gates lists the feature gates that configurations need.

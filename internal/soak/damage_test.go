@@ -5,7 +5,6 @@ package soak
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
-	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // damageScenario kills the collector again and again during an outage, flips bits in the files of its storage, and starts it
@@ -26,11 +24,7 @@ func damageScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
 	storage := t.TempDir()
-	metrics, err := collectortest.FreeEndpoint(t.Context())
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(metrics)
-	require.NoError(t, err)
-	b := startBridge(t, server, "damage.yaml", "STORAGE="+storage, "METRICS_PORT="+port)
+	b, metrics := startBridgeWithMetrics(t, server, storage)
 	s := newSender(b)
 	random := rand.New(rand.NewPCG(7, 0))
 	refused, lost, counted, sent := 0, 0, 0, 0
@@ -52,7 +46,7 @@ func damageScenario(t *testing.T, size size) {
 		require.NoError(t, s.send(t.Context(), finalBatch(people)))
 		b.waitForCounts(t, func(amplitudetest.Counts) bool { return haveLast(people, server) })
 		result := summaryOf(people, server)
-		unreadable := unreadableItems(t, b.get(t, "http://"+metrics+"/metrics"))
+		unreadable := unreadableItems(t, b.get(t, metrics))
 		assert.LessOrEqual(t, result.lost, unreadable, "trial %d, with bits flipped at %v: lost without a word\n%s", trial, flips, b.Logs())
 		lost += result.lost
 		counted += unreadable
@@ -84,7 +78,7 @@ func flipBits(t *testing.T, storage string, random *rand.Rand) []int {
 // assertNamesFile asserts that a collector that didn't start says which file is damaged.
 func assertNamesFile(t *testing.T, err error, storage string) {
 	t.Helper()
-	assert.ErrorContains(t, err, "exited (exit status 1)")
+	require.ErrorContains(t, err, "exited (exit status 1)")
 	assert.Regexp(t, "(?m)^Error: .*sending_queue.storage: .*"+regexp.QuoteMeta(storage), lastLines(err.Error()))
 }
 

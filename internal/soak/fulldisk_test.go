@@ -4,7 +4,6 @@ package soak
 
 import (
 	"fmt"
-	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -14,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
-	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // fullDiskScenario has an outage of Amplitude during which the queue fills its volume, with and without restarts.
@@ -38,11 +36,7 @@ func fillDisk(t *testing.T, megabytes int, name string, end func(b *bridge) erro
 	t.Helper()
 	server := startAmplitude(t)
 	server.AnswerAll(unavailable)
-	metrics, err := collectortest.FreeEndpoint(t.Context())
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(metrics)
-	require.NoError(t, err)
-	b := startBridge(t, server, "full-disk.yaml", "STORAGE="+mountVolume(t, megabytes), "METRICS_PORT="+port)
+	b, metrics := startBridgeWithMetrics(t, server, mountVolume(t, megabytes))
 	restart := func() {
 		if end != nil {
 			require.NoError(t, end(b))
@@ -64,8 +58,8 @@ func fillDisk(t *testing.T, megabytes int, name string, end func(b *bridge) erro
 	require.NoError(t, senders.send(t.Context(), finalBatch(people)))
 	result := b.waitForAll(t, people, maxWait)
 	late := time.Since(ended)
-	err = b.WaitUntil(t.Context(), "the queue to be empty", func() (bool, error) {
-		return strings.Contains(b.get(t, "http://"+metrics+"/metrics"), queueSize+" 0\n"), nil
+	err := b.WaitUntil(t.Context(), "the queue to be empty", func() (bool, error) {
+		return strings.Contains(b.get(t, metrics), queueSize+" 0\n"), nil
 	})
 	require.NoError(t, err)
 	reportf(t, "%d MB full, %s: about %d records fit; %d refused; %s; complete %.1f s after the outage",
