@@ -23,6 +23,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadatatest"
@@ -257,6 +259,13 @@ func TestDeliveryGoesOnWithoutDeadLetters(t *testing.T) {
 	require.NoError(t, os.Mkdir(folder, 0o700))
 	p := start(t, componenttest.NewNopHost(), func(c *Config) { c.DeadLetter.Path = filepath.Join(folder, "dead.ndjson") })
 	require.NoError(t, os.RemoveAll(folder))
+	// The failure is logged when the file should be written, and again at shutdown.
+	var counted []bool
+	p.deadLetters.logger = p.deadLetters.logger.WithOptions(zap.Hooks(func(zapcore.Entry) error {
+		_, err := p.telemetry.GetMetric("otelcol_exporter_amplitude_events")
+		counted = append(counted, err == nil)
+		return nil
+	}))
 	for range 5 {
 		require.NoError(t, p.push(t.Context(), logsOf(newEvent("good"), `{"event":"canary","userId":"1"}`, `{"event":"canary","userId":"2"}`)))
 	}
@@ -264,6 +273,7 @@ func TestDeliveryGoesOnWithoutDeadLetters(t *testing.T) {
 	assertDeadLetters(t, p, 0, 10)
 	require.NoError(t, p.shutdown(t.Context()))
 	lines := p.logs.FilterMessage("dead letters can't be written; they are lost").All()
+	assert.Equal(t, []bool{false, true}, counted)
 	require.Len(t, lines, 2, "one at once, and the rest at shutdown")
 	assert.Equal(t, int64(2), lines[0].ContextMap()["events"])
 	assert.Equal(t, int64(8), lines[1].ContextMap()["events"])

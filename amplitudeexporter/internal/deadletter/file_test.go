@@ -144,6 +144,13 @@ func TestLinesGoOnAfterAnotherProcessChangedTheFile(t *testing.T) {
 			t.Helper()
 			require.NoError(t, os.Truncate(path, 0))
 		}, []string{"b"}},
+		"replaced by another of the same size": {func(t *testing.T, path string) {
+			t.Helper()
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.Rename(path, path+".moved"))
+			require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(text, []byte(`"a"`), []byte(`"c"`)), 0o644))
+		}, []string{"c", "b"}},
 		"replaced by a torn one": {func(t *testing.T, path string) {
 			t.Helper()
 			require.NoError(t, os.Remove(path))
@@ -153,7 +160,10 @@ func TestLinesGoOnAfterAnotherProcessChangedTheFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := newPath(t)
 			f := open(t, path)
-			assert.Equal(t, Result{Written: 1}, appendEvents(f, "a"))
+			// After a rotation, timberjack doesn't append but writes where it stopped.
+			f.Append(&Letter{Reason: "large", Event: bytes.Repeat([]byte{' '}, 1<<20-100)})
+			assert.Equal(t, Result{Written: 2}, appendEvents(f, "a"))
+			require.Equal(t, []string{"a"}, reasonsIn(t, path))
 			test.change(t, path)
 			assert.Equal(t, Result{Written: 1}, appendEvents(f, "b"))
 			assert.Equal(t, test.want, reasonsIn(t, path))
