@@ -12,7 +12,7 @@ var long = flag.Bool("soak.long", false, "run the long form")
 
 // size is the size of a scenario. Each scenario uses only some of the fields.
 type size struct {
-	// kills is how often the collector is killed or, in some scenarios, stopped.
+	// kills is how often the collector is killed or, in some scenarios, stopped, or how often the server fails.
 	kills int
 	// records is how many records each sender sends.
 	records int
@@ -48,6 +48,9 @@ func TestSoak(t *testing.T) {
 		{"stop", waits, stopScenario, size{records: 500}, size{records: 500}},
 		{"errors", measures, errorsScenario, size{rate: 1000, length: 3 * time.Second}, size{rate: 10_000, length: 5 * time.Second}},
 		{"too-large", waits, tooLargeScenario, size{records: 10_000}, size{records: 10_000}},
+		{"too-large-for-a-while", waits, tooLargeForAWhileScenario, size{records: 10_000}, size{records: 100_000}},
+		{"firewall", waits, firewallScenario, size{records: 2000, kills: 1}, size{records: 50_000, kills: 10}},
+		{"not-amplitude", waits, notAmplitudeScenario, size{kills: 4, rate: 100, length: time.Second}, size{kills: 46, rate: 100, length: 10 * time.Second}},
 		{"throttled", waits, throttledScenario, size{records: 1200}, size{records: 10_000}},
 		{"key", waits, keyScenario, size{records: 500}, size{records: 10_000}},
 		{"outage", measures, outageScenario, size{rate: 1000, length: 4 * time.Second}, size{rate: 1000, length: 10 * time.Minute}},

@@ -216,7 +216,7 @@ func TestNothingIsDroppedWhileEverythingIsRefused(t *testing.T) {
 					}
 					return accept(r)
 				}
-				of.sendAll(1, 5000, 100)
+				of.sendAll(1, 1000, 100)
 				during := 0
 				for _, request := range s.requests {
 					if request.at.Before(end) {
@@ -228,7 +228,7 @@ func TestNothingIsDroppedWhileEverythingIsRefused(t *testing.T) {
 				assert.False(t, of.unhealthy)
 				of.finish()
 				assert.Empty(t, of.dropped)
-				requireDelivered(t, s, 5000, 100, none)
+				requireDelivered(t, s, 1000, 100, none)
 			})
 		})
 	}
