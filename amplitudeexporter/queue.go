@@ -71,7 +71,7 @@ func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
 		return fmt.Errorf("sending_queue.storage: %s: %w", opened.Name, errors.Join(err, q.client.Close(ctx)))
 	}
 	if rebuilt != nil {
-		q.logger.Error("the storage is damaged; the queue's metadata is made anew from its items, and what was delivered last may be sent again",
+		q.logger.Error("the queue's metadata is damaged, or an earlier version of the exporter changed it; it is made anew from the items, and what was delivered last may be sent again",
 			zap.String("storage", opened.Name), zap.Error(rebuilt))
 	}
 	if err := q.Logs.Start(ctx, &queueHost{Host: host, id: *q.storages.id, client: q.client}); err != nil {

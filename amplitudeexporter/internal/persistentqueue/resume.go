@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -138,12 +139,22 @@ func itemsOf(keys []string) (items []uint64, isLegacy bool, err error) {
 		case "ri", "wi", "di":
 			isLegacy = true
 		default:
-			return nil, false, fmt.Errorf("the queue has the unknown key %q, so its events can't be found; "+
-				"a later version wrote them, or the storage is damaged: use the version that wrote them, or restore the storage", key)
+			return nil, false, fmt.Errorf("the queue has the unknown key %s, so its events can't be found; "+
+				"a later version wrote them, or the storage is damaged: use the version that wrote them, or restore the storage", quoted(key))
 		}
 	}
 	slices.Sort(items)
 	return items, isLegacy, nil
+}
+
+var nameOfKey = regexp.MustCompile(`^[a-z]{1,8}[0-9]{0,3}$`)
+
+// quoted returns a key for an error, but not one that may be part of an event, because the storage is damaged.
+func quoted(key string) string {
+	if nameOfKey.MatchString(key) {
+		return strconv.Quote(key)
+	}
+	return fmt.Sprintf("of %d bytes", len(key))
 }
 
 // metadataOf returns the metadata of a queue that has these items. It counts from there on, and not how large they are.

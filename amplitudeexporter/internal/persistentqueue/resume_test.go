@@ -188,11 +188,17 @@ func TestUnreadableMetadataIsRefused(t *testing.T) {
 }
 
 func TestUnknownKeysAreRefused(t *testing.T) {
-	d := newDisk(nil, 9, 10)
-	require.NoError(t, d.Client("").Set(t.Context(), "qmv1", metadata(9, 11)))
-	_, err := open(t, d).resume(t)
-	require.ErrorContains(t, err, `unknown key "qmv1"`)
-	assert.NotContains(t, d.State(), "/"+MetadataKey)
+	for key, want := range map[string]string{
+		"qmv1": `unknown key "qmv1", `,
+		// It may be part of an event.
+		"jo@example.com": "unknown key of 14 bytes, ",
+	} {
+		d := newDisk(nil, 9, 10)
+		require.NoError(t, d.Client("").Set(t.Context(), key, metadata(9, 11)))
+		_, err := open(t, d).resume(t)
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, d.State(), "/"+MetadataKey)
+	}
 }
 
 func TestTheEarlierFormatIsLeftToTheQueue(t *testing.T) {

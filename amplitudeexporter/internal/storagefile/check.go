@@ -18,8 +18,8 @@ import (
 // memory, or miss what is in it. bbolt itself checks a file when it opens it, but in a goroutine of its own, whose panic ends
 // the collector, and it doesn't say which file it is. Values aren't checked.
 //
-// A file that doesn't exist, or that another process writes to, isn't damaged. lastWriteLost reports whether bbolt ignores
-// what was written last.
+// Errors don't contain keys, because a damaged key may be part of an event. A file that doesn't exist, or that another process
+// writes to, isn't damaged. lastWriteLost reports whether bbolt ignores what was written last.
 func Check(path string, visit func(key []byte)) (lastWriteLost bool, err error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -232,7 +232,7 @@ func (c *checker) checkTree(id uint64, high []byte) (first []byte, err error) {
 		}
 		// bbolt finds a page by its first key, and so loses a page whose first key isn't this.
 		if !bytes.Equal(lowest, e.key) {
-			return nil, fmt.Errorf("page %d begins with the key %q instead of %q", e.child, lowest, e.key)
+			return nil, fmt.Errorf("page %d does not begin with the key that leads to it", e.child)
 		}
 		e = next
 	}
@@ -251,7 +251,7 @@ func (c *checker) checkLeaf(p page, high []byte) (first []byte, err error) {
 			return nil, fmt.Errorf("page %d: entry %d is not a value", p.id, i)
 		}
 		if bytes.Compare(e.key, last) <= 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
-			return nil, fmt.Errorf("page %d: the key %q is in the wrong place", p.id, e.key)
+			return nil, fmt.Errorf("page %d: entry %d is in the wrong place", p.id, i)
 		}
 		if i == 0 {
 			first = e.key
