@@ -25,6 +25,8 @@ type item struct {
 	changed []changedValues
 	// updates are the updates of experiments' user properties in the event.
 	updates []experimentUpdate
+	// unpaired reports whether the event is an impression that the processor read with another identity.
+	unpaired bool
 }
 
 // changedValues is how many values of an event were changed for one reason.

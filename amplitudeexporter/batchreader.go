@@ -24,6 +24,7 @@ type batchReader struct {
 	encoder      amplitude.Encoder
 	staleUpdates *staleUpdates
 	deadLetters  *deadLetters
+	pairing      pairing
 }
 
 func newBatchReader(config *Config) (*batchReader, error) {
@@ -52,6 +53,7 @@ func newBatchReader(config *Config) (*batchReader, error) {
 func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time) {
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
+			r.pairing.beginScope()
 			for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
 				if why := r.readEvent(b, e, now); why != reasonNone {
 					b.skipped[why]++
@@ -65,7 +67,11 @@ func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time) {
 
 // readEvent adds an event to the batch, or returns the reason why it doesn't.
 func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason {
+	unpaired := r.pairing.next(e)
 	if e.Problem != reader.NoProblem {
+		if unpaired {
+			return reasonUnpairedUpdate
+		}
 		return reasonOf(e.Problem.String())
 	}
 	if r.config.Send == SendImpressions && !r.isImpression(&e.Event) {
@@ -75,6 +81,9 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	e.SetInteger(event.Time, int64(cmp.Or(own, e.Record.ObservedTimestamp())))
 	userID, deviceID, fault := amplitude.CheckIDs(e.Text(event.UserID), e.Text(event.DeviceID), r.config.MinIDLength)
 	if userID == "" && deviceID == "" {
+		if unpaired {
+			return reasonUnpairedUpdate
+		}
 		return reasonOf(fault.DropReason())
 	}
 	e.SetText(event.UserID, userID)
@@ -87,7 +96,7 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	if e.Record.ObservedTimestamp() == 0 {
 		since = now
 	}
-	it := item{record: b.records, updates: updates}
+	it := item{record: b.records, updates: updates, unpaired: unpaired}
 	it.JSON, it.Since = b.encode(&r.encoder, &e.Event), since.UnixNano()
 	it.UserID, it.DeviceID = amplitude.SentText(userID), amplitude.SentText(deviceID)
 	it.changed = r.takeChanged(fault)
@@ -162,4 +171,5 @@ func (r *batchReader) takeChanged(ids amplitude.IDFault) []changedValues {
 func (r *batchReader) endBatch(items []item) {
 	r.staleUpdates.endBatch(items)
 	r.events.Reset()
+	r.pairing.beginScope()
 }

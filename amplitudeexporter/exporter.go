@@ -61,6 +61,7 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 	if err != nil {
 		return nil, err
 	}
+	reader.pairing.logger = set.Logger
 	t, err := newTelemetry(set, config)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,8 @@ const (
 	reasonNone reason = iota
 	reasonNotAnImpression
 	reasonOlderUpdate
+	// reasonUnpairedUpdate is also the reason of impressions that are delivered, but with another identity than their update.
+	reasonUnpairedUpdate
 	reasonRefusedID
 	reasonIDTooShort
 	// The other reasons have no constant, because other packages name them: see reasonOf.
@@ -41,7 +43,7 @@ const (
 const reasonCount = len(reasonTexts)
 
 var reasonTexts = [...]string{
-	"none", "not_an_impression", "older_update",
+	"none", "not_an_impression", "older_update", "unpaired_update",
 	// amplitude.IDFault
 	"refused_id", "id_too_short", "missing_id",
 	// reader.Problem

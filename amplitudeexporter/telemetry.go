@@ -44,7 +44,7 @@ func (t *telemetry) series(attributes ...attribute.KeyValue) metric.MeasurementO
 
 // recordBatch counts the records of a batch that are done, and the values that were changed in them.
 func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
-	var accepted int64
+	var accepted, unpaired int64
 	notDelivered := b.skipped
 	var changed [reasonCount]int64
 	for i := range b.items {
@@ -53,7 +53,11 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 		case delivery.Left:
 			continue
 		case delivery.Delivered:
-			accepted++
+			if it.unpaired {
+				unpaired++
+			} else {
+				accepted++
+			}
 		case delivery.Dropped:
 			notDelivered[reasonOf(it.Reason.String())]++
 		}
@@ -62,6 +66,7 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 		}
 	}
 	t.addEvents(ctx, t.accepted, reasonNone, accepted)
+	t.addEvents(ctx, t.accepted, reasonUnpairedUpdate, unpaired)
 	for r, count := range notDelivered {
 		o := outcomeDropped
 		if reason(r) == reasonNotAnImpression {

@@ -35,6 +35,7 @@ func startBridge(t *testing.T, folder string, server *amplitudetest.Server, vari
 	}, variables...)
 	c, err := collectortest.Start(t.Context(), collectortest.Default, bridgeConfig(t, folder), variables...)
 	require.NoError(t, err)
+	t.Cleanup(func() { assert.NotContains(t, c.Logs(), "give the exporter the processor's layouts") })
 	return c
 }
 

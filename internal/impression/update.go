@@ -129,6 +129,61 @@ func (u *Update) WriteInline(root pcommon.Map) {
 	mapAt(operations, operator).PutStr(u.Property, value)
 }
 
+// ReadUpdate reads an update that WriteRecord wrote, without its identity and time. It reports false for any other event.
+func ReadUpdate(insertID string, userProperties pcommon.Map) (Update, bool) {
+	if !strings.HasSuffix(insertID, insertIDSuffix) || userProperties.Len() != 1 {
+		return Update{}, false
+	}
+	for operator, value := range userProperties.All() {
+		if value.Type() != pcommon.ValueTypeMap || value.Map().Len() != 1 {
+			break
+		}
+		for property, value := range value.Map().All() {
+			u := Update{Property: property, InsertID: insertID, Operation: Unset}
+			if operator == setOperator {
+				u.Operation, u.Variant = Set, value.AsString()
+			}
+			return u, strings.HasPrefix(property, propertyPrefix) && (operator == setOperator || operator == unsetOperator)
+		}
+	}
+	return Update{}, false
+}
+
+// HasIDOf reports whether the update's insert id was made from that of an impression.
+func (u *Update) HasIDOf(insertID string) bool {
+	return strings.TrimSuffix(u.InsertID, insertIDSuffix) == insertID
+}
+
+// maxSearched is how many values of a record IsOf looks at.
+const maxSearched = 10_000
+
+// IsOf reports whether a record has the properties of the update's impression anywhere, in their post form.
+func (u *Update) IsOf(record plog.LogRecord) bool {
+	budget := maxSearched
+	if u.isIn(record.Attributes(), &budget) {
+		return true
+	}
+	return record.Body().Type() == pcommon.ValueTypeMap && u.isIn(record.Body().Map(), &budget)
+}
+
+func (u *Update) isIn(m pcommon.Map, budget *int) bool {
+	flag, variant := "", ""
+	for key, value := range m.All() {
+		if *budget--; *budget < 0 {
+			return false
+		}
+		switch {
+		case key == postFlagKey:
+			flag, _ = pdatautil.Text(value)
+		case key == postVariant:
+			variant, _ = pdatautil.Text(value)
+		case value.Type() == pcommon.ValueTypeMap && u.isIn(value.Map(), budget):
+			return true
+		}
+	}
+	return flag != "" && u.Property == Property(flag) && (u.Operation == Unset || u.Variant == variant)
+}
+
 // takePlain removes and returns the properties that aren't operations.
 func takePlain(operations pcommon.Map) pcommon.Map {
 	var plain xpdata.MapBuilder
