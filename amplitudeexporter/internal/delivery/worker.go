@@ -140,9 +140,6 @@ func (w *worker) sendNext(ctx context.Context) bool {
 		w.accept(items, size, isFull)
 		return true
 	}
-	for _, item := range items {
-		item.Status = err.status
-	}
 	w.pace.note(began)
 	if w.handleRejection(err, items, size) {
 		w.failedInRow = 0
@@ -242,6 +239,9 @@ func (w *worker) wait(ctx context.Context, atLeast time.Duration) bool {
 // handleRejection acts on an answer that is about single events or about the request's size. It reports whether that is
 // progress: whether the next request will differ from this one.
 func (w *worker) handleRejection(err *requestError, items []*Item, size int) bool {
+	for _, item := range items {
+		item.Status = err.status
+	}
 	switch outcome := err.answer.Outcome; {
 	case (outcome == amplitude.OutcomeSomeRefused || outcome == amplitude.OutcomeThrottled) && w.applyVerdicts(err.answer, items):
 		return true
