@@ -144,6 +144,7 @@ func (d *diskFuzz) maybeRestart() {
 }
 
 func (d *diskFuzz) stop() {
+	require.Empty(d.t, d.logs.FilterMessageSnippet("damaged").All(), "a full disk isn't a damaged one")
 	require.NoError(d.t, d.queue.Shutdown(d.t.Context()))
 	require.NoError(d.t, d.telemetry.Shutdown(d.t.Context()))
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,11 +33,10 @@ type Client struct {
 
 	// mutex guards the fields below.
 	mutex sync.Mutex
-	// metadata is the queue's newest metadata, nil if unknown. unwritten reports whether the storage has an older one.
-	metadata  []byte
-	unwritten bool
-	// finished are the keys that are still to be deleted from the storage.
-	finished map[string]bool
+	// metadata is the queue's newest metadata, nil if unknown.
+	metadata []byte
+	// pending are the operations, by key, that are still to be written: metadata, empty items, and deletions.
+	pending map[string]*storage.Operation
 	// failure says why the storage failed last. It is nil after a success.
 	failure error
 	// scarce reports whether the storage failed within the last scarcePeriod.
@@ -66,8 +67,8 @@ var errAbandoned = errors.New("an item of the queue could not be read before the
 func NewClient(client storage.Client, logger *zap.Logger) *Client {
 	c := &Client{
 		client: client, logger: logger, offers: make(chan struct{}, 1), interrupted: make(chan struct{}),
-		// A crash during a test left it.
-		finished: map[string]bool{testKey: true},
+		// A crash during a test leaves it.
+		pending: map[string]*storage.Operation{testKey: storage.DeleteOperation(testKey)},
 	}
 	c.interrupt = sync.OnceFunc(func() { close(c.interrupted) })
 	c.timer = time.AfterFunc(retryInterval, c.tick)
@@ -127,7 +128,7 @@ func (c *Client) testRoom(ctx context.Context, size func() int) error {
 	if err := c.write(ctx, storage.SetOperation(testKey, make([]byte, size()+testMargin))); err != nil {
 		return err
 	}
-	c.finished[testKey] = true
+	c.pending[testKey] = storage.DeleteOperation(testKey)
 	return c.write(ctx)
 }
 
@@ -142,7 +143,7 @@ func (c *Client) Batch(ctx context.Context, operations ...*storage.Operation) er
 	case c.abandoned:
 		return nil
 	case len(items) > 0:
-		return refuse(ctx, c.write(ctx, items...))
+		return c.writeItems(ctx, items)
 	case len(gets) == len(operations):
 		return c.read(ctx, gets)
 	case c.failure == nil && c.write(ctx, gets...) == nil:
@@ -152,26 +153,35 @@ func (c *Client) Batch(ctx context.Context, operations ...*storage.Operation) er
 	}
 }
 
-// note notes which metadata to write and which items to delete, and returns the other operations. No batch of the queue reads
-// and adds items at once.
+// note adds the queue's bookkeeping to what is pending, and returns the other operations. No batch of the queue both reads and
+// adds items.
 func (c *Client) note(operations []*storage.Operation) (gets, items []*storage.Operation) {
 	for _, operation := range operations {
 		switch {
 		case operation.Type == storage.Get:
 			gets = append(gets, operation)
-		case operation.Type == storage.Delete:
-			c.finished[operation.Key] = true
-		case operation.Key == MetadataKey:
-			c.metadata, c.unwritten = operation.Value, true
-		default:
+			continue
+		case operation.Type == storage.Set && operation.Key != MetadataKey && len(operation.Value) > 0:
 			items = append(items, operation)
+			continue
+		case operation.Key == MetadataKey:
+			c.metadata = operation.Value
 		}
+		c.pending[operation.Key] = operation
 	}
 	return gets, items
 }
 
-// refuse passes the error to Offer, or to the queue if the item isn't from Offer.
-func refuse(ctx context.Context, err error) error {
+// writeItems writes new items. If it can't, it makes them empty, because the queue will read them, and passes the error to Offer,
+// or to the queue if they aren't from Offer.
+func (c *Client) writeItems(ctx context.Context, items []*storage.Operation) error {
+	err := c.write(ctx, items...)
+	if err == nil {
+		return nil
+	}
+	for _, item := range items {
+		c.pending[item.Key] = storage.SetOperation(item.Key, nil)
+	}
 	if r, isOffered := ctx.Value(refusalKey{}).(*refusal); isOffered {
 		r.err = err
 		return nil
@@ -179,25 +189,18 @@ func refuse(ctx context.Context, err error) error {
 	return err
 }
 
-// write writes what was noted, and more operations.
+// write writes what is pending, and more operations.
 func (c *Client) write(ctx context.Context, more ...*storage.Operation) error {
-	var operations []*storage.Operation
-	for key := range c.finished {
-		operations = append(operations, storage.DeleteOperation(key))
-	}
-	if c.unwritten {
-		operations = append(operations, storage.SetOperation(MetadataKey, c.metadata))
-	}
+	operations := append(slices.Collect(maps.Values(c.pending)), more...)
 	began := time.Now()
-	if err := c.client.Batch(ctx, append(operations, more...)...); err != nil {
+	if err := c.client.Batch(ctx, operations...); err != nil {
 		if ctx.Err() == nil {
 			c.fail(err)
 			c.timer.Reset(max(retryInterval, retryFactor*time.Since(began)))
 		}
 		return err
 	}
-	clear(c.finished)
-	c.unwritten = false
+	clear(c.pending)
 	if c.failure != nil {
 		c.failure = nil
 		c.timer.Reset(scarcePeriod)
@@ -228,18 +231,18 @@ func (c *Client) tick() {
 
 // read reads items.
 func (c *Client) read(ctx context.Context, gets []*storage.Operation) error {
-	if len(gets) == 0 {
-		return nil
-	}
-	if err := c.client.Batch(ctx, gets...); err != nil {
-		return err
-	}
+	var stored []*storage.Operation
 	for _, get := range gets {
-		if c.finished[get.Key] {
-			get.Value = nil
+		if operation, isPending := c.pending[get.Key]; isPending {
+			get.Value = operation.Value
+		} else {
+			stored = append(stored, get)
 		}
 	}
-	return nil
+	if len(stored) == 0 {
+		return nil
+	}
+	return c.client.Batch(ctx, stored...)
 }
 
 // mustRead reads items as soon as they can be read, because the queue drops an item that it can't read. It gives up only if
@@ -313,7 +316,7 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 	c.closed = true
 	c.timer.Stop()
-	if c.unwritten && !c.abandoned {
+	if c.pending[MetadataKey] != nil && !c.abandoned {
 		if err := c.write(ctx); err != nil {
 			c.logger.Warn("the queue's storage still fails; events delivered since it began to are sent again at the next start", zap.Error(err))
 		}

@@ -180,8 +180,7 @@ func (p *progress) resume(ctx context.Context, client storage.Client) error {
 		return nil
 	}
 	metadata := protowire.AppendTag(p.others, readIndex, protowire.Fixed64Type)
-	set := storage.SetOperation(MetadataKey, protowire.AppendFixed64(metadata, first))
-	operations := []*storage.Operation{set}
+	operations := []*storage.Operation{storage.SetOperation(MetadataKey, protowire.AppendFixed64(metadata, first))}
 	isDispatched := make(map[uint64]bool, len(p.dispatched))
 	for _, index := range p.dispatched {
 		isDispatched[index] = true
@@ -191,11 +190,7 @@ func (p *progress) resume(ctx context.Context, client storage.Client) error {
 			operations = append(operations, storage.SetOperation(itemKey(index), nil))
 		}
 	}
-	if client.Batch(ctx, operations...) == nil {
-		return nil
-	}
-	// On a full disk there is no room for empty items.
-	return client.Batch(ctx, set)
+	return client.Batch(ctx, operations...)
 }
 
 func parse(metadata []byte) (progress, bool) {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
@@ -105,13 +106,25 @@ func TestTheFirstDispatchedItemIsReadNext(t *testing.T) {
 	assert.Equal(t, []string{"9"}, o.unreadable)
 }
 
+// TestResumeWithoutRoom: the queue gets the new metadata although it can't be written.
 func TestResumeWithoutRoom(t *testing.T) {
 	d := newDisk(metadata(9, 20, 7, 4), 4, 7)
-	d.FailIf(func(key string) bool { return key == "/5" })
+	d.FullIf(func() bool { return true })
 	o := open(t, d)
-	_, err := o.resume(t)
+	client := NewClient(o, zap.NewNop())
+	rebuilt, err := Resume(t.Context(), client, nil)
 	require.NoError(t, err)
-	assert.Equal(t, uint64(4), o.progress(t).read)
+	require.NoError(t, rebuilt)
+	stored, err := client.Get(t.Context(), MetadataKey)
+	require.NoError(t, err)
+	p, isValid := parse(stored)
+	assert.True(t, isValid)
+	assert.Equal(t, uint64(4), p.read)
+	finished := storage.GetOperation("5")
+	require.NoError(t, client.Batch(t.Context(), finished))
+	assert.Empty(t, finished.Value)
+	assert.Empty(t, o.unreadable, "items that finished aren't missing")
+	require.NoError(t, client.Close(t.Context()))
 }
 
 func TestOtherMetadataIsNotChanged(t *testing.T) {
