@@ -138,8 +138,10 @@ func TestStartSaysHowToAddTheStorage(t *testing.T) {
 	}{
 		"no extension": {nil, "sending_queue.storage: there is no extension disk; add it under extensions:, with its directory, " +
 			"and to the list service.extensions"},
-		"another extension": {map[component.ID]component.Component{storagetest.ID: nopExtension{}},
-			"sending_queue.storage: disk isn't a storage; give a storage extension such as file_storage"},
+		"another extension": {
+			map[component.ID]component.Component{storagetest.ID: nopExtension{}},
+			"sending_queue.storage: disk isn't a storage; give a storage extension such as file_storage",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := createDefaultConfig().(*Config)
