@@ -147,7 +147,7 @@ func itemsOf(keys []string) (items []uint64, isLegacy bool, err error) {
 	return items, isLegacy, nil
 }
 
-var nameOfKey = regexp.MustCompile(`^[a-z]{1,8}[0-9]{0,3}$`)
+var nameOfKey = regexp.MustCompile(`^[a-z]{1,8}\d{0,3}$`)
 
 // quoted returns a key for an error, but not one that may be part of an event, because the storage is damaged.
 func quoted(key string) string {
@@ -206,11 +206,11 @@ func parse(metadata []byte) (progress, bool) {
 	return p, isPossible
 }
 
-// maxDispatched is more than the queue ever dispatches at once.
-const maxDispatched = 1 << 20
+// maxFinished is more than the queue ever finishes between dispatched items.
+const maxFinished = 1 << 16
 
 func (p *progress) isPossible() bool {
-	if len(p.dispatched) > 0 && slices.Min(p.dispatched)+maxDispatched < p.read {
+	if len(p.dispatched) > 0 && slices.Min(p.dispatched)+uint64(len(p.dispatched))+maxFinished < p.read {
 		return false
 	}
 	return p.read <= p.write
