@@ -146,6 +146,7 @@ func TestUpdatesMatchTheirImpressions(t *testing.T) {
 		pairs++
 	}
 	assert.Greater(t, pairs, 1200)
+	assert.Zero(t, p.logs.FilterMessageSnippet("another identity").Len(), "none is found unpaired")
 }
 
 func assertPair(t *testing.T, update, shown *amplitudetest.Event, text string) {

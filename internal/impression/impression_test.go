@@ -107,6 +107,10 @@ func TestLongInsertIDsAreHashed(t *testing.T) {
 		ids[got] = true
 	}
 	assert.Len(t, ids, 3)
+	long := strings.Repeat("x", 1024)
+	update.InsertID = string(update.AppendInsertID(nil, "checkout", long))
+	assert.True(t, update.HasIDOf(long))
+	assert.False(t, update.HasIDOf(long+"y"))
 	fits := strings.Repeat("x", 1010)
 	assert.Equal(t, fits+"-user-property", string(update.AppendInsertID(nil, "checkout", fits)))
 }

@@ -151,7 +151,7 @@ func ReadUpdate(insertID string, userProperties pcommon.Map) (Update, bool) {
 
 // HasIDOf reports whether the update's insert id was made from that of an impression.
 func (u *Update) HasIDOf(insertID string) bool {
-	return strings.TrimSuffix(u.InsertID, insertIDSuffix) == insertID
+	return u.InsertID == string(amplitude.AppendInsertID(nil, insertID, insertIDSuffix))
 }
 
 // maxSearched is how many values of a record IsOf looks at.
