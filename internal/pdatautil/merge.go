@@ -19,7 +19,7 @@ const maxSearched = 1024
 func AddMissing(to, from pcommon.Map, skip func(key string) bool) {
 	switch {
 	case from.Len() == 0:
-	case to.Len()*from.Len() <= maxSearched:
+	case (to.Len()+from.Len())*from.Len() <= maxSearched:
 		to.EnsureCapacity(to.Len() + from.Len())
 		for key, value := range from.All() {
 			if skip != nil && skip(key) {

@@ -88,4 +88,7 @@ func TestAddMissingIsLinear(t *testing.T) {
 	to, from := numbered(0), numbered(size/2)
 	AddMissing(to, from, nil)
 	assert.Equal(t, size+size/2, to.Len())
+	empty := pcommon.NewMap()
+	AddMissing(empty, from, nil)
+	assert.Equal(t, size, empty.Len())
 }
