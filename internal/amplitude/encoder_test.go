@@ -241,6 +241,26 @@ func TestAppendPassthrough(t *testing.T) {
 	assert.Equal(t, changed(NotFinite), changes)
 }
 
+// TestAppendRepeatedPassthrough repeats a key so often behind other keys that a lookup for each doesn't finish within the
+// test's time limit.
+func TestAppendRepeatedPassthrough(t *testing.T) {
+	const n = 500_000
+	var entries xpdata.MapBuilder
+	for range n {
+		entries.AppendEmpty("unknown")
+	}
+	for i := range n {
+		entries.AppendEmpty("price").SetInt(int64(i))
+		entries.AppendEmpty("city")
+	}
+	e := with(given{event.Type: "type"})
+	e.Passthrough = pcommon.NewMap()
+	entries.UnsafeIntoMap(e.Passthrough)
+	var encoder Encoder
+	assertText(t, `{"event_type":"type","price":0}`, string(encoder.Append(nil, e)))
+	assert.Equal(t, int64(n-1), encoder.Changed[RepeatedKey])
+}
+
 func TestAppendLeavesOutPropertiesThatAreOtherFields(t *testing.T) {
 	properties := pcommon.NewMap()
 	properties.EnsureCapacity(3)

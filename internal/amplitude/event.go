@@ -73,6 +73,8 @@ type Encoder struct {
 	keys map[string]struct{}
 	// repeats holds the indexes of repeated keys in the large maps that are being written, those of the innermost map last.
 	repeats []int
+	// passed has the keys that passthrough has met in the event.
+	passed []string
 	// block holds the bytes that are being written as base64.
 	block [maxBytes]byte
 }

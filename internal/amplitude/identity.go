@@ -25,7 +25,8 @@ func RefusedID(id string) bool {
 // RefusedDeviceID reports whether Amplitude refuses this device_id because it consists of zeros. Those of RefusedID are refused
 // too.
 func RefusedDeviceID(id string) bool {
-	return strings.Trim(id, "0") == ""
+	// A resource's id is checked for each of its records, at any length.
+	return strings.Trim(id[:min(len(id), MaxStringLength)], "0") == ""
 }
 
 // LongEnough reports whether an id has at least this number of characters. Amplitude removes shorter ids from events.

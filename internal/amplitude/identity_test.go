@@ -31,6 +31,17 @@ func TestRefusedID(t *testing.T) {
 	}
 }
 
+func TestRefusedDeviceID(t *testing.T) {
+	zeros := strings.Repeat("0", MaxStringLength)
+	for id, want := range map[string]bool{
+		"": true, "0": true, "0000": true, zeros: true, "00x": false, zeros[1:] + "x": false,
+		// Amplitude ignores the end.
+		zeros + "x": true,
+	} {
+		assert.Equal(t, want, RefusedDeviceID(id), id)
+	}
+}
+
 func TestLongEnough(t *testing.T) {
 	for _, test := range []struct {
 		id      string

@@ -2,7 +2,11 @@
 
 package amplitude // import "github.com/impression-collector/impression-bridge/internal/amplitude"
 
-import "go.opentelemetry.io/collector/pdata/pcommon"
+import (
+	"slices"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
 
 const partnerIDKey = "partner_id"
 
@@ -29,12 +33,20 @@ func (e *Encoder) passthrough(to []byte, m pcommon.Map) []byte {
 	if m == (pcommon.Map{}) {
 		return to
 	}
+	// Looking up the key in the map for each entry would take quadratic time if a key is repeated often.
+	e.passed = e.passed[:0]
 	for key, value := range m.All() {
-		if !isPassthrough(key) || value.Type() == pcommon.ValueTypeEmpty {
+		if !isPassthrough(key) {
 			continue
 		}
-		// Few keys get here, so a lookup for each is cheap enough.
-		if first, _ := m.Get(key); first != value {
+		isRepeated := slices.Contains(e.passed, key)
+		if !isRepeated {
+			e.passed = append(e.passed, key)
+		}
+		switch {
+		case value.Type() == pcommon.ValueTypeEmpty:
+			continue
+		case isRepeated:
 			e.Changed[RepeatedKey]++
 			continue
 		}
@@ -44,6 +56,8 @@ func (e *Encoder) passthrough(to []byte, m pcommon.Map) []byte {
 		to = e.value(to, value, 1)
 		to = append(to, ',')
 	}
+	// The keys are parts of payloads, which the list would keep in memory.
+	clear(e.passed)
 	return to
 }
 
