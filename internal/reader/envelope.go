@@ -21,10 +21,15 @@ const (
 	// maxNesting is how many levels of nested envelopes are unrolled, because the work on an event grows with the number of
 	// envelopes around it. With the default limits, JSON text can't be nested as deeply.
 	maxNesting = 64
-	// Unrolling may copy minCopied bytes to events, or maxGrowth times the envelope's own size if that is more. Without a bound,
-	// a short text with a long field beside many events could take any amount of memory.
-	maxGrowth = 16
-	minCopied = 256 << 10
+	// Unrolling may copy maxGrowth times the envelope's own size to events, but not more than maxCopied. Without a bound, a
+	// short text with a long field beside many events could take any amount of memory. Up to minCopied, the envelope's size
+	// doesn't matter, until the envelopes of a batch have used up minCopiedOfBatch.
+	maxGrowth        = 16
+	maxCopied        = 32 << 20
+	minCopied        = 256 << 10
+	minCopiedOfBatch = 4 << 20
+	// recordSize is the approximate size of an event's record besides the event. It counts as copied.
+	recordSize = 256
 )
 
 // envelope locates the events of an envelope.
@@ -67,6 +72,10 @@ type unroller struct {
 	// found is the result of the walk. copied is an upper bound of the bytes that unrolling copies.
 	found  finding
 	copied int
+	// copiedByMinimum is how much of minCopiedOfBatch is used up.
+	copiedByMinimum int
+	// unrolled is how much the envelopes of the batch have copied.
+	unrolled int
 	// tooNested reports whether the walk came to an envelope below maxNesting.
 	tooNested bool
 }
@@ -91,19 +100,23 @@ func (u *unroller) find(record plog.LogRecord) (envelope, Problem) {
 	switch {
 	case found == listed && u.tooNested:
 		return envelope{}, EnvelopeTooDeep
-	case found == listed && u.copied > minCopied && u.copiesTooMuch(&e, record):
+	case found == listed && u.copiesTooMuch(&e, record):
 		return envelope{}, EnvelopeTooLarge
 	case found == listed:
+		u.unrolled += u.copied
 		return e, NoProblem
 	default:
 		return envelope{}, [...]Problem{nothing: NotAnEvent, mixed: MixedEvents, tooDeep: EnvelopeTooDeep}[found]
 	}
 }
 
-// copiesTooMuch reports whether unrolling would copy more than the limit. It counts exactly, unlike the walk.
+// copiesTooMuch reports whether unrolling would copy more than the limit. Near the limit it counts exactly, unlike the walk.
 func (u *unroller) copiesTooMuch(e *envelope, record plog.LogRecord) bool {
+	if u.copiesByMinimum() {
+		return false
+	}
 	attributes := pdatautil.MapSize(record.Attributes())
-	limit := max(minCopied, maxGrowth*(pdatautil.Size(record.Body())+attributes))
+	limit := min(maxGrowth*(pdatautil.Size(record.Body())+attributes), maxCopied)
 	if u.copied <= limit {
 		return false
 	}
@@ -111,8 +124,17 @@ func (u *unroller) copiesTooMuch(e *envelope, record plog.LogRecord) bool {
 		attributes = 0
 	}
 	u.copied = 0
-	u.count(e, nil, attributes, limit, u.isEnvelope)
-	return u.copied > limit
+	u.count(e, nil, recordSize+attributes, max(limit, minCopied), u.isEnvelope)
+	return u.copied > limit && !u.copiesByMinimum()
+}
+
+// copiesByMinimum reports whether unrolling copies so little that the envelope's size doesn't matter.
+func (u *unroller) copiesByMinimum() bool {
+	if u.copied > minCopied || u.copied+u.copiedByMinimum > minCopiedOfBatch {
+		return false
+	}
+	u.copiedByMinimum += u.copied
+	return true
 }
 
 // count adds the bytes that unrolling an envelope copies to u.copied, and stops when it exceeds limit. around are the
@@ -182,7 +204,7 @@ func (u *unroller) search(e *envelope, inherited int) finding {
 	u.use(e.inAttributes)
 	u.isEnvelope, u.inherited, u.found, u.copied = u.isEnvelope[:0], u.inherited[:0], nothing, 0
 	u.tooNested = false
-	u.walk(e, 1, inherited)
+	u.walk(e, 1, recordSize+inherited)
 	return u.found
 }
 

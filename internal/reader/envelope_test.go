@@ -441,7 +441,7 @@ func TestEnvelopesThatWouldGrowTooMuchAreLeft(t *testing.T) {
 }
 
 func TestEnvelopesMayCopyAtLeast256KiB(t *testing.T) {
-	const events, overhead = 64, 16 + len("filler") + 16
+	const events, overhead = 64, recordSize + 16 + len("filler") + 16
 	for more, want := range []Problem{NoProblem, EnvelopeTooLarge} {
 		list := make([]any, events)
 		for i := range list {

@@ -39,7 +39,12 @@ type Reader struct {
 	gaps   []pdatautil.Gap
 	opened int
 	at     int
+	// left is the number of records at the end of the scope that weren't read.
+	left int
 }
+
+// maxUnrolled is how many bytes envelopes may copy to their events before the reader stops.
+const maxUnrolled = 4 << 20
 
 // Settings configure a Reader.
 type Settings struct {
@@ -98,14 +103,18 @@ func (r *Reader) init(rules *rules, inBody, inAttributes *inheritance, markers *
 // While Events yields an event from a JSON text in a body, the body is the parsed value. After that, the text is restored
 // unless the caller called Event.SetType. The caller may change the record of the event, but must not add records to the
 // scope or remove any.
+//
+// The loop ends early if the reader IsFull.
 func (r *Reader) Events(resource pcommon.Resource, records plog.LogRecordSlice) iter.Seq2[int, *Event] {
 	return func(yield func(int, *Event) bool) { r.readScope(resource, records, yield) }
 }
 
 func (r *Reader) readScope(resource pcommon.Resource, records plog.LogRecordSlice, yield func(int, *Event) bool) {
 	r.source.Resource = resource
+	r.left = 0
 	otherLengths, seen, read := r.otherLengths, 0, 0
-	for i := range records.Len() {
+	total := records.Len()
+	for i := range total {
 		record := records.At(i)
 		seen = i + 1
 		if otherLengths>>(len(record.EventName())%64)&1 != 0 {
@@ -119,7 +128,25 @@ func (r *Reader) readScope(resource pcommon.Resource, records plog.LogRecordSlic
 	if named := r.matcher.named; named != nil {
 		r.stats.ByLayout[named.index] += int64(seen - read)
 	}
+	r.left += total - seen
 	r.insertRecords(records)
+}
+
+// Left returns the number of records at the end of the scope that the last loop over Events didn't read, because its body
+// broke out of it, or because the reader IsFull.
+func (r *Reader) Left() int {
+	return r.left
+}
+
+// IsFull reports whether the envelopes have copied so much to their events that the caller should pass on what it has read, and
+// call StartPart, before it reads more. Otherwise, many envelopes would take memory in proportion to all their events.
+func (r *Reader) IsFull() bool {
+	return r.unroller.unrolled > maxUnrolled
+}
+
+// StartPart makes IsFull count from zero, within the same batch.
+func (r *Reader) StartPart() {
+	r.unroller.unrolled = 0
 }
 
 // readRecord yields the events of a record, or its problem, and reports whether to continue.
@@ -147,18 +174,27 @@ func (r *Reader) readEnvelope(index int, record plog.LogRecord, yield func(int, 
 			r.at = index + 1
 			r.insert()
 		}
-		record := r.unrolled.At(i)
-		f := r.find(record)
-		if f == isEnvelope {
-			// Envelopes within the envelope are already unrolled.
-			f = r.other(NotAnEvent)
-		}
-		if goOn && f != passedOver {
-			goOn = r.yieldRecord(index+r.opened, record, f, yield)
+		if goOn {
+			goOn = r.readUnrolled(index, r.unrolled.At(i), yield)
+		} else {
+			r.left++
 		}
 		r.places = append(r.places, index+r.opened)
 	}
-	return goOn
+	return goOn && !r.IsFull()
+}
+
+// readUnrolled yields an event of the envelope at index, and reports whether to continue.
+func (r *Reader) readUnrolled(index int, record plog.LogRecord, yield func(int, *Event) bool) bool {
+	f := r.find(record)
+	if f == isEnvelope {
+		// Envelopes within the envelope are already unrolled.
+		f = r.other(NotAnEvent)
+	}
+	if f == passedOver {
+		return true
+	}
+	return r.yieldRecord(index+r.opened, record, f, yield)
 }
 
 // insert makes room for a record before the one whose index is r.at.
@@ -243,6 +279,7 @@ func (r *Reader) Reset() {
 	}
 	r.source, r.found = layout.Source{}, found{}
 	r.text.release()
+	r.unroller.unrolled, r.unroller.copiedByMinimum = 0, 0
 	clear(r.stats.ByLayout)
 	r.stats = Stats{ByLayout: r.stats.ByLayout}
 }
