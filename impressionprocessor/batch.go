@@ -8,8 +8,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
@@ -27,6 +29,11 @@ type batch struct {
 	pending []pendingUpdate
 	// texts concatenates the property names and insert ids of pending, so that all of them cost one allocation.
 	texts []byte
+	// added is the approximate size of all updates of the part, in bytes.
+	added int
+	// isCut reports whether records are left for the next part. Then, end is the first of them.
+	isCut bool
+	end   pdatautil.Position
 	// removed has the indexes in one scope of the dropped impressions that no update replaces, in ascending order.
 	removed []int
 }
@@ -52,35 +59,75 @@ func newBatch(config *compiled) *batch {
 	}
 }
 
+const (
+	// maxAdded is the size of updates above which the records are passed on.
+	maxAdded = 4 << 20
+	// updateSize is the approximate size of an update's record without its texts.
+	updateSize = 512
+)
+
 // maxKeptTexts is the largest texts buffer, in bytes, that is kept for the next batch.
 const maxKeptTexts = 1 << 20
+
+// startPart makes isFull count from zero.
+func (b *batch) startPart() {
+	b.added = 0
+	b.events.StartPart()
+}
 
 // reset prepares b for the next batch. It drops all references to the records of this one.
 func (b *batch) reset() {
 	b.events.Reset()
 	b.impressions.Reset()
 	b.counts.reset()
+	b.startPart()
 	if cap(b.texts) > maxKeptTexts {
 		b.texts = nil
 	}
 }
 
-// process transforms all impressions of a batch. It removes the scopes and resources that become empty, and reports whether
-// anything is left to pass on.
-func (b *batch) process(logs plog.Logs) bool {
+// process transforms the impressions of a batch. It removes the scopes and resources that become empty, and reports whether
+// anything is left to pass on. If the batch isFull, it sets isCut, and doesn't process the records from end on.
+func (b *batch) process(logs plog.Logs) (left bool) {
+	b.end, b.isCut = pdatautil.Position{}, false
 	resources := logs.ResourceLogs()
 	arrived := resources.Len()
 	resources.RemoveIf(func(resource plog.ResourceLogs) bool {
-		scopes := resource.ScopeLogs()
-		arrived := scopes.Len()
-		scopes.RemoveIf(func(scope plog.ScopeLogs) bool {
-			arrived := scope.LogRecords().Len()
-			b.processScope(resource.Resource(), scope.LogRecords())
-			return arrived > 0 && scope.LogRecords().Len() == 0
-		})
-		return arrived > 0 && scopes.Len() == 0
+		if b.isCut {
+			return false
+		}
+		isEmpty := b.processResource(resource)
+		if !isEmpty && !b.isCut {
+			b.end = pdatautil.Position{Resource: b.end.Resource + 1}
+		}
+		return isEmpty
 	})
 	return arrived == 0 || resources.Len() > 0
+}
+
+// processResource reports whether the resource has become empty.
+func (b *batch) processResource(resource plog.ResourceLogs) (isEmpty bool) {
+	scopes := resource.ScopeLogs()
+	arrived := scopes.Len()
+	scopes.RemoveIf(func(scope plog.ScopeLogs) bool {
+		records := scope.LogRecords()
+		arrived := records.Len()
+		b.isCut = b.isCut || arrived > 0 && b.isFull()
+		if b.isCut {
+			return false
+		}
+		b.processScope(resource.Resource(), records)
+		if unread := b.events.Left(); unread > 0 {
+			b.isCut, b.end.Record = true, records.Len()-unread
+			return false
+		}
+		if arrived > 0 && records.Len() == 0 {
+			return true
+		}
+		b.end.Scope++
+		return false
+	})
+	return arrived > 0 && scopes.Len() == 0
 }
 
 func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSlice) {
@@ -90,6 +137,9 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 		} else {
 			b.counts.problems[e.Problem]++
 		}
+		if b.isFull() {
+			break
+		}
 	}
 	if len(b.pending) > 0 {
 		b.writePending(records)
@@ -97,6 +147,11 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 	if len(b.removed) > 0 {
 		b.removeDropped(records)
 	}
+}
+
+// isFull reports whether the records of the part must be passed on before more are processed.
+func (b *batch) isFull() bool {
+	return b.added > maxAdded || b.events.IsFull()
 }
 
 // processEvent transforms an event of a listed type if its properties are those of an impression. Otherwise, it only counts
@@ -140,7 +195,10 @@ func (b *batch) update(e *reader.Event, shown *impression.Impression) impression
 		Time:    cmp.Or(shown.Time, e.Time(event.Time)),
 	}
 	if b.config.needsIdentity() {
-		update.Identity = impression.Identity{UserID: e.Text(event.UserID), DeviceID: e.Text(event.DeviceID)}
+		// A resource's id would be copied to the updates of all its records, at any length.
+		update.Identity = impression.Identity{
+			UserID: amplitude.Cut(e.Text(event.UserID)), DeviceID: amplitude.Cut(e.Text(event.DeviceID)),
+		}
 	}
 	identified := !b.config.needsIdentity() || update.Identity != impression.Identity{}
 	update.Operation = shown.Operation(identified, b.config.unsetVariants)
@@ -155,9 +213,11 @@ func (b *batch) emit(index int, e *reader.Event, shown *impression.Impression, u
 	}
 	switch {
 	case b.config.emit == EmitRecord && update.Operation.Updates():
+		start := len(b.texts)
 		b.texts = impression.AppendProperty(b.texts, shown.FlagKey)
 		propertyEnd := len(b.texts)
 		b.texts = update.AppendInsertID(b.texts, shown.FlagKey, e.Text(event.InsertID))
+		b.added += updateSize + len(update.Identity.UserID) + len(update.Identity.DeviceID) + len(update.Variant) + len(b.texts) - start
 		if !drop {
 			index = e.InsertBefore()
 		}

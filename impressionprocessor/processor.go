@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processorhelper"
 
@@ -17,28 +18,41 @@ import (
 type impressionProcessor struct {
 	config    *compiled
 	telemetry *telemetry
+	next      consumer.Logs
 	// batches pools *batch, so that a batch without impressions costs no allocation.
 	batches sync.Pool
 }
 
-func newProcessor(config *compiled, telemetry *telemetry) *impressionProcessor {
-	p := &impressionProcessor{config: config, telemetry: telemetry}
+func newProcessor(config *compiled, telemetry *telemetry, next consumer.Logs) *impressionProcessor {
+	p := &impressionProcessor{config: config, telemetry: telemetry, next: next}
 	p.batches.New = func() any { return newBatch(config) }
 	return p
 }
 
 // processLogs transforms the impressions in place, so the caller must not share logs. If nothing is left, it returns
-// ErrSkipProcessingData.
+// ErrSkipProcessingData. If what it adds would take much memory, it passes on the logs in parts, and returns the last one.
 func (p *impressionProcessor) processLogs(ctx context.Context, logs plog.Logs) (plog.Logs, error) {
 	b := p.batches.Get().(*batch)
-	left := b.process(logs)
-	p.telemetry.record(ctx, b)
-	b.reset()
-	p.batches.Put(b)
-	if !left {
-		return logs, processorhelper.ErrSkipProcessingData
+	defer func() {
+		p.telemetry.record(ctx, b)
+		b.reset()
+		p.batches.Put(b)
+	}()
+	for {
+		switch left := b.process(logs); {
+		case !left:
+			return logs, processorhelper.ErrSkipProcessingData
+		case !b.isCut:
+			return logs, nil
+		}
+		// If a later part fails, the sender repeats all, with the same insert ids.
+		if part := pdatautil.Split(logs, b.end); part.LogRecordCount() > 0 {
+			if err := p.next.ConsumeLogs(ctx, part); err != nil {
+				return logs, err
+			}
+		}
+		b.startPart()
 	}
-	return logs, nil
 }
 
 func (*impressionProcessor) start(context.Context, component.Host) error {

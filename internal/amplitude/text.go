@@ -10,14 +10,20 @@ import (
 
 // SentText returns a text as an Encoder sends it: cut at MaxStringLength, and with each invalid byte replaced by U+FFFD.
 func SentText(s string) string {
-	if len(s) > MaxStringLength {
-		s, _ = cut(s)
-	}
+	s = Cut(s)
 	if utf8.ValidString(s) {
 		return s
 	}
 	// A conversion replaces each invalid byte. strings.ToValidUTF8 would replace a run of them by one character.
 	return string([]rune(s))
+}
+
+// Cut returns the first MaxStringLength characters of a text, because Amplitude ignores the others.
+func Cut(s string) string {
+	if len(s) > MaxStringLength {
+		s, _ = cut(s)
+	}
+	return s
 }
 
 // text writes a JSON string. It doesn't escape characters of HTML, because a JSON parser reads the text.
