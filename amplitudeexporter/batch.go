@@ -49,12 +49,17 @@ type batch struct {
 	// skipped counts the records that have no item, by reason.
 	skipped [reasonCount]int64
 	// buffer is where the next event is encoded. Items refer to it, and to the buffers that it replaced.
-	buffer    []byte
+	buffer []byte
+	// bytes is how much memory the events of the logs take.
+	bytes     int
 	toDeliver []*delivery.Item
 }
 
+// itemSize is the approximate size of an item without its JSON.
+const itemSize = 256
+
 // maxBuffer is the size of the largest buffer that is reused.
-const maxBuffer = 64 << 20
+const maxBuffer = 4 << 20
 
 // encode encodes an event into the buffer. A buffer with little free space is replaced, because items refer to it.
 func (b *batch) encode(encoder *amplitude.Encoder, e *event.Event) []byte {
@@ -63,6 +68,7 @@ func (b *batch) encode(encoder *amplitude.Encoder, e *event.Event) []byte {
 	}
 	start := len(b.buffer)
 	b.buffer = encoder.Append(b.buffer, e)
+	b.bytes += itemSize + len(b.buffer) - start
 	return slices.Clip(b.buffer[start:])
 }
 
@@ -136,7 +142,7 @@ func (b *batch) donePlaces() []deferred.Place {
 // keepDeferred forgets everything but the deferred events that are left.
 func (b *batch) keepDeferred() {
 	b.items = slices.DeleteFunc(b.items, func(it item) bool { return !it.staysDeferred() })
-	b.records, b.skipped = 0, [reasonCount]int64{}
+	b.records, b.bytes, b.skipped = 0, 0, [reasonCount]int64{}
 	clear(b.toDeliver)
 	if b.buffer = b.buffer[:0]; cap(b.buffer) > maxBuffer {
 		b.buffer = nil

@@ -14,6 +14,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
@@ -49,18 +50,39 @@ func newBatchReader(config *Config) (*batchReader, error) {
 	return &batchReader{config: config, events: events, encoder: encoder, staleUpdates: stale}, nil
 }
 
-// read adds the events of logs to a batch, and counts the records that aren't added. It unrolls envelopes in place.
-func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time) {
-	for _, resource := range logs.ResourceLogs().All() {
-		for _, scope := range resource.ScopeLogs().All() {
-			r.pairing.beginScope()
-			for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
-				if why := r.readEvent(b, e, now); why != reasonNone {
-					b.skipped[why]++
-					r.deadLetters.addSkipped(why, e, resource, scope, now)
-				}
-				b.records++
+// maxEncoded is how much memory the events that are delivered at once may take, in bytes. It bounds the memory of a batch whose
+// events are much larger than their records, because they have fields of a resource or of an envelope.
+const maxEncoded = 8 << 20
+
+// read adds the events of logs to a batch, and counts the records that aren't added. It unrolls envelopes in place. If the events
+// take more than maxBytes, or much memory before they are encoded, isCut is true, and the records from end on aren't read.
+func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time, maxBytes int) (end pdatautil.Position, isCut bool) {
+	for i, resource := range logs.ResourceLogs().All() {
+		for j, scope := range resource.ScopeLogs().All() {
+			end = pdatautil.Position{Resource: i, Scope: j}
+			if scope.LogRecords().Len() > 0 && (b.bytes > maxBytes || r.events.IsFull()) {
+				return end, true
 			}
+			r.readScope(b, resource, scope, now, maxBytes)
+			if unread := r.events.Left(); unread > 0 {
+				end.Record = scope.LogRecords().Len() - unread
+				return end, true
+			}
+		}
+	}
+	return end, false
+}
+
+func (r *batchReader) readScope(b *batch, resource plog.ResourceLogs, scope plog.ScopeLogs, now time.Time, maxBytes int) {
+	r.pairing.beginScope()
+	for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
+		if why := r.readEvent(b, e, now); why != reasonNone {
+			b.skipped[why]++
+			r.deadLetters.addSkipped(why, e, resource, scope, now)
+		}
+		b.records++
+		if b.bytes > maxBytes {
+			return
 		}
 	}
 }
@@ -167,9 +189,14 @@ func (r *batchReader) takeChanged(ids amplitude.IDFault) []changedValues {
 	return changed
 }
 
-// endBatch drops the references to the records of the batch, and remembers its updates.
-func (r *batchReader) endBatch(items []item) {
+// endPart remembers the updates of the items.
+func (r *batchReader) endPart(items []item) {
 	r.staleUpdates.endBatch(items)
+	r.events.StartPart()
+}
+
+// endLogs drops the references to the records that were read.
+func (r *batchReader) endLogs() {
 	r.events.Reset()
 	r.pairing.beginScope()
 }

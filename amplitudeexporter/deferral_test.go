@@ -257,9 +257,13 @@ func TestEventsThatCannotBeDeferredWaitInTheQueue(t *testing.T) {
 				}
 				logs := logsOf(texts...)
 				require.ErrorContains(t, p.push(t.Context(), logs), "throttled")
-				assert.Equal(t, len(texts), logs.LogRecordCount())
-				p.assertDeferred(t, 0)
-				assert.Zero(t, stored(d))
+				left := logs.LogRecordCount()
+				assert.Positive(t, left)
+				if fails != nil {
+					assert.Equal(t, len(texts), left)
+					assert.Zero(t, stored(d))
+				}
+				p.assertDeferred(t, int64(len(texts)-left))
 				server.LiftAll()
 				d.Fail(false)
 				time.Sleep(30 * time.Second)

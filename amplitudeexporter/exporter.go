@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -140,17 +141,18 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 	}
 	background, interrupt := context.WithCancel(context.WithoutCancel(ctx))
 	e.interruptDeferred = interrupt
-	read := func(records plog.Logs) { e.reader.read(&e.batch, records, time.Now()) }
+	read := func(records plog.Logs) { e.reader.read(&e.batch, records, time.Now(), math.MaxInt) }
 	if err := e.deferral.open(ctx, client, keys, &e.batch, read, func() { e.deliverDeferred(background) }); err != nil {
 		return errors.Join(err, client.Close(ctx))
 	}
 	e.recordBatch(ctx)
 	e.endBatch(0)
+	e.reader.endLogs()
 	e.deferral.dueIn(0)
 	return nil
 }
 
-// push delivers logs and deferred events.
+// push delivers logs and deferred events. Large logs are delivered in parts.
 func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 	if err := e.semaphore.Acquire(ctx, 1); err != nil {
 		return err
@@ -162,28 +164,47 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 		e.returned = logs
 		return errStopping
 	}
-	e.reader.read(&e.batch, logs, time.Now())
-	result := e.deliver(ctx)
-	left := 0
-	if result.Err != nil {
-		left = e.batch.removeDone(logs)
+	defer e.reader.endLogs()
+	for {
+		end, isCut := e.reader.read(&e.batch, logs, time.Now(), maxEncoded)
+		part := logs
+		if isCut {
+			part = pdatautil.Split(logs, end)
+		}
+		result, left := e.deliverPart(ctx, part)
+		switch {
+		case left == 0 && isCut:
+			continue
+		case left == 0:
+			e.returned = plog.Logs{}
+			return nil
+		case isCut:
+			logs.ResourceLogs().MoveAndAppendTo(part.ResourceLogs())
+			part.ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
+		}
+		e.returned = logs
+		err := result.Err
+		if result.Wait > 0 {
+			err = exporterhelper.NewThrottleRetry(err, result.Wait)
+		}
+		return consumererror.NewLogs(err, logs)
 	}
-	if left > 0 && result.Blocked && e.deferral.add(ctx, &e.batch, logs) {
+}
+
+// deliverPart delivers the batch, which has the events of part, and removes from part what need not be delivered again. It
+// returns the number of records that are left.
+func (e *amplitudeExporter) deliverPart(ctx context.Context, part plog.Logs) (result delivery.Result, left int) {
+	result = e.deliver(ctx)
+	if result.Err != nil {
+		left = e.batch.removeDone(part)
+	}
+	if left > 0 && result.Blocked && e.deferral.add(ctx, &e.batch, part) {
 		left = 0
 	} else {
 		e.deferral.forget(ctx, &e.batch)
 	}
 	e.endBatch(result.Wait)
-	if left == 0 {
-		e.returned = plog.Logs{}
-		return nil
-	}
-	e.returned = logs
-	err := result.Err
-	if result.Wait > 0 {
-		err = exporterhelper.NewThrottleRetry(err, result.Wait)
-	}
-	return consumererror.NewLogs(err, logs)
+	return result, left
 }
 
 // deliverDeferred delivers deferred events when they are due but no logs came.
@@ -224,7 +245,7 @@ func (e *amplitudeExporter) recordBatch(ctx context.Context) {
 
 // endBatch forgets everything but the deferred events that are left. They are due after wait.
 func (e *amplitudeExporter) endBatch(wait time.Duration) {
-	e.reader.endBatch(e.batch.items)
+	e.reader.endPart(e.batch.items)
 	e.batch.keepDeferred()
 	e.deferral.schedule(len(e.batch.items), wait)
 }

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 	"github.com/impression-collector/impression-bridge/internal/reader"
@@ -54,8 +55,9 @@ func (p *pairing) note(e *reader.Event, userProperties pcommon.Map) {
 	}
 }
 
+// identityOf returns the ids of an event as an update of the processor has them.
 func identityOf(e *reader.Event) impression.Identity {
-	return impression.Identity{UserID: e.Text(event.UserID), DeviceID: e.Text(event.DeviceID)}
+	return impression.Identity{UserID: amplitude.Cut(e.Text(event.UserID)), DeviceID: amplitude.Cut(e.Text(event.DeviceID))}
 }
 
 // differs reports whether this is the record of the update's impression, but the exporter doesn't read it as the processor did. An

@@ -115,7 +115,7 @@ func TestImpressionsThatOnlyTheProcessorReads(t *testing.T) {
 		})
 		b := &batch{}
 		_, sets := updates(p.logs)
-		e.reader.read(b, p.logs, time.Unix(noon, 0))
+		e.reader.read(b, p.logs, time.Unix(noon, 0), maxEncoded)
 		assert.GreaterOrEqual(t, b.skipped[reasonUnpairedUpdate], int64(sets), p.name)
 		found += sets
 	}
