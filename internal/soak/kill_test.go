@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
@@ -58,6 +59,7 @@ func killScenario(t *testing.T, size size) {
 	reportf(t, "%d kills in %.0f s: %s; complete %s after the last kill",
 		size.kills, took.Seconds(), result, (time.Since(began) - took).Round(time.Millisecond))
 	result.assertPerfect(t)
+	assert.NotContains(t, b.Logs(), "damaged", "a kill must not look like damage")
 }
 
 // maxQueued is how many events may be in the queue before the kills go on.
