@@ -25,6 +25,11 @@ type item struct {
 	changed []changedValues
 	// updates are the updates of experiments' user properties in the event.
 	updates []experimentUpdate
+	// withheld are the updates of an event that isn't sent because newer ones of the batch come first. If Amplitude refuses
+	// those, it is sent; else it is stale.
+	withheld []experimentUpdate
+	// stale is set if the event is dropped for its withheld updates.
+	stale bool
 	// unpaired reports whether the event is an impression that the processor read with another identity.
 	unpaired bool
 }
@@ -33,6 +38,11 @@ type item struct {
 type changedValues struct {
 	reason reason
 	count  int64
+}
+
+// refused reports whether Amplitude refuses the event for good.
+func (it *item) refused() bool {
+	return it.State == delivery.Dropped && !it.stale
 }
 
 // staysDeferred reports whether the event belongs to the next batch.
@@ -76,7 +86,9 @@ func (b *batch) encode(encoder *amplitude.Encoder, e *event.Event) []byte {
 func (b *batch) itemsToDeliver() []*delivery.Item {
 	b.toDeliver = b.toDeliver[:0]
 	for i := range b.items {
-		b.toDeliver = append(b.toDeliver, &b.items[i].Item)
+		if b.items[i].withheld == nil {
+			b.toDeliver = append(b.toDeliver, &b.items[i].Item)
+		}
 	}
 	return b.toDeliver
 }

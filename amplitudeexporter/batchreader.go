@@ -110,7 +110,7 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	}
 	e.SetText(event.UserID, userID)
 	e.SetText(event.DeviceID, deviceID)
-	updates, left := r.removeStaleUpdates(&e.Event, own, now)
+	updates, withheld, left := r.removeStaleUpdates(&e.Event, own, now)
 	if !left {
 		return reasonOlderUpdate
 	}
@@ -118,7 +118,7 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	if e.Record.ObservedTimestamp() == 0 {
 		since = now
 	}
-	it := item{record: b.records, updates: updates, unpaired: unpaired}
+	it := item{record: b.records, updates: updates, withheld: withheld, unpaired: unpaired}
 	it.JSON, it.Since = b.encode(&r.encoder, &e.Event), since.UnixNano()
 	it.UserID, it.DeviceID = amplitude.SentText(userID), amplitude.SentText(deviceID)
 	it.changed = r.takeChanged(fault)
@@ -126,23 +126,23 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	return reasonNone
 }
 
-// removeStaleUpdates removes stale updates from an event with this time of its own. It returns the remaining updates, and reports
-// whether the event still has anything to send.
-func (r *batchReader) removeStaleUpdates(e *event.Event, own pcommon.Timestamp, now time.Time) (updates []experimentUpdate, left bool) {
+// removeStaleUpdates removes stale updates from an event with this time of its own. It returns the remaining updates, or those
+// for which the event is withheld, and reports whether the event still has anything to send.
+func (r *batchReader) removeStaleUpdates(e *event.Event, own pcommon.Timestamp, now time.Time) (updates, withheld []experimentUpdate, left bool) {
 	if r.config.OlderUpdates == SendOlderUpdates {
-		return nil, true
+		return nil, nil, true
 	}
 	all, _ := e.Map(event.UserProperties)
-	rest, updates := r.staleUpdates.remove(e, own, now)
+	rest, updates, withheld := r.staleUpdates.remove(e, own, now)
 	if rest == all {
-		return updates, true
+		return updates, withheld, true
 	}
 	if e.Text(event.InsertID) == "" {
 		// Hash the event before its updates are removed, so that it has the same id each time it is read.
 		e.SetText(event.InsertID, r.encoder.InsertHash(e))
 	}
 	e.SetMap(event.UserProperties, rest)
-	return updates, e.Text(event.Type) != impression.IdentifyEventType || rest.Len() > 0
+	return updates, withheld, e.Text(event.Type) != impression.IdentifyEventType || rest.Len() > 0
 }
 
 func (r *batchReader) isImpression(e *event.Event) bool {

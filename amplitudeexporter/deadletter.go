@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deadletter"
-	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
@@ -100,7 +99,7 @@ func (d *deadLetters) addDropped(items []item, now time.Time) {
 	}
 	for i := range items {
 		it := &items[i]
-		if it.State == delivery.Dropped {
+		if it.refused() {
 			d.file.Append(&deadletter.Letter{Time: now, Reason: it.Reason.String(), Status: it.Status, Event: it.JSON})
 		}
 	}

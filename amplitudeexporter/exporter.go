@@ -229,6 +229,9 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 // deliver sends the batch, and records the result in metrics, logs and the component's status.
 func (e *amplitudeExporter) deliver(ctx context.Context) delivery.Result {
 	result := e.deliverer.Deliver(ctx, e.batch.itemsToDeliver())
+	if e.reader.staleUpdates.settle(e.batch.items) && result.Err == nil {
+		result.Err = errNewerRefused
+	}
 	e.recordBatch(ctx)
 	e.dropLog.add(e.batch.items, time.Now())
 	e.reportHealth(result)
@@ -249,6 +252,8 @@ func (e *amplitudeExporter) endBatch(wait time.Duration) {
 	e.batch.keepDeferred()
 	e.deferral.schedule(len(e.batch.items), wait)
 }
+
+var errNewerRefused = errors.New("updates are refused; older ones of the same users and flags are sent instead")
 
 var errStopping = errors.New("the exporter is stopping and earlier events are not delivered yet")
 

@@ -108,7 +108,7 @@ func TestTheProcessorsOutputIsPaired(t *testing.T) {
 func TestImpressionsThatOnlyTheProcessorReads(t *testing.T) {
 	found := 0
 	for _, p := range everythingProcessed(t) {
-		e := start(t, componenttest.NewNopHost(), func(c *Config) {
+		e := newPushed(t, nil, func(c *Config) {
 			c.Layouts = layoutsOf(t, []map[string]any{{
 				"event_type": []string{`event["none"]`}, "properties": []string{`event["none"]`}, "user_id": []string{`event["none"]`},
 			}})

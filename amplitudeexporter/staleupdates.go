@@ -5,6 +5,7 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 import (
 	"hash/maphash"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -55,30 +56,92 @@ var operators = []string{"$set", "$unset"}
 // remove returns the event's user properties without stale updates, and the remaining updates. If any is stale, it returns a
 // copy of the user properties, because the record must not change until it is delivered. own is the event's own time: those of
 // events without one can't be compared, because the collector's clock may have been set back.
-func (s *staleUpdates) remove(e *event.Event, own pcommon.Timestamp, now time.Time) (userProperties pcommon.Map, left []experimentUpdate) {
+//
+// If the event has nothing but updates that are older than others in this batch, which Amplitude may refuse, remove returns them as
+// withheld.
+func (s *staleUpdates) remove(e *event.Event, own pcommon.Timestamp, now time.Time) (userProperties pcommon.Map, left, withheld []experimentUpdate) {
 	all, _ := e.Map(event.UserProperties)
 	if own == 0 {
-		return all, nil
+		return all, nil, nil
 	}
-	var stale map[string]struct{}
+	var stale, older map[string]struct{}
 	for property := range experimentsOf(all) {
 		u := experimentUpdate{key: s.key(e, property), at: own}
 		delivered, _ := s.delivered.Get(u.key)
 		switch {
-		case u.at < max(delivered, s.newest[u.key]):
-			if stale == nil {
-				stale = map[string]struct{}{}
-			}
-			stale[property] = struct{}{}
+		case u.at < delivered:
+			stale = with(stale, property)
+		case u.at < s.newest[u.key]:
+			older, withheld = with(older, property), append(withheld, u)
 		case u.at.AsTime().Sub(now) <= maxAhead:
 			s.newest[u.key] = u.at
 			left = append(left, u)
 		}
 	}
-	if len(stale) == 0 {
-		return all, left
+	if len(stale)+len(older) == 0 {
+		return all, left, nil
 	}
-	return without(all, stale), left
+	rest := all
+	if len(stale) > 0 {
+		rest = without(all, stale)
+	}
+	if len(older) == 0 {
+		return rest, left, nil
+	}
+	maps.Copy(older, stale)
+	if others := without(all, older); others.Len() > 0 || e.Text(event.Type) != impression.IdentifyEventType {
+		return others, left, nil
+	}
+	return rest, nil, withheld
+}
+
+// with adds a property to a set, which it makes if there is none.
+func with(set map[string]struct{}, property string) map[string]struct{} {
+	if set == nil {
+		set = map[string]struct{}{}
+	}
+	set[property] = struct{}{}
+	return set
+}
+
+// settle decides on withheld events after a delivery: they are stale if newer updates were delivered, and wait as long as those wait.
+// It reports whether any is to be sent.
+func (s *staleUpdates) settle(items []item) (send bool) {
+	if !slices.ContainsFunc(items, func(it item) bool { return it.withheld != nil }) {
+		return false
+	}
+	delivered, waiting := map[uint64]pcommon.Timestamp{}, map[uint64]pcommon.Timestamp{}
+	note := func(in map[uint64]pcommon.Timestamp, updates []experimentUpdate) {
+		for _, u := range updates {
+			in[u.key] = max(in[u.key], u.at)
+		}
+	}
+	for i := range items {
+		switch items[i].State {
+		case delivery.Delivered:
+			note(delivered, items[i].updates)
+		case delivery.Left:
+			note(waiting, items[i].updates)
+		}
+	}
+	isNewest := func(u experimentUpdate) bool {
+		before, _ := s.delivered.Peek(u.key)
+		return u.at >= max(before, delivered[u.key])
+	}
+	for i := range items {
+		it := &items[i]
+		switch {
+		case it.withheld == nil:
+		case slices.ContainsFunc(it.withheld, func(u experimentUpdate) bool { return u.at < waiting[u.key] }):
+		case !slices.ContainsFunc(it.withheld, isNewest):
+			it.State, it.stale = delivery.Dropped, true
+		default:
+			send = true
+			it.updates, it.withheld = it.withheld, nil
+			note(waiting, it.updates)
+		}
+	}
+	return send
 }
 
 // without returns a copy of user properties without the given properties and without operations that become empty.

@@ -5,6 +5,8 @@ package amplitudeexporter
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 )
 
@@ -138,6 +141,72 @@ func TestTheCollectorsClockMakesNothingStale(t *testing.T) {
 	assert.Equal(t, map[string]any{"[Experiment] a": "after the step"}, p.server.User("user-1").Properties)
 	user := p.server.User("user-1")
 	assert.Equal(t, int64(noon+3600)*1000, user.Events[0].Time, "the time is sent")
+}
+
+// TestARefusedUpdateShutsOutNoOlderOne of its batch: if Amplitude refuses the newest, the one before it counts.
+func TestARefusedUpdateShutsOutNoOlderOne(t *testing.T) {
+	for name, texts := range map[string][]string{
+		"one older":         {"new", "old"},
+		"two older":         {"new", "older", "old"},
+		"two older, sorted": {"new", "old", "older"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := amplitudetest.New()
+				server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
+					at := slices.IndexFunc(r.Events, func(e amplitudetest.Event) bool { return strings.Contains(string(e.Raw), `"new"`) })
+					return amplitudetest.Answer{
+						Status: 400, Body: fmt.Sprintf(`{"code":400,"events_with_invalid_fields":{"time":[%d]}}`, at),
+					}, at >= 0
+				})
+				p := startHandled(t, componenttest.NewNopHost(), server, nil)
+				time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
+				seconds := map[string]int{"new": 10, "old": 5, "older": 1}
+				var records []string
+				for _, variant := range texts {
+					records = append(records, update("user-1", "a", variant, seconds[variant]))
+				}
+				p.pushAll(t, logsOf(records...))
+				assert.Equal(t, map[string]any{"[Experiment] a": "old"}, server.User("user-1").Properties)
+				refused := point(1, "outcome", "dropped", "reason", "invalid_field")
+				if len(texts) == 2 || texts[1] == "older" {
+					// The updates are in the order of their times.
+					p.assertEvents(t, point(int64(len(texts)-1), "outcome", "delivered", "reason", "none"), refused)
+				} else {
+					p.assertEvents(t, point(1, "outcome", "delivered", "reason", "none"), refused, point(1, "outcome", "dropped", "reason", "older_update"))
+				}
+				p.stop(t)
+			})
+		})
+	}
+}
+
+// TestAWithheldUpdateWaits as long as the newer one does, and is then left out.
+func TestAWithheldUpdateWaits(t *testing.T) {
+	for _, refuses := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := storagetest.NewDisk(nil)
+			server := amplitudetest.New()
+			server.Restrict(amplitudetest.ThrottledUser, 1, "user-1")
+			p := startDeferring(t, disk, server)
+			time.Sleep(time.Until(time.Unix(noon, 0).Add(time.Hour)))
+			require.NoError(t, p.push(t.Context(), logsOf(update("user-1", "a", "new", 10), update("user-1", "a", "old", 5))))
+			assert.Empty(t, server.User("user-1").Events)
+			want := "new"
+			if refuses {
+				want = "old"
+				server.AnswerFunc(func(r *amplitudetest.Request) (amplitudetest.Answer, bool) {
+					isNew := strings.Contains(string(r.Events[0].Raw), `"new"`)
+					return amplitudetest.Answer{Status: 400, Body: `{"code":400,"events_with_invalid_fields":{"time":[0]}}`}, isNew
+				})
+			}
+			time.Sleep(10 * time.Minute)
+			synctest.Wait()
+			assert.Equal(t, map[string]any{"[Experiment] a": want}, server.User("user-1").Properties)
+			assert.Len(t, server.User("user-1").Events, 1)
+			p.stop(t)
+		})
+	}
 }
 
 func TestOlderUpdatesCanBeSent(t *testing.T) {

@@ -59,7 +59,11 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 				accepted++
 			}
 		case delivery.Dropped:
-			notDelivered[reasonOf(it.Reason.String())]++
+			why := reasonOlderUpdate
+			if it.refused() {
+				why = reasonOf(it.Reason.String())
+			}
+			notDelivered[why]++
 		}
 		for _, values := range it.changed {
 			changed[values.reason] += values.count
@@ -159,7 +163,7 @@ const dropLogPeriod = 10 * time.Second
 
 func (d *dropLog) add(items []item, now time.Time) {
 	for i := range items {
-		if items[i].State == delivery.Dropped {
+		if items[i].refused() {
 			d.counts[items[i].Reason]++
 		}
 	}
