@@ -311,7 +311,7 @@ func TestFailedEventsAreLeft(t *testing.T) {
 		require.ErrorContains(t, result.Err, "1 of 64 lanes failed, the last with status 503; 2 events wait")
 		assert.Zero(t, result.Wait, "the queue's own backoff decides")
 		assert.True(t, result.Accepted)
-		assert.NoError(t, result.Unhealthy)
+		require.NoError(t, result.Unhealthy)
 		assert.Equal(t, "left delivered left", states(batch))
 		s.answer = accept
 		again := left(batch)
@@ -355,7 +355,7 @@ func TestARefusedKeyDropsNothing(t *testing.T) {
 			result := newDeliverer(t, s, 1).Deliver(t.Context(), batch.items)
 			require.ErrorContains(t, result.Err, "the API key is refused")
 			assert.NotContains(t, result.Err.Error(), "123")
-			assert.Error(t, result.Unhealthy)
+			require.Error(t, result.Unhealthy)
 			assert.GreaterOrEqual(t, result.Wait, 10*time.Second)
 			assert.Equal(t, "left left", states(batch))
 			assert.Len(t, s.requests, 1)
@@ -555,7 +555,7 @@ func TestSince(t *testing.T) {
 		batch := batchOf(0, "user/")
 		for range 2 {
 			result := d.Deliver(t.Context(), batch.items)
-			assert.Error(t, result.Unhealthy)
+			require.Error(t, result.Unhealthy)
 			assert.Equal(t, int64(1), d.Since(0))
 			time.Sleep(5 * time.Second)
 		}

@@ -391,7 +391,7 @@ func TestNamedEventsWin(t *testing.T) {
 	})
 }
 
-// TestASuccessBeforeTheRequestWasReadIsNoDelivery.
+// TestASuccessBeforeTheRequestWasReadIsNoDelivery: a server may answer before it has read the request, so that it has no events.
 func TestASuccessBeforeTheRequestWasReadIsNoDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{answer: accept}
