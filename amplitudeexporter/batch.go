@@ -21,6 +21,8 @@ type item struct {
 	record int
 	// place is where a deferred event is stored. It is nil for an event of the logs.
 	place *deferred.Place
+	// held is set for an event of the logs that must not be delivered before earlier ones that aren't loaded.
+	held bool
 	// changed counts the values that are not sent as they came.
 	changed []changedValues
 	// updates are the updates of experiments' user properties in the event.
@@ -82,12 +84,20 @@ func (b *batch) encode(encoder *amplitude.Encoder, e *event.Event) []byte {
 	return slices.Clip(b.buffer[start:])
 }
 
-// itemsToDeliver returns the parts of the items that delivery needs.
+// deferTo makes the event, which is stored in this place, one of the first of the next batch.
+func (it *item) deferTo(place deferred.Place) {
+	it.place, it.held = &place, false
+	// It must not keep the logs, nor a whole buffer, in memory.
+	it.JSON = slices.Clone(it.JSON)
+	it.UserID, it.DeviceID = strings.Clone(it.UserID), strings.Clone(it.DeviceID)
+}
+
+// itemsToDeliver returns the parts that delivery needs of the items that may be delivered.
 func (b *batch) itemsToDeliver() []*delivery.Item {
 	b.toDeliver = b.toDeliver[:0]
 	for i := range b.items {
-		if b.items[i].withheld == nil {
-			b.toDeliver = append(b.toDeliver, &b.items[i].Item)
+		if it := &b.items[i]; it.withheld == nil && !it.held {
+			b.toDeliver = append(b.toDeliver, &it.Item)
 		}
 	}
 	return b.toDeliver
@@ -124,20 +134,21 @@ func (b *batch) removeDone(logs plog.Logs) int {
 	return logs.LogRecordCount()
 }
 
+// leftFresh returns the events of the logs that are left.
+func (b *batch) leftFresh() []*item {
+	var left []*item
+	fresh := b.fresh()
+	for i := range fresh {
+		if fresh[i].State == delivery.Left {
+			left = append(left, &fresh[i])
+		}
+	}
+	return left
+}
+
 // deferFresh turns the events of the logs that are left into deferred ones, which are stored in this chunk.
 func (b *batch) deferFresh(chunk uint64) {
-	fresh, events := b.fresh(), 0
-	for i := range fresh {
-		it := &fresh[i]
-		if it.State != delivery.Left {
-			continue
-		}
-		it.place = &deferred.Place{Chunk: chunk, Event: events}
-		events++
-		// It must not keep the logs, nor a whole buffer, in memory.
-		it.JSON = slices.Clone(it.JSON)
-		it.UserID, it.DeviceID = strings.Clone(it.UserID), strings.Clone(it.DeviceID)
-	}
+	deferredPart{items: b.leftFresh()}.deferItems(chunk)
 }
 
 // donePlaces returns the places of the deferred events that are done.

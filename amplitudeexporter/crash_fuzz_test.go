@@ -44,6 +44,7 @@ type crashFuzz struct {
 	t      *testing.T
 	random *rand.Rand
 	disk   *storagetest.Disk
+	limits deferralLimits
 	// sent has the ids of each event, by its number.
 	sent []person
 }
@@ -67,8 +68,21 @@ func newCrashFuzz(t *testing.T, seed uint64) *crashFuzz {
 	c := &crashFuzz{t: t, random: rand.New(&lockedSource{Source: rand.NewPCG(seed, 0)}), disk: storagetest.NewDisk(nil)}
 	server := amplitudetest.New()
 	server.AnswerFunc(c.answer)
-	c.pushed = startDeferring(t, c.disk, server)
+	c.limits = c.randomLimits()
+	c.pushed = startLimited(t, c.disk, server, c.limits)
 	return c
+}
+
+// randomLimits returns limits by which, in half of the runs, hardly any deferred event has room in memory.
+func (c *crashFuzz) randomLimits() deferralLimits {
+	limits := limitsOnDisk()
+	if c.oneIn(2) {
+		limits.loaded.events, limits.perID.events = 1+c.random.IntN(20), 1+c.random.IntN(10)
+	}
+	if c.oneIn(4) {
+		limits.stored = c.random.IntN(30)
+	}
+	return limits
 }
 
 // oneIn is true with a probability of one in so many.
@@ -165,7 +179,7 @@ func (c *crashFuzz) crash(since int) {
 	state := history[since+c.random.IntN(len(history)-since)]
 	c.stop(c.t)
 	c.disk = storagetest.NewDisk(state)
-	c.pushed = startDeferring(c.t, c.disk, c.server)
+	c.pushed = startLimited(c.t, c.disk, c.server, c.limits)
 }
 
 func (c *crashFuzz) assertAllArrived() {

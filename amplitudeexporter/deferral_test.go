@@ -59,13 +59,32 @@ func startThrottled(t *testing.T, d *storagetest.Disk) *pushed {
 	return p
 }
 
+// limitsOnDisk returns the limits of an exporter with a disk.
+func limitsOnDisk() deferralLimits {
+	config := createDefaultConfig().(*Config)
+	onDisk(config)
+	return limitsOf(config)
+}
+
+// startLimited is startDeferring with other limits.
+func startLimited(t *testing.T, d *storagetest.Disk, server *amplitudetest.Server, limits deferralLimits) *pushed {
+	t.Helper()
+	p := newPushed(t, server, onDisk)
+	p.deferral.limits = limits
+	return p.startHandled(t, hostOf(d))
+}
+
 // startHandled is start in the fake time of synctest. The caller must call stop.
 func startHandled(t *testing.T, host component.Host, server *amplitudetest.Server, change func(*Config)) *pushed {
 	t.Helper()
-	p := newPushed(t, server, change)
+	return newPushed(t, server, change).startHandled(t, host)
+}
+
+func (p *pushed) startHandled(t *testing.T, host component.Host) *pushed {
+	t.Helper()
 	require.NoError(t, p.start(t.Context(), host))
 	require.NoError(t, p.semaphore.Acquire(t.Context(), 1))
-	p.client.Transport = handled{server}
+	p.client.Transport = handled{p.server}
 	p.semaphore.Release(1)
 	return p
 }
@@ -246,14 +265,13 @@ func TestEventsThatCannotBeDeferredWaitInTheQueue(t *testing.T) {
 				server := amplitudetest.New()
 				server.Restrict(amplitudetest.ThrottledUser, amplitudetest.UntilLifted, "busy-1")
 				d := storagetest.NewDisk(nil)
-				p := startDeferring(t, d, server)
+				limits := limitsOnDisk()
+				limits.perID.events, limits.stored = 5, 5
+				p := startLimited(t, d, server, limits)
 				d.FailIf(fails)
 				var texts []string
-				for i := range maxDeferred + 1 {
+				for i := range 11 {
 					texts = append(texts, eventOf("busy-1", i))
-				}
-				if fails != nil {
-					texts = texts[:10]
 				}
 				logs := logsOf(texts...)
 				require.ErrorContains(t, p.push(t.Context(), logs), "throttled")

@@ -59,6 +59,7 @@ func newDiskFuzz(t *testing.T, seed uint64) *diskFuzz {
 	d := &diskFuzz{crashFuzz: &crashFuzz{
 		t: t, random: rand.New(&lockedSource{Source: rand.NewPCG(seed, 1)}), pushed: &pushed{server: amplitudetest.New()},
 	}}
+	d.limits = d.randomLimits()
 	d.server.AnswerFunc(d.answer)
 	d.start(nil)
 	return d
@@ -69,11 +70,11 @@ func (d *diskFuzz) start(state map[string][]byte) {
 	d.disk = storagetest.NewDisk(state)
 	d.disk.FullIf(func() bool { return d.random.Int64N(100) < d.full.Load() })
 	d.acceptedAt = 0
-	d.pushed, d.queue = startQueue(d.t, d.disk, d.server)
+	d.pushed, d.queue = startQueue(d.t, d.disk, d.server, d.limits)
 }
 
 // startQueue starts an exporter with its queue in the fake time of synctest.
-func startQueue(t *testing.T, disk *storagetest.Disk, server *amplitudetest.Server) (*pushed, *resumingQueue) {
+func startQueue(t *testing.T, disk *storagetest.Disk, server *amplitudetest.Server, limits deferralLimits) (*pushed, *resumingQueue) {
 	t.Helper()
 	p := newPushed(t, server, func(c *Config) {
 		queue := c.QueueConfig.Get()
@@ -84,6 +85,7 @@ func startQueue(t *testing.T, disk *storagetest.Disk, server *amplitudetest.Serv
 			Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 20, FlushTimeout: 200 * time.Millisecond,
 		})
 	})
+	p.deferral.limits = limits
 	set := metadatatest.NewSettings(p.telemetry)
 	set.ID, set.Logger = p.storages.exporter, p.settings.Logger
 	queue, err := newResumingQueue(t.Context(), set, p.amplitudeExporter)

@@ -70,7 +70,8 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 	return &amplitudeExporter{
 		config: config, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
 		storages:          storages{exporter: set.ID, id: config.storageID(), logger: set.Logger, telemetry: t},
-		interruptDeferred: func() {}, stopping: newShutdown(), semaphore: semaphore.NewWeighted(1), reader: reader, deferral: deferral{logger: set.Logger},
+		interruptDeferred: func() {}, stopping: newShutdown(), semaphore: semaphore.NewWeighted(1), reader: reader,
+		deferral: deferral{logger: set.Logger, limits: limitsOf(config), overflow: newOverflow()},
 	}, nil
 }
 
@@ -146,7 +147,7 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 		return errors.Join(err, client.Close(ctx))
 	}
 	e.recordBatch(ctx)
-	e.endBatch(0)
+	e.endBatch(ctx, delivery.Result{})
 	e.reader.endLogs()
 	e.deferral.dueIn(0)
 	return nil
@@ -194,7 +195,11 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 // deliverPart delivers the batch, which has the events of part, and removes from part what need not be delivered again. It
 // returns the number of records that are left.
 func (e *amplitudeExporter) deliverPart(ctx context.Context, part plog.Logs) (result delivery.Result, left int) {
+	held := e.deferral.hold(&e.batch)
 	result = e.deliver(ctx)
+	if held && result.Err == nil {
+		result.Err, result.Blocked = errHeld, true
+	}
 	if result.Err != nil {
 		left = e.batch.removeDone(part)
 	}
@@ -203,7 +208,7 @@ func (e *amplitudeExporter) deliverPart(ctx context.Context, part plog.Logs) (re
 	} else {
 		e.deferral.forget(ctx, &e.batch)
 	}
-	e.endBatch(result.Wait)
+	e.endBatch(ctx, result)
 	return result, left
 }
 
@@ -223,7 +228,7 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 		result = e.deliver(ctx)
 	}
 	e.deferral.forget(ctx, &e.batch)
-	e.endBatch(result.Wait)
+	e.endBatch(ctx, result)
 }
 
 // deliver sends the batch, and records the result in metrics, logs and the component's status.
@@ -246,14 +251,22 @@ func (e *amplitudeExporter) recordBatch(ctx context.Context) {
 	e.telemetry.recordBatch(ctx, &e.batch)
 }
 
-// endBatch forgets everything but the deferred events that are left. They are due after wait.
-func (e *amplitudeExporter) endBatch(wait time.Duration) {
+// endBatch forgets everything but the deferred events that are left, and loads more of them.
+func (e *amplitudeExporter) endBatch(ctx context.Context, result delivery.Result) {
 	e.reader.endPart(e.batch.items)
 	e.batch.keepDeferred()
+	wait := result.Wait
+	if e.deferral.load(context.WithoutCancel(ctx), &e.batch) && (result.Err == nil || result.Blocked) {
+		// They may be of users who aren't throttled any more.
+		wait = deferredPeriod
+	}
 	e.deferral.schedule(len(e.batch.items), wait)
 }
 
-var errNewerRefused = errors.New("updates are refused; older ones of the same users and flags are sent instead")
+var (
+	errHeld         = errors.New("too many events of throttled users wait; later ones of the same users wait in the queue")
+	errNewerRefused = errors.New("updates are refused; older ones of the same users and flags are sent instead")
+)
 
 var errStopping = errors.New("the exporter is stopping and earlier events are not delivered yet")
 

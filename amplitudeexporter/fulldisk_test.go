@@ -35,7 +35,7 @@ func startOnFull(t *testing.T, server *amplitudetest.Server, state map[string][]
 	q.isFull.Store(isFull)
 	q.disk.FullIf(q.isFull.Load)
 	q.disk.FailIf(func(key string) bool { return slices.Contains(failing, key) })
-	q.pushed, q.queue = startQueue(t, q.disk, server)
+	q.pushed, q.queue = startQueue(t, q.disk, server, limitsOnDisk())
 	return q
 }
 

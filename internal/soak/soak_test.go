@@ -14,7 +14,7 @@ var long = flag.Bool("soak.long", false, "run the long form")
 type size struct {
 	// kills is how often the collector is killed or, in some scenarios, stopped, or how often the server fails.
 	kills int
-	// records is how many records each sender sends.
+	// records is how many records each sender sends, or more than how many must wait.
 	records int
 	// minRatio is the lowest acceptable speed-up.
 	minRatio float64
@@ -52,6 +52,7 @@ func TestSoak(t *testing.T) {
 		{"firewall", waits, firewallScenario, size{records: 2000, kills: 1}, size{records: 50_000, kills: 10}},
 		{"not-amplitude", waits, notAmplitudeScenario, size{kills: 4, rate: 100, length: time.Second}, size{kills: 46, rate: 100, length: 10 * time.Second}},
 		{"throttled", waits, throttledScenario, size{records: 1200}, size{records: 10_000}},
+		{"busy", waits, busyScenario, size{rate: 3000, length: 5 * time.Second, records: 8000}, size{rate: 200, length: 10 * time.Minute, records: 50_000}},
 		{"key", waits, keyScenario, size{records: 500}, size{records: 10_000}},
 		{"outage", measures, outageScenario, size{rate: 1000, length: 4 * time.Second}, size{rate: 1000, length: 10 * time.Minute}},
 		{"full-disk", waits, fullDiskScenario, size{megabytes: []int{1, 2}}, size{megabytes: []int{1, 2, 6, 16}}},

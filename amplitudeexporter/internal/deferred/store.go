@@ -120,20 +120,36 @@ func Open(ctx context.Context, client storage.Client, keys []string) (*Store, er
 // Load calls read with the records of each chunk, in order. read returns how many events they have. A chunk without events
 // is deleted by the next write.
 func (s *Store) Load(ctx context.Context, read func(chunk uint64, records plog.Logs) (events int)) error {
-	var unmarshaler plog.ProtoUnmarshaler
 	for _, number := range s.numbers {
-		content, err := s.client.Get(ctx, chunkKey(number))
-		if err != nil {
-			return fmt.Errorf("%s: %w", chunkKey(number), err)
+		if err := s.LoadChunk(ctx, number, func(records plog.Logs) int { return read(number, records) }); err != nil {
+			return err
 		}
-		records, err := unmarshaler.UnmarshalLogs(content)
-		if err != nil {
-			return fmt.Errorf("%s: %w", chunkKey(number), err)
-		}
-		stored := records.LogRecordCount()
-		s.chunks[number] = newChunk(read(number, records), stored)
 	}
 	return nil
+}
+
+// LoadChunk is Load for one chunk. It may be called again for a chunk of which no event is done.
+func (s *Store) LoadChunk(ctx context.Context, number uint64, read func(records plog.Logs) (events int)) error {
+	records, err := s.read(ctx, number)
+	if err != nil {
+		return err
+	}
+	stored := records.LogRecordCount()
+	s.chunks[number] = newChunk(read(records), stored)
+	return nil
+}
+
+func (s *Store) read(ctx context.Context, number uint64) (plog.Logs, error) {
+	content, err := s.client.Get(ctx, chunkKey(number))
+	if err != nil {
+		return plog.Logs{}, fmt.Errorf("%s: %w", chunkKey(number), err)
+	}
+	var unmarshaler plog.ProtoUnmarshaler
+	records, err := unmarshaler.UnmarshalLogs(content)
+	if err != nil {
+		return plog.Logs{}, fmt.Errorf("%s: %w", chunkKey(number), err)
+	}
+	return records, nil
 }
 
 // Next returns the number of the next chunk.
@@ -144,18 +160,59 @@ func (s *Store) Next() uint64 {
 	return s.numbers[len(s.numbers)-1] + 1
 }
 
-// Add adds a chunk of records, each of them one event, and forgets the events that are done, in one write. If that fails,
-// nothing is added.
-func (s *Store) Add(ctx context.Context, records plog.Logs, done []Place) error {
-	var marshaler plog.ProtoMarshaler
-	content, err := marshaler.MarshalLogs(records)
-	if err != nil {
+// Addition is records to add, each of them one event.
+type Addition struct {
+	Records plog.Logs
+	// Behind is the number of a chunk of which no event is done, if there is one: its records and these become one chunk.
+	Behind *uint64
+}
+
+// Add adds a chunk for each addition, and forgets the events that are done, in one write. The first of these chunks has the
+// number Next. If the write fails, nothing is added.
+func (s *Store) Add(ctx context.Context, done []Place, additions ...Addition) error {
+	var operations []*storage.Operation
+	var replaced, added []uint64
+	for i, addition := range additions {
+		number := s.Next() + uint64(i)
+		content, records, err := s.contentOf(ctx, addition)
+		if err != nil {
+			return err
+		}
+		s.chunks[number] = newChunk(records, records)
+		added = append(added, number)
+		operations = append(operations, storage.SetOperation(chunkKey(number), content))
+		if addition.Behind != nil {
+			replaced = append(replaced, *addition.Behind)
+			operations = append(operations, storage.DeleteOperation(chunkKey(*addition.Behind)))
+		}
+	}
+	s.note(done)
+	kept := slices.DeleteFunc(slices.Clone(s.numbers), func(number uint64) bool { return slices.Contains(replaced, number) })
+	if err := s.write(ctx, append(kept, added...), (*chunk).isMostlyDone, operations...); err != nil {
 		return err
 	}
-	number := s.Next()
-	s.chunks[number] = newChunk(records.LogRecordCount(), records.LogRecordCount())
-	s.note(done)
-	return s.write(ctx, append(s.numbers, number), (*chunk).isMostlyDone, storage.SetOperation(chunkKey(number), content))
+	for _, number := range replaced {
+		delete(s.chunks, number)
+	}
+	return nil
+}
+
+// contentOf returns the content of an addition's chunk, and how many records it has.
+func (s *Store) contentOf(ctx context.Context, addition Addition) (content []byte, records int, err error) {
+	logs := addition.Records
+	if addition.Behind != nil {
+		before, err := s.read(ctx, *addition.Behind)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, resource := range logs.ResourceLogs().All() {
+			resource.CopyTo(before.ResourceLogs().AppendEmpty())
+		}
+		logs = before
+	}
+	var marshaler plog.ProtoMarshaler
+	content, err = marshaler.MarshalLogs(logs)
+	return content, logs.LogRecordCount(), err
 }
 
 // Failed reports whether the last write failed, so that events that are done may still be stored.
@@ -229,11 +286,7 @@ func (s *Store) write(ctx context.Context, numbers []uint64, rewrite func(*chunk
 
 // rest returns a chunk's content without the events that are done, and the indexes of the others.
 func (s *Store) rest(ctx context.Context, number uint64) (content []byte, left []int, err error) {
-	if content, err = s.client.Get(ctx, chunkKey(number)); err != nil {
-		return nil, nil, err
-	}
-	var unmarshaler plog.ProtoUnmarshaler
-	records, err := unmarshaler.UnmarshalLogs(content)
+	records, err := s.read(ctx, number)
 	if err != nil {
 		return nil, nil, err
 	}

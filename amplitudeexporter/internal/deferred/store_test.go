@@ -62,14 +62,21 @@ func namesOf(records plog.Logs) []string {
 // add adds a chunk of records with these EventNames, and returns the places of their events.
 func add(t *testing.T, s *Store, names ...string) []Place {
 	t.Helper()
-	logs := plog.NewLogs()
 	var places []Place
-	for i, name := range names {
-		logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName(name)
+	for i := range names {
 		places = append(places, Place{Chunk: s.Next(), Event: i})
 	}
-	require.NoError(t, s.Add(t.Context(), logs, nil))
+	require.NoError(t, s.Add(t.Context(), nil, Addition{Records: recordsOf(names...)}))
 	return places
+}
+
+// recordsOf returns records with these EventNames.
+func recordsOf(names ...string) plog.Logs {
+	logs := plog.NewLogs()
+	for _, name := range names {
+		logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName(name)
+	}
+	return logs
 }
 
 func TestChunksComeBackInOrderUntilTheirEventsAreDone(t *testing.T) {
@@ -84,11 +91,52 @@ func TestChunksComeBackInOrderUntilTheirEventsAreDone(t *testing.T) {
 	_, chunks = loaded(t, d)
 	assert.Equal(t, []string{"a3", "b"}, chunks, "a chunk that is mostly done is rewritten")
 
-	require.NoError(t, s.Add(t.Context(), plog.NewLogs(), append(a[2:], b...)))
+	require.NoError(t, s.Add(t.Context(), append(a[2:], b...), Addition{Records: plog.NewLogs()}))
 	_, chunks = loaded(t, d)
 	assert.Empty(t, strings.Join(chunks, ""))
 	require.NoError(t, s.Forget(t.Context(), nil))
 	assert.Equal(t, []string{"x/" + IndexKey}, slices.Collect(maps.Keys(d.State())), "nothing is left behind")
+}
+
+// TestChunksOfOneWrite are numbered in order, and can be loaded one by one and again.
+func TestChunksOfOneWrite(t *testing.T) {
+	d := storagetest.NewDisk(nil)
+	s := open(t, d)
+	first := s.Next()
+	before := len(d.History())
+	require.NoError(t, s.Add(t.Context(), nil, Addition{Records: recordsOf("a")}, Addition{Records: recordsOf("b")}))
+	assert.Len(t, d.History(), before+1)
+	for range 2 {
+		require.NoError(t, s.LoadChunk(t.Context(), first+1, func(records plog.Logs) int {
+			assert.Equal(t, []string{"b"}, namesOf(records))
+			return records.LogRecordCount()
+		}))
+	}
+	require.NoError(t, s.Forget(t.Context(), []Place{{Chunk: first + 1}}))
+	_, left := loaded(t, d)
+	assert.Equal(t, []string{"a"}, left)
+}
+
+// TestAnAdditionBehindAChunk makes one chunk of both, the last one. If it fails, the first chunk stays.
+func TestAnAdditionBehindAChunk(t *testing.T) {
+	d := storagetest.NewDisk(nil)
+	s := open(t, d)
+	add(t, s, "a1", "a2")
+	add(t, s, "b")
+	behind := uint64(0)
+	d.FailIf(func(key string) bool { return key == "x/"+chunkKey(2) })
+	require.ErrorIs(t, s.Add(t.Context(), nil, Addition{Records: recordsOf("a3"), Behind: &behind}), storagetest.ErrFails)
+	d.Fail(false)
+	require.NoError(t, s.Forget(t.Context(), nil))
+	_, chunks := loaded(t, d)
+	assert.Equal(t, []string{"a1 a2", "b"}, chunks)
+
+	require.NoError(t, s.Add(t.Context(), nil, Addition{Records: recordsOf("a3"), Behind: &behind}))
+	_, chunks = loaded(t, d)
+	assert.Equal(t, []string{"b", "a1 a2 a3"}, chunks)
+	require.NoError(t, s.Forget(t.Context(), []Place{{Chunk: 2, Event: 0}, {Chunk: 2, Event: 1}}))
+	_, chunks = loaded(t, d)
+	assert.Equal(t, []string{"b", "a3"}, chunks)
 }
 
 // TestCloseKeepsOnlyWhatIsLeft: unlike after a crash, no event that was sent comes again after a shutdown.
@@ -137,7 +185,7 @@ func TestAFailedWriteAddsNothingAndIsRepeated(t *testing.T) {
 	other := open(t, d)
 	d.Fail(true)
 	done := []Place{a[0], b[0], b[1]}
-	require.ErrorIs(t, s.Add(t.Context(), plog.NewLogs(), done), storagetest.ErrFails)
+	require.ErrorIs(t, s.Add(t.Context(), done, Addition{Records: plog.NewLogs()}), storagetest.ErrFails)
 	require.ErrorIs(t, s.Forget(t.Context(), done), storagetest.ErrFails)
 	err := other.Load(t.Context(), nil)
 	require.ErrorIs(t, err, storagetest.ErrFails, "events that aren't read must not be overtaken")
