@@ -115,7 +115,10 @@ func TestImpressionsThatOnlyTheProcessorReads(t *testing.T) {
 		})
 		b := &batch{}
 		_, sets := updates(p.logs)
+		// The timer of deferred events uses the reader too.
+		require.NoError(t, e.semaphore.Acquire(t.Context(), 1))
 		e.reader.read(b, p.logs, time.Unix(noon, 0), maxEncoded)
+		e.semaphore.Release(1)
 		assert.GreaterOrEqual(t, b.skipped[reasonUnpairedUpdate], int64(sets), p.name)
 		found += sets
 	}
