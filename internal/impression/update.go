@@ -169,7 +169,8 @@ func (u *Update) IsOf(record plog.LogRecord) bool {
 func (u *Update) isIn(m pcommon.Map, budget *int) bool {
 	flag, variant := "", ""
 	for key, value := range m.All() {
-		if *budget--; *budget < 0 {
+		*budget--
+		if *budget < 0 {
 			return false
 		}
 		switch {

@@ -101,7 +101,7 @@ type failure struct {
 }
 
 // try sends a request to a URL, with a configuration that change changes.
-func try(t *testing.T, ctx context.Context, url string, change func(*confighttp.ClientConfig)) failure {
+func try(ctx context.Context, t *testing.T, url string, change func(*confighttp.ClientConfig)) failure {
 	t.Helper()
 	var logged syncBuffer
 	before := log.Writer()
@@ -132,7 +132,7 @@ func try(t *testing.T, ctx context.Context, url string, change func(*confighttp.
 	}
 	require.NotEmpty(t, seen.others)
 	seen.others += logged.String()
-	require.NoError(t, telemetry.Shutdown(context.Background()))
+	require.NoError(t, telemetry.Shutdown(context.WithoutCancel(ctx)))
 	return seen
 }
 
@@ -172,7 +172,7 @@ func TestErrorsHaveNoBytesOfTheAnswer(t *testing.T) {
 		"switch":            "HTTP/1.1 101 canary\r\nUpgrade: canary\r\n\r\ncanary",
 	} {
 		t.Run(name, func(t *testing.T) {
-			seen := try(t, t.Context(), "http://"+serve(t, answer, true)+"/path", nil)
+			seen := try(t.Context(), t, "http://"+serve(t, answer, true)+"/path", nil)
 			if name != "switch" {
 				require.ErrorContains(t, seen.err, "the answer isn't valid HTTP")
 			}
@@ -183,7 +183,7 @@ func TestErrorsHaveNoBytesOfTheAnswer(t *testing.T) {
 
 func TestARedirectIsNotFollowed(t *testing.T) {
 	for _, location := range []string{"http://[canary", "http://127.0.0.1:1/canary", "%zzcanary"} {
-		seen := try(t, t.Context(), "http://"+serve(t, "HTTP/1.1 307 canary\r\nLocation: "+location+"\r\nContent-Length: 0\r\n\r\n", false), nil)
+		seen := try(t.Context(), t, "http://"+serve(t, "HTTP/1.1 307 canary\r\nLocation: "+location+"\r\nContent-Length: 0\r\n\r\n", false), nil)
 		require.NoError(t, seen.err)
 		assert.Equal(t, http.StatusTemporaryRedirect, seen.status)
 		assert.NotContains(t, seen.others, "canary")
@@ -248,7 +248,7 @@ func TestErrorsSayWhatFailed(t *testing.T) {
 			if ctx == nil {
 				ctx = t.Context()
 			}
-			seen := try(t, ctx, test.url, test.change)
+			seen := try(ctx, t, test.url, test.change)
 			require.ErrorContains(t, seen.err, test.says)
 			assert.NotContains(t, fmt.Sprint(seen.err, seen.others), "canary")
 		})
@@ -291,7 +291,9 @@ func serveTLS(t *testing.T, certificate tls.Certificate) string {
 			return
 		}
 		framer := http2.NewFramer(connection, connection)
-		assert.NoError(t, framer.WriteSettings())
+		if framer.WriteSettings() != nil {
+			return
+		}
 		for {
 			frame, err := framer.ReadFrame()
 			if err != nil {
