@@ -107,8 +107,12 @@ func (s *storages) open(ctx context.Context, host component.Host, name string, s
 	client, err := verified.Open(settings, func() (storage.Client, error) {
 		return extension.GetClient(ctx, component.KindExporter, s.exporter, name)
 	})
+	if err != nil && hasFiles {
+		err = errors.Join(err, storagefile.EmptyUnfinished(settings.Name))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s can't be opened; if another collector uses it, give each its own: %w", settings.Name, err)
+		return nil, fmt.Errorf("%s can't be opened; if the disk is full, make room, and if another collector uses it, give each its own: %w",
+			settings.Name, err)
 	}
 	o := &openedStorage{Client: client}
 	if hasFiles {

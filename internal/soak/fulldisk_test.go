@@ -4,7 +4,9 @@ package soak
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,10 @@ import (
 // fullDiskScenario has an outage of Amplitude during which the queue fills its volume, with and without restarts.
 func fullDiskScenario(t *testing.T, size size) {
 	t.Helper()
+	t.Run("first start", func(t *testing.T) {
+		t.Parallel()
+		firstStart(t)
+	})
 	for _, megabytes := range size.megabytes {
 		for name, restart := range map[string]func(b *bridge) error{
 			"no restart": nil,
@@ -30,6 +36,36 @@ func fullDiskScenario(t *testing.T, size size) {
 			})
 		}
 	}
+}
+
+// firstStart starts a collector for the first time on a volume that has no room for its files, and then has. Of the files, it has
+// room for some pages.
+func firstStart(t *testing.T) {
+	t.Helper()
+	volume := mountVolume(t, 1)
+	b, _ := startBridgeWithMetrics(t, startAmplitude(t), volume)
+	failed := 0
+	for pages := range 10 {
+		require.NoError(t, b.Stop())
+		files, err := filepath.Glob(filepath.Join(volume, "*"))
+		require.NoError(t, err)
+		for _, file := range files {
+			require.NoError(t, os.Remove(file))
+		}
+		other := filepath.Join(volume, "other")
+		require.NoError(t, os.WriteFile(other, make([]byte, 1<<20-pages*os.Getpagesize()), 0o600))
+		if err := b.Restart(t.Context()); err != nil {
+			require.ErrorContains(t, err, "if the disk is full, make room")
+			failed++
+		} else {
+			require.NoError(t, b.Stop())
+		}
+		require.NoError(t, os.Remove(other))
+		require.NoError(t, b.Restart(t.Context()))
+	}
+	require.NoError(t, b.Stop())
+	reportf(t, "%d of 10 first starts without room failed, and all succeeded once there was room", failed)
+	assert.Positive(t, failed)
 }
 
 func fillDisk(t *testing.T, megabytes int, name string, end func(b *bridge) error) {
