@@ -57,6 +57,7 @@ func TestSoak(t *testing.T) {
 		{"outage", measures, outageScenario, size{rate: 1000, length: 4 * time.Second}, size{rate: 1000, length: 10 * time.Minute}},
 		{"full-disk", waits, fullDiskScenario, size{megabytes: []int{1, 2}}, size{megabytes: []int{1, 2, 6, 16}}},
 		{"damage", waits, damageScenario, size{kills: 8, records: 100}, size{kills: 300, records: 300}},
+		{"volume", measures, volumeScenario, size{records: 2000}, size{records: 100_000}},
 		{"secrets", waits, secretsScenario, size{}, size{}},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
