@@ -48,13 +48,13 @@ func startBridge(t *testing.T, server *amplitudetest.Server, config string, vari
 }
 
 // startBridgeWithMetrics starts a collector with its queue in a folder, and returns the URL of its metrics.
-func startBridgeWithMetrics(t *testing.T, server *amplitudetest.Server, storage string) (b *bridge, metrics string) {
+func startBridgeWithMetrics(t *testing.T, server *amplitudetest.Server, variables ...string) (b *bridge, metrics string) {
 	t.Helper()
 	endpoint, err := collectortest.FreeEndpoint(t.Context())
 	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(endpoint)
 	require.NoError(t, err)
-	return startBridge(t, server, "metrics.yaml", "STORAGE="+storage, "METRICS_PORT="+port), "http://" + endpoint + "/metrics"
+	return startBridge(t, server, "metrics.yaml", append(variables, "METRICS_PORT="+port)...), "http://" + endpoint + "/metrics"
 }
 
 // gates lists the feature gates that configurations need.

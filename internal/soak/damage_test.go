@@ -24,7 +24,7 @@ func damageScenario(t *testing.T, size size) {
 	t.Helper()
 	server := startAmplitude(t)
 	storage := t.TempDir()
-	b, metrics := startBridgeWithMetrics(t, server, storage)
+	b, metrics := startBridgeWithMetrics(t, server, "STORAGE="+storage)
 	s := newSender(b)
 	random := rand.New(rand.NewPCG(7, 0))
 	refused, lost, counted, sent := 0, 0, 0, 0

@@ -24,17 +24,17 @@ func fullDiskScenario(t *testing.T, size size) {
 		t.Parallel()
 		firstStart(t)
 	})
-	for _, megabytes := range size.megabytes {
-		for name, restart := range map[string]func(b *bridge) error{
-			"no restart": nil,
-			"SIGTERM":    (*bridge).Stop,
-			"kill":       (*bridge).Kill,
-		} {
+	for name, end := range map[string]func(b *bridge) error{"no restart": nil, "SIGTERM": (*bridge).Stop, "kill": (*bridge).Kill} {
+		for _, megabytes := range size.megabytes {
 			t.Run(fmt.Sprintf("%d MB, %s", megabytes, name), func(t *testing.T) {
 				t.Parallel()
-				fillDisk(t, megabytes, name, restart)
+				fillDisk(t, end, "STORAGE="+mountVolume(t, megabytes))
 			})
 		}
+		t.Run("max_size, "+name, func(t *testing.T) {
+			t.Parallel()
+			fillDisk(t, end, "MAX_SIZE=2097152")
+		})
 	}
 }
 
@@ -43,10 +43,10 @@ func fullDiskScenario(t *testing.T, size size) {
 func firstStart(t *testing.T) {
 	t.Helper()
 	volume := mountVolume(t, 1)
-	b, _ := startBridgeWithMetrics(t, startAmplitude(t), volume)
+	b, _ := startBridgeWithMetrics(t, startAmplitude(t), "STORAGE="+volume)
 	failed := 0
 	for pages := range 10 {
-		require.NoError(t, b.Stop())
+		require.NoError(t, b.Kill())
 		files, err := filepath.Glob(filepath.Join(volume, "*"))
 		require.NoError(t, err)
 		for _, file := range files {
@@ -58,21 +58,22 @@ func firstStart(t *testing.T) {
 			require.ErrorContains(t, err, "if the disk is full, make room")
 			failed++
 		} else {
-			require.NoError(t, b.Stop())
+			require.NoError(t, b.Kill())
 		}
 		require.NoError(t, os.Remove(other))
 		require.NoError(t, b.Restart(t.Context()))
 	}
-	require.NoError(t, b.Stop())
+	require.NoError(t, b.Kill())
 	reportf(t, "%d of 10 first starts without room failed, and all succeeded once there was room", failed)
 	assert.Positive(t, failed)
 }
 
-func fillDisk(t *testing.T, megabytes int, name string, end func(b *bridge) error) {
+// fillDisk fills the storage of a collector, which end ends twice: while the storage is full, and while it drains.
+func fillDisk(t *testing.T, end func(b *bridge) error, variables ...string) {
 	t.Helper()
 	server := startAmplitude(t)
 	server.AnswerAll(unavailable)
-	b, metrics := startBridgeWithMetrics(t, server, mountVolume(t, megabytes))
+	b, metrics := startBridgeWithMetrics(t, server, variables...)
 	restart := func() {
 		if end != nil {
 			require.NoError(t, end(b))
@@ -98,8 +99,8 @@ func fillDisk(t *testing.T, megabytes int, name string, end func(b *bridge) erro
 		return strings.Contains(b.get(t, metrics), queueSize+" 0\n"), nil
 	})
 	require.NoError(t, err)
-	reportf(t, "%d MB full, %s: about %d records fit; %d refused; %s; complete %.1f s after the outage",
-		megabytes, name, fits, senders.refused.Load(), result, late.Seconds())
+	reportf(t, "full: about %d records fit; %d requests refused; %s; complete %.1f s after the outage",
+		fits, senders.refused.Load(), result, late.Seconds())
 	result.assertPerfect(t)
 	require.NoError(t, b.Stop())
 }
