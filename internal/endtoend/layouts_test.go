@@ -4,15 +4,20 @@ package endtoend
 
 import (
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 	"github.com/impression-collector/impression-bridge/internal/configtest"
 )
@@ -89,6 +94,43 @@ func TestShippedConfigurationsHaveOneListOfLayouts(t *testing.T) {
 		both.assertOneList(t, path)
 	}
 	assert.GreaterOrEqual(t, found, 5)
+}
+
+const twoLists = `
+receivers: {otlp: {protocols: {http: {endpoint: "${env:OTLP_ENDPOINT}"}}}}
+processors:
+  impression:
+    layouts:
+      - {event_type: ['log.attributes["name"]'], properties: ['log.attributes["props"]'], user_id: ['log.attributes["uid"]']}
+exporters: {amplitude: {api_key: key, endpoint: "${env:AMPLITUDE_ENDPOINT}"}}
+extensions: {health_check: {endpoint: "${env:HEALTH_ENDPOINT}"}}
+service:
+  extensions: [health_check]
+  telemetry: {metrics: {level: none}}
+  pipelines: {logs: {receivers: [otlp], processors: [impression], exporters: [amplitude]}}
+`
+
+// TestLayoutsOfTheProcessorOnly: validation sees no fault, but the log says what to do, once.
+func TestLayoutsOfTheProcessorOnly(t *testing.T) {
+	t.Parallel()
+	server := amplitudetest.Start(t)
+	config := filepath.Join(t.TempDir(), "collector.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(twoLists), 0o600))
+	c, err := collectortest.Start(t.Context(), collectortest.Default, config, "AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2))
+	require.NoError(t, err)
+	for n := range 3 {
+		logs := plog.NewLogs()
+		record := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+		require.NoError(t, record.Attributes().FromRaw(map[string]any{
+			"name": "$impression", "uid": "user-1", "props": map[string]any{"flag_key": "flag", "variant": strconv.Itoa(n)},
+		}))
+		body, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, post(t, c, "application/json", body))
+	}
+	require.NoError(t, c.WaitForCounts(t.Context(), server, func(counts amplitudetest.Counts) bool { return counts.Ingested == 3 }))
+	require.NoError(t, c.Stop())
+	assert.Equal(t, 1, strings.Count(c.Logs(), "give the exporter the processor's layouts"))
 }
 
 // TestREADMEsHaveOneListOfLayouts or none, because the components' defaults are the same.

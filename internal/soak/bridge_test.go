@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
@@ -66,6 +67,8 @@ func startCollector(t *testing.T, config string, variables ...string) *bridge {
 	variables = append([]string{"AMPLITUDE_API_KEY=" + apiKey, "STORAGE=" + t.TempDir()}, variables...)
 	c, err := collectortest.StartWithFlags(t.Context(), collectortest.Default, configOf(t, config), gates[config], variables...)
 	require.NoError(t, err)
+	// The processor and the exporter have the same layouts.
+	t.Cleanup(func() { assert.NotContains(t, c.Logs(), "give the exporter the processor's layouts") })
 	return &bridge{Collector: c}
 }
 

@@ -23,6 +23,7 @@ func stopScenario(t *testing.T, size size) {
 	b.waitForCounts(t, func(counts amplitudetest.Counts) bool { return counts.Requests > 0 })
 	require.NoError(t, b.Stop())
 	require.Zero(t, server.Counts().Ingested)
+	assert.NotContains(t, b.Logs(), "Dropping data", "the events are still in the queue")
 
 	server.AnswerUsually()
 	require.NoError(t, b.Restart(t.Context()))
