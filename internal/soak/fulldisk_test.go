@@ -102,6 +102,7 @@ func fillDisk(t *testing.T, end func(b *bridge) error, variables ...string) {
 	reportf(t, "full: about %d records fit; %d requests refused; %s; complete %.1f s after the outage",
 		fits, senders.refused.Load(), result, late.Seconds())
 	result.assertPerfect(t)
+	assert.Zero(t, unreadableItems(t, b.get(t, metrics)), "a full disk must not look like damage")
 	require.NoError(t, b.Stop())
 }
 
