@@ -4,6 +4,7 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -71,6 +72,18 @@ func (r *batchReader) read(b *batch, logs plog.Logs, now time.Time, maxBytes int
 		}
 	}
 	return end, false
+}
+
+// readStored adds all events of stored logs to a batch. They are envelopes only if the configuration has changed.
+func (r *batchReader) readStored(b *batch, logs plog.Logs, now time.Time) {
+	for {
+		end, isCut := r.read(b, logs, now, math.MaxInt)
+		if !isCut {
+			return
+		}
+		pdatautil.Split(logs, end)
+		r.events.StartPart()
+	}
 }
 
 func (r *batchReader) readScope(b *batch, resource plog.ResourceLogs, scope plog.ScopeLogs, now time.Time, maxBytes int) {

@@ -212,8 +212,8 @@ func (d *deferral) loadNext(ctx context.Context, b *batch, c *chain) (added amou
 		return amount{}, err
 	}
 	d.overflow.take(c)
-	// The next logs begin with record 0.
-	b.records = 0
+	// The next logs begin with record 0, and what they take is counted from 0.
+	b.records, b.bytes = 0, 0
 	return added, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"time"
 
@@ -142,7 +141,7 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 	}
 	background, interrupt := context.WithCancel(context.WithoutCancel(ctx))
 	e.interruptDeferred = interrupt
-	read := func(records plog.Logs) { e.reader.read(&e.batch, records, time.Now(), math.MaxInt) }
+	read := func(records plog.Logs) { e.reader.readStored(&e.batch, records, time.Now()) }
 	if err := e.deferral.open(ctx, client, keys, &e.batch, read, func() { e.deliverDeferred(background) }); err != nil {
 		return errors.Join(err, client.Close(ctx))
 	}
@@ -223,6 +222,7 @@ func (e *amplitudeExporter) deliverDeferred(ctx context.Context) {
 		return
 	}
 	defer e.semaphore.Release(1)
+	defer e.reader.endLogs()
 	var result delivery.Result
 	if len(e.batch.items) > 0 {
 		result = e.deliver(ctx)

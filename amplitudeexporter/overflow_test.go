@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
@@ -189,6 +190,33 @@ func TestEventsThatCannotBeLoadedAreTriedAgain(t *testing.T) {
 		require.NoError(t, p.push(t.Context(), logs))
 		synctest.Wait()
 		assert.Equal(t, numbersUpTo(51), numbersOf(server, "busy-1"))
+		p.stop(t)
+	})
+}
+
+// TestStoredEnvelopesAreReadToTheEnd, which there are if the configuration has changed, although they are read in parts.
+func TestStoredEnvelopesAreReadToTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const envelopes, eventsOfEach = 10, 10
+		d := storagetest.NewDisk(nil)
+		p := startThrottled(t, d)
+		p.stop(t)
+		var texts []string
+		for n := range envelopes {
+			var events []string
+			for i := range eventsOfEach {
+				events = append(events, eventOf("busy-1", eventsOfEach*n+i))
+			}
+			texts = append(texts, fmt.Sprintf(`{"context":{"x":%q},"batch":[%s]}`, strings.Repeat("x", 1<<20), strings.Join(events, ",")))
+		}
+		stored, err := (&plog.ProtoMarshaler{}).MarshalLogs(logsOf(texts...))
+		require.NoError(t, err)
+		state := d.State()
+		state[deferredName+"/chunk-0"] = stored
+		p = startDeferring(t, storagetest.NewDisk(state), p.server)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, numbersUpTo(envelopes*eventsOfEach), numbersOf(p.server, "busy-1"))
 		p.stop(t)
 	})
 }
