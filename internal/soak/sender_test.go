@@ -40,6 +40,11 @@ func (s *sender) send(ctx context.Context, logs plog.Logs) error {
 	if err != nil {
 		return err
 	}
+	return s.sendRequest(ctx, body)
+}
+
+// sendRequest is send for an encoded batch.
+func (s *sender) sendRequest(ctx context.Context, body []byte) error {
 	for !s.isAccepted(ctx, body) {
 		select {
 		case <-time.After(retryInterval):

@@ -16,6 +16,8 @@ type size struct {
 	kills int
 	// records is how many records each sender sends, or more than how many must wait.
 	records int
+	// fractions are the parts of the largest size that inputs have: 2 means half of it.
+	fractions []int
 	// minRatio is the lowest acceptable speed-up.
 	minRatio float64
 	// rate is how many records are sent per second, length for how long.
@@ -58,6 +60,8 @@ func TestSoak(t *testing.T) {
 		{"full-disk", waits, fullDiskScenario, size{megabytes: []int{1, 2}}, size{megabytes: []int{1, 2, 6, 16}}},
 		{"damage", waits, damageScenario, size{kills: 8, records: 100}, size{kills: 300, records: 300}},
 		{"volume", measures, volumeScenario, size{records: 2000}, size{records: 100_000}},
+		{"hostile", waits, hostileScenario, size{fractions: []int{4}}, size{fractions: []int{4, 2, 1}}},
+		{"limiter", waits, limiterScenario, size{records: 12}, size{records: 270}},
 		{"secrets", waits, secretsScenario, size{}, size{}},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
