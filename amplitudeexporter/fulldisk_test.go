@@ -204,3 +204,51 @@ func TestEventsThatCannotBeReadWait(t *testing.T) {
 		assert.Equal(t, numbers(80), numbersOf(q.server, "user-1"))
 	})
 }
+
+// TestDeferredEventsOnAFullDisk are removed from it once it has room, without another event, and a stop isn't held up.
+func TestDeferredEventsOnAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var isFull atomic.Bool
+		d := storagetest.NewDisk(nil)
+		d.FullIf(isFull.Load)
+		p := startThrottled(t, d)
+		isFull.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, "0", numbersOf(p.server, "busy-1"))
+		assert.Positive(t, stored(d))
+		assert.Len(t, p.logs.FilterMessageSnippet("can't be removed from the storage").All(), 1)
+		isFull.Store(false)
+		time.Sleep(deferredRetry)
+		synctest.Wait()
+		assert.Zero(t, stored(d))
+		isFull.Store(true)
+		p.stop(t)
+	})
+}
+
+// TestASenderThatEndsIsNotHeldUp by another one that waits for room in the queue.
+func TestASenderThatEndsIsNotHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := startOnFull(t, serverThatIsAway(), nil, false)
+		require.NoError(t, q.offer("user-1", 0, maxQueued-20))
+		q.isFull.Store(true)
+		require.ErrorIs(t, q.offer("user-1", maxQueued, 20), storagetest.ErrFull)
+		q.isFull.Store(false)
+		time.Sleep(2 * time.Second)
+		results := make(chan error)
+		for range 2 {
+			go func() { results <- q.offer("user-2", 0, 40) }()
+		}
+		began := time.Now()
+		for range 2 {
+			require.ErrorIs(t, <-results, context.DeadlineExceeded)
+		}
+		assert.Equal(t, 10*time.Second, time.Since(began))
+		q.server.AnswerUsually()
+		time.Sleep(time.Minute)
+		assert.Equal(t, numbers(maxQueued-20), numbersOf(q.server, "user-1"))
+		assert.Empty(t, numbersOf(q.server, "user-2"))
+		q.stop()
+	})
+}
