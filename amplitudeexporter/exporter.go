@@ -148,7 +148,9 @@ func (e *amplitudeExporter) startDeferral(ctx context.Context, host component.Ho
 	e.recordBatch(ctx)
 	e.endBatch(ctx, delivery.Result{})
 	e.reader.endLogs()
-	e.deferral.dueIn(0)
+	if len(e.batch.items) > 0 {
+		e.deferral.dueIn(0)
+	}
 	return nil
 }
 
