@@ -3,7 +3,8 @@
 package pdatautil
 
 import (
-	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,11 +16,11 @@ func layoutOf(logs plog.Logs) (described []string) {
 	for _, resource := range logs.ResourceLogs().All() {
 		number, _ := resource.Resource().Attributes().Get("number")
 		for _, scope := range resource.ScopeLogs().All() {
-			at := fmt.Sprint(number.AsString(), resource.SchemaUrl(), " ", scope.Scope().Name(), scope.SchemaUrl())
+			words := []string{number.AsString() + resource.SchemaUrl(), scope.Scope().Name() + scope.SchemaUrl()}
 			for _, record := range scope.LogRecords().All() {
-				at += " " + record.EventName()
+				words = append(words, record.EventName())
 			}
-			described = append(described, at)
+			described = append(described, strings.Join(words, " "))
 		}
 	}
 	return described
@@ -34,9 +35,9 @@ func logsOf(resources, scopes, records int) plog.Logs {
 		for s := range scopes {
 			scope := resource.ScopeLogs().AppendEmpty()
 			scope.SetSchemaUrl("/s")
-			scope.Scope().SetName(fmt.Sprint(s))
+			scope.Scope().SetName(strconv.Itoa(s))
 			for i := range records {
-				scope.LogRecords().AppendEmpty().SetEventName(fmt.Sprint(i))
+				scope.LogRecords().AppendEmpty().SetEventName(strconv.Itoa(i))
 			}
 		}
 	}

@@ -39,14 +39,14 @@ func hostileScenario(t *testing.T, size size) {
 			ways = ways[i%len(ways):][:1]
 		}
 		for _, way := range ways {
-			row := fmt.Sprintf("%-52s %-13s", in.name, way.name)
+			var row strings.Builder
 			for _, part := range size.fractions {
 				took, used := way.measure(t, in, maxHostile/part)
-				row += fmt.Sprintf(" %5d KiB: %3d MiB, %5.2f s", maxHostile/part>>10, used>>20, took.Seconds())
+				fmt.Fprintf(&row, " %5d KiB: %3d MiB, %5.2f s", maxHostile/part>>10, used>>20, took.Seconds())
 				assert.LessOrEqual(t, used, maxHostileMemory, "%s, %s, 1/%d of %d bytes", in.name, way.name, part, maxHostile)
 				highest = max(highest, used)
 			}
-			reportf(t, "%s", row)
+			reportf(t, "%-52s %-13s%s", in.name, way.name, row.String())
 		}
 	}
 	reportf(t, "%d hostile inputs of up to %d KiB: peak memory at most %d MiB", len(hostileInputs), maxHostile/slices.Min(size.fractions)>>10, highest>>20)
@@ -116,7 +116,7 @@ func (w way) measure(t *testing.T, in hostileInput, size int) (took time.Duratio
 	last := newPeople("last", 1)
 	base := memoryOf(t, b.PID()).peak
 	peak := watchMemory(t, b.PID())
-	began := time.Now()
+	var began time.Time
 	if w.logs == nil {
 		lines := append(in.texts(size), `{"type":"track","event":"Viewed","userId":"last-00000@example.com","properties":{"number":0}}`, "")
 		began = time.Now()
