@@ -3,9 +3,8 @@
 package soak
 
 import (
-	"os"
-	"path/filepath"
-	"syscall"
+	"fmt"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,13 +39,10 @@ func volumeScenario(t *testing.T, size size) {
 // usedBy returns how many bytes the files in a folder use of their volume.
 func usedBy(t *testing.T, folder string) int {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	printed, err := exec.CommandContext(t.Context(), "du", "-sk", folder).Output()
 	require.NoError(t, err)
-	used := 0
-	for _, file := range files {
-		info, err := os.Stat(file)
-		require.NoError(t, err)
-		used += int(info.Sys().(*syscall.Stat_t).Blocks) * 512
-	}
-	return used
+	kibibytes := 0
+	_, err = fmt.Sscan(string(printed), &kibibytes)
+	require.NoError(t, err)
+	return kibibytes << 10
 }
