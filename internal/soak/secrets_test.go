@@ -77,7 +77,7 @@ const retrying = "Will retry the request after interval"
 type fault struct {
 	name       string
 	begin, end func(t *testing.T)
-	// drops is set if Amplitude refuses the events permanently, so that they aren't sent again.
+	// drops is set if Amplitude refuses the events themselves, so that the queue doesn't send them again.
 	drops bool
 }
 
@@ -91,10 +91,13 @@ func faults(server *amplitudetest.Server, key, address string) []fault {
 		}
 	}
 	refused := answering("400 that echoes", amplitudetest.Answer{Status: http.StatusBadRequest, Body: `{"error":"` + key + address + `"}`})
-	refused.drops = true
+	forbidden := answering("403 that echoes", amplitudetest.Answer{Status: http.StatusForbidden, Body: "<html>" + key + address})
+	refused.drops, forbidden.drops = true, true
 	return []fault{
 		answering("500 that echoes", amplitudetest.Answer{Status: http.StatusInternalServerError, Body: echo}),
 		answering("404 that echoes", amplitudetest.Answer{Status: http.StatusNotFound, Body: echo}),
+		answering("page that echoes", amplitudetest.Answer{Status: http.StatusOK, Body: "<html>" + key + address}),
+		forbidden,
 		answering("redirect", amplitudetest.Answer{Status: http.StatusFound, Header: map[string]string{"Location": "http://127.0.0.1:1/" + key}}),
 		refused,
 		answering("429 without detail", amplitudetest.Answer{Status: http.StatusTooManyRequests, Body: `{"error":"` + key + address + `"}`}),
