@@ -91,6 +91,28 @@ func (p *Parser) Parse(text string, to pcommon.Value) error {
 	return nil
 }
 
+// ParseEach parses a text of any number of JSON values, such as NDJSON. It sets the result of to, which is called once for
+// each value, to the value. The limits apply to the text as a whole. If ParseEach returns an error, the caller must drop the
+// values that it got until then.
+func (p *Parser) ParseEach(text string, to func() pcommon.Value) error {
+	if len(text) > p.limits.MaxBytes {
+		return ErrTooLarge
+	}
+	p.open(text)
+	defer p.release()
+	for p.decoder.PeekKind() != jsontext.KindInvalid {
+		first, err := p.next()
+		if err != nil {
+			return err
+		}
+		if err := p.value(first, to(), 0); err != nil {
+			p.objects = nil
+			return err
+		}
+	}
+	return p.end()
+}
+
 func (p *Parser) open(text string) {
 	p.text, p.values = text, 0
 	p.input.Reset()
@@ -115,6 +137,11 @@ func (p *Parser) document() error {
 	if err := p.value(first, p.root, 0); err != nil {
 		return err
 	}
+	return p.end()
+}
+
+// end returns an error unless the text ends here.
+func (p *Parser) end() error {
 	if _, err := p.decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		return ErrInvalid
 	}

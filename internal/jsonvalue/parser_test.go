@@ -341,3 +341,34 @@ func TestParseIntoPartOfARecord(t *testing.T) {
 		"body":   map[string]any{"a": []any{int64(1), "b"}, "new": "field"},
 	}, record.AsRaw())
 }
+
+func TestParseEach(t *testing.T) {
+	for text, want := range map[string][]any{
+		"":                              nil,
+		" \n":                           nil,
+		`{"a":1}`:                       {map[string]any{"a": int64(1)}},
+		"{\"a\":1}\n[\"\\u00e9\"]\r\n3": {map[string]any{"a": int64(1)}, []any{"é"}, int64(3)},
+		`{}{} null`:                     {map[string]any{}, map[string]any{}, nil},
+	} {
+		slice := pcommon.NewSlice()
+		require.NoError(t, NewParser(limits).ParseEach(text, slice.AppendEmpty), text)
+		assert.Equal(t, append([]any{}, want...), slice.AsRaw(), text)
+	}
+}
+
+func TestParseEachOfBadTexts(t *testing.T) {
+	parser := NewParser(Limits{MaxDepth: 2, MaxBytes: 20, MaxValues: 3})
+	for text, want := range map[string]error{
+		"{}\n{":                 ErrInvalid,
+		"{}\n]":                 ErrInvalid,
+		"{},{}":                 ErrInvalid,
+		"[[[]]]":                ErrTooDeep,
+		"1\n2\n3\n4":            ErrTooMany,
+		strings.Repeat("1", 21): ErrTooLarge,
+	} {
+		require.ErrorIs(t, parser.ParseEach(text, pcommon.NewSlice().AppendEmpty), want, text)
+		slice := pcommon.NewSlice()
+		require.NoError(t, parser.ParseEach("[1]", slice.AppendEmpty), "after %s", text)
+		require.Equal(t, []any{[]any{int64(1)}}, slice.AsRaw())
+	}
+}
