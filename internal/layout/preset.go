@@ -212,3 +212,17 @@ func ofRecordOrResource(keys ...string) []string {
 func Presets() []string {
 	return slices.Sorted(maps.Keys(presets))
 }
+
+// CompilePresets returns the layouts of all presets, for finding the events of any producer. A field that users must set has
+// the example's path.
+func CompilePresets() ([]Layout, error) {
+	var configs []Config
+	for _, name := range Presets() {
+		config := Config{Preset: name, Paths: map[string][]string{}}
+		for f, example := range presets[name].needs {
+			config.Paths[f.Key()] = []string{example}
+		}
+		configs = append(configs, config)
+	}
+	return Compile(configs)
+}

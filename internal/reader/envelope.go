@@ -63,6 +63,8 @@ type unroller struct {
 	inBody, inAttributes *inheritance
 	// inheritance is the one of the two that the current envelope needs.
 	*inheritance
+	// unrollAll is set if every envelope counts as one with an event of a listed type.
+	unrollAll bool
 
 	// isEnvelope reports for each event, in the order of a walk, whether it is an envelope itself.
 	isEnvelope []bool
@@ -205,6 +207,9 @@ func (u *unroller) search(e *envelope, inherited int) finding {
 	u.isEnvelope, u.inherited, u.found, u.copied = u.isEnvelope[:0], u.inherited[:0], nothing, 0
 	u.tooNested = false
 	u.walk(e, 1, recordSize+inherited)
+	if u.unrollAll {
+		u.found = listed
+	}
 	return u.found
 }
 

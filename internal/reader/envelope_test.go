@@ -603,3 +603,32 @@ func TestEventsOnlyBeyondMaxNestingAreTooDeep(t *testing.T) {
 	require.Len(t, all, 1)
 	assert.Equal(t, EnvelopeTooDeep, all[0].problem)
 }
+
+// TestUnrollAll unrolls envelopes without an event of any type.
+func TestUnrollAll(t *testing.T) {
+	layouts, err := layout.CompilePresets()
+	require.NoError(t, err)
+	deep := any(raw{"batch": []any{raw{"a": int64(1)}}})
+	for range maxLevels + 1 {
+		deep = raw{"batch": []any{deep}}
+	}
+	for name, test := range map[string]struct {
+		body any
+		want []any
+	}{
+		"no event":      {raw{"batch": []any{raw{"type": "identify"}, raw{"type": "page"}}, "sentAt": "s"}, []any{raw{"type": "identify", "sentAt": "s"}, raw{"type": "page", "sentAt": "s"}}},
+		"list":          {[]any{raw{"a": int64(1)}, raw{"events": []any{raw{"b": int64(2)}}}}, []any{raw{"a": int64(1)}, raw{"b": int64(2)}}},
+		"deep":          {deep, []any{raw{"a": int64(1)}}},
+		"event":         {raw{"event_type": "e", "events": []any{raw{"b": int64(2)}}}, []any{raw{"event_type": "e", "events": []any{raw{"b": int64(2)}}}}},
+		"not maps":      {raw{"events": []any{int64(1)}}, []any{raw{"events": []any{int64(1)}}}},
+		"neither":       {raw{"a": int64(1)}, []any{raw{"a": int64(1)}}},
+		"Tealium event": {raw{"tealium_event": "e", "events": []any{raw{"b": int64(2)}}}, []any{raw{"tealium_event": "e", "events": []any{raw{"b": int64(2)}}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			records := scopeOf(t, given{body: test.body})
+			r := New(Settings{Layouts: layouts, UnrollAll: true}).Clone()
+			readAll(r, pcommon.NewResource(), records)
+			assert.Equal(t, test.want, bodiesOf(records))
+		})
+	}
+}

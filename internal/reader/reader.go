@@ -52,6 +52,8 @@ type Settings struct {
 	Layouts []layout.Layout
 	// Types are the event types to find. If it is nil, the reader finds events of any type.
 	Types []string
+	// UnrollAll unrolls every envelope, even one without an event of the reader's types.
+	UnrollAll bool
 	// Fields are the fields to read in addition to the type.
 	Fields []event.Field
 	// TellProperties must be set if the caller uses event.Event.IsProperty.
@@ -86,7 +88,9 @@ func (r *Reader) Clone() *Reader {
 
 func (r *Reader) init(rules *rules, inBody, inAttributes *inheritance, markers *markers) {
 	r.matcher = newMatcher(rules)
-	r.unroller = unroller{matcher: &r.matcher, inBody: inBody, inAttributes: inAttributes, inheritance: inBody}
+	r.unroller = unroller{
+		matcher: &r.matcher, inBody: inBody, inAttributes: inAttributes, inheritance: inBody, unrollAll: r.UnrollAll,
+	}
 	r.text = newTextReader(markers, r.Limits)
 	r.stats.ByLayout = make([]int64, len(r.Layouts))
 	r.unrolled = plog.NewLogRecordSlice()
