@@ -32,6 +32,12 @@ func unknown(at string, given any, of reflect.Type) []error {
 			faults = append(faults, unknown(fmt.Sprintf("%s[%d]", at, i), element, of.Elem())...)
 		}
 	case map[string]any:
+		if of.Kind() == reflect.Map {
+			for _, key := range slices.Sorted(maps.Keys(value)) {
+				faults = append(faults, unknown(within(at, key), value[key], of.Elem())...)
+			}
+			return faults
+		}
 		if of.Kind() != reflect.Struct {
 			return nil
 		}
@@ -40,7 +46,7 @@ func unknown(at string, given any, of reflect.Type) []error {
 			fields["enabled"] = reflect.TypeFor[bool]()
 		}
 		for _, key := range slices.Sorted(maps.Keys(value)) {
-			place := strings.TrimPrefix(at+"."+key, ".")
+			place := within(at, key)
 			field, known := fields[key]
 			if !known && fields[remain] != nil {
 				// The struct checks its remaining keys itself.
@@ -54,6 +60,10 @@ func unknown(at string, given any, of reflect.Type) []error {
 		}
 	}
 	return faults
+}
+
+func within(at, key string) string {
+	return strings.TrimPrefix(at+"."+key, ".")
 }
 
 // content returns the type that a pointer or a configoptional.Optional holds, or the type itself. An Optional has the key

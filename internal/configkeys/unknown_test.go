@@ -18,6 +18,7 @@ type config struct {
 	Pointer  *entry                           `mapstructure:"pointer"`
 	Nested   configoptional.Optional[*config] `mapstructure:"nested"`
 	Free     map[string]any                   `mapstructure:"free"`
+	Named    map[string]entry                 `mapstructure:"named"`
 
 	_ struct{}
 }
@@ -34,7 +35,8 @@ func TestKnownKeys(t *testing.T) {
 	assert.NoError(t, Unknown(map[string]any{
 		"endpoint": "x", "name": "x", "list": []any{map[string]any{"key": "x"}, "of another type"},
 		"optional": map[string]any{"enabled": true, "key": "x"}, "pointer": map[string]any{"key": "x"},
-		"nested": map[string]any{"name": "x", "list": "of another type"}, "free": map[string]any{"any": "x"},
+		"nested": map[string]any{"name": "x", "list": "of another type"}, "free": map[string]any{"any": "x", "map": map[string]any{"any": "x"}},
+		"named": map[string]any{"a": map[string]any{"key": "x"}, "b": "of another type"},
 	}, &config{}))
 }
 
@@ -42,10 +44,13 @@ func TestUnknownKeys(t *testing.T) {
 	err := Unknown(map[string]any{
 		"nam": "secret", "_": 2, "list": []any{nil, map[string]any{"enabled": map[string]any{"secret": "secret"}}},
 		"optional": map[string]any{"ky": []any{"secret"}}, "nested": map[string]any{"pointer": map[string]any{"ky": "secret"}},
+		"named": map[string]any{"b": map[string]any{"ky": "secret"}, "a": map[string]any{"ky": "secret"}},
 	}, &config{})
-	require.EqualError(t, err, `_: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
+	require.EqualError(t, err, `_: no such key; allowed: endpoint, free, list, name, named, nested, optional, pointer
 list[1].enabled: no such key; allowed: key
-nam: no such key; allowed: endpoint, free, list, name, nested, optional, pointer
+nam: no such key; allowed: endpoint, free, list, name, named, nested, optional, pointer
+named.a.ky: no such key; allowed: key
+named.b.ky: no such key; allowed: key
 nested.pointer.ky: no such key; allowed: key
 optional.ky: no such key; allowed: enabled, key`)
 }
