@@ -18,7 +18,7 @@ import (
 
 // misplaced are keys of our components with a secret in the wrong place: under a misspelled name, or as a value of the wrong
 // type. Each has an error that names the key.
-var misplaced = map[string]struct{ exporter, processor, key string }{
+var misplaced = map[string]struct{ exporter, processor, receiver, key string }{
 	"misspelled key":           {exporter: "{api_key: k, apikey: canary}", key: "apikey"},
 	"list":                     {exporter: "{api_key: k, api-key: [canary]}", key: "api-key"},
 	"map":                      {exporter: "{api_key: k, key: {value: canary}}", key: "key"},
@@ -35,18 +35,26 @@ var misplaced = map[string]struct{ exporter, processor, key string }{
 	"processor's key":          {processor: "{api_key: canary}", key: "api_key"},
 	"two levels deep there":    {processor: "{user_properties: {api_key: canary}}", key: "user_properties.api_key"},
 	"event types that are one": {processor: "{event_types: canary}", key: "event_types"},
+	"source's key":             {receiver: "{sources: {a: {path: /a, secret: canary}}}", key: "sources.a.secret"},
+	"signature's key":          {receiver: "{sources: {a: {path: /a, signature: {preset: segment, secret: canary}}}}", key: "sources.a.signature.secret"},
+	"secrets that are a map":   {receiver: "{sources: {a: {path: /a, signature: {preset: segment, secrets: {a: canary}}}}}", key: "secrets"},
+	"secret that is a list":    {receiver: "{sources: {a: {path: /a, signature: {preset: segment, secrets: [[canary]]}}}}", key: "secrets[0]"},
+	"header that is a text":    {receiver: "{sources: {a: {path: /a, header: canary}}}", key: "header"},
 }
 
 const ourComponents = `
-receivers: {otlp: {protocols: {http: {endpoint: "${env:OTLP_ENDPOINT}"}}}}
+receivers: {otlp: {protocols: {http: {endpoint: "${env:OTLP_ENDPOINT}"}}}, cdp_webhook: RECEIVER}
 processors: {impression: PROCESSOR}
 exporters: {amplitude: EXPORTER}
 extensions: {health_check: {endpoint: "${env:HEALTH_ENDPOINT}"}}
 service:
   extensions: [health_check]
   telemetry: {metrics: {level: none}}
-  pipelines: {logs: {receivers: [otlp], processors: [impression], exporters: [amplitude]}}
+  pipelines: {logs: {receivers: [otlp, cdp_webhook], processors: [impression], exporters: [amplitude]}}
 `
+
+// goodReceiver listens on a port that the system chooses, because tests run in parallel.
+const goodReceiver = `{endpoint: "127.0.0.1:0", sources: {a: {path: /a}}}`
 
 // TestNoMisplacedSecretIsPrinted by validate, at start, or when the configuration is read again.
 func TestNoMisplacedSecretIsPrinted(t *testing.T) {
@@ -54,14 +62,14 @@ func TestNoMisplacedSecretIsPrinted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := filepath.Join(t.TempDir(), "collector.yaml")
-			write := func(exporter, processor string) {
-				text := strings.NewReplacer("EXPORTER", exporter, "PROCESSOR", processor).Replace(ourComponents)
+			write := func(exporter, processor, receiver string) {
+				text := strings.NewReplacer("EXPORTER", exporter, "PROCESSOR", processor, "RECEIVER", receiver).Replace(ourComponents)
 				require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 			}
-			write("{api_key: k}", "{}")
+			write("{api_key: k}", "{}", goodReceiver)
 			c, err := collectortest.Start(t.Context(), collectortest.Default, config)
 			require.NoError(t, err)
-			write(cmp.Or(given.exporter, "{api_key: k}"), cmp.Or(given.processor, "{}"))
+			write(cmp.Or(given.exporter, "{api_key: k}"), cmp.Or(given.processor, "{}"), cmp.Or(given.receiver, goodReceiver))
 			require.NoError(t, syscall.Kill(c.PID(), syscall.SIGHUP))
 			failed := c.WaitUntil(t.Context(), "its end", func() (bool, error) { return false, nil })
 			require.ErrorContains(t, failed, "it exited")

@@ -69,7 +69,7 @@ func TestStartRefusesBadConfig(t *testing.T) {
 // TestStartRefusesPooling: with this feature gate, pdata reuses the memory of records that still wait in queues.
 func TestStartRefusesPooling(t *testing.T) {
 	t.Parallel()
-	for config, component := range map[string]string{"defaults.yaml": `"impression`, "amplitude-defaults.yaml": `"amplitude`} {
+	for config, component := range map[string]string{"defaults.yaml": `"impression`, "amplitude-defaults.yaml": `"amplitude`, "webhook-defaults.yaml": `"cdp_webhook`} {
 		_, err := collectortest.StartWithFlags(t.Context(), collectortest.Default, testdata("config", "valid", config),
 			[]string{"--feature-gates=pdata.useProtoPooling"})
 		require.ErrorContains(t, err, "exit status 1")

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cdpwebhookreceiver // import "github.com/impression-collector/impression-bridge/cdpwebhookreceiver"
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// body is a request's body. If it is compressed by gzip, text is what sent decompresses to. Otherwise, they are equal.
+type body struct {
+	sent, text   []byte
+	isCompressed bool
+}
+
+// readBody reads a body of up to limit bytes, compressed or not, until the deadline.
+func readBody(w http.ResponseWriter, req *http.Request, limit int64, deadline time.Time) (body, reason) {
+	controller := http.NewResponseController(w)
+	// The only possible error is that w isn't a connection, in tests.
+	_ = controller.SetReadDeadline(deadline)
+	sent, err := io.ReadAll(req.Body)
+	if err != nil {
+		return body{}, reasonOfRead(err)
+	}
+	// Otherwise, the server would cancel the request at the deadline even if the pipeline is about to accept it.
+	_ = controller.SetReadDeadline(time.Time{})
+	if !bytes.HasPrefix(sent, gzipMagic) {
+		return body{sent: sent, text: sent}, accepted
+	}
+	text, why := gunzip(sent, limit)
+	return body{sent: sent, text: text, isCompressed: true}, why
+}
+
+func reasonOfRead(err error) reason {
+	var large *http.MaxBytesError
+	var broken net.Error
+	switch {
+	case errors.As(err, &large):
+		return tooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return slowBody
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &broken):
+		return incompleteBody
+	default:
+		return invalidEncoding
+	}
+}
+
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// gunzip decompresses up to limit bytes.
+func gunzip(sent []byte, limit int64) ([]byte, reason) {
+	decompressor, err := gzip.NewReader(bytes.NewReader(sent))
+	if err != nil {
+		return nil, invalidEncoding
+	}
+	text, err := io.ReadAll(io.LimitReader(decompressor, limit+1))
+	switch {
+	case int64(len(text)) > limit:
+		return nil, tooLarge
+	case err != nil:
+		return nil, invalidEncoding
+	default:
+		return text, accepted
+	}
+}

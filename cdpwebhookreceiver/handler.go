@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cdpwebhookreceiver // import "github.com/impression-collector/impression-bridge/cdpwebhookreceiver"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+
+	"github.com/impression-collector/impression-bridge/cdpwebhookreceiver/internal/metadata"
+)
+
+// retryAfter is when senders should try again after a 503, in seconds.
+const retryAfter = "5"
+
+// ServeHTTP answers a request that confighttp lets through.
+func (r *webhookReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	start := time.Now()
+	s := r.sourceOf(req)
+	r.answer(w, req, s, start, r.handle(w, req, s, start))
+}
+
+// refuse answers a request that confighttp refuses.
+func (r *webhookReceiver) refuse(w http.ResponseWriter, req *http.Request, message string, status int) {
+	why := invalidEncoding
+	switch {
+	case status == http.StatusUnauthorized:
+		why = unauthorized
+	case strings.HasPrefix(message, "unsupported "):
+		why = unsupportedEncoding
+	}
+	r.answer(w, req, r.sourceOf(req), time.Now(), why)
+}
+
+func (r *webhookReceiver) sourceOf(req *http.Request) *source {
+	for _, s := range r.sources {
+		if isBelow(req.URL.Path, s.path) {
+			return s
+		}
+	}
+	return r.unknown
+}
+
+// handle hands a request's events on, and returns why it must be refused, or accepted.
+func (r *webhookReceiver) handle(w http.ResponseWriter, req *http.Request, s *source, start time.Time) reason {
+	switch {
+	case s == r.unknown:
+		return unknownPath
+	case req.Method != http.MethodPost:
+		return wrongMethod
+	case !r.slots.TryAcquire(1):
+		return tooManyRequests
+	}
+	ctx, cancel := context.WithDeadline(req.Context(), start.Add(r.config.MaxWait))
+	defer cancel()
+	logs, why := r.read(ctx, w, req, s)
+	if why != accepted || logs.LogRecordCount() == 0 {
+		r.slots.Release(1)
+		return why
+	}
+	events, done := logs.LogRecordCount(), make(chan error, 1)
+	go func() {
+		defer r.slots.Release(1)
+		done <- r.handOn(ctx, logs)
+	}()
+	select {
+	case err := <-done:
+		why = reasonOfPipeline(err)
+	case <-ctx.Done():
+		// Whether the pipeline accepts the events after this or not, the sender sends them again.
+		why = reasonOfPipeline(ctx.Err())
+	}
+	if why == accepted {
+		r.telemetry.ReceiverCdpWebhookEvents.Add(ctx, int64(events), s.series.source)
+	}
+	return why
+}
+
+func (r *webhookReceiver) handOn(ctx context.Context, logs plog.Logs) error {
+	events := logs.LogRecordCount()
+	ctx = r.obsreport.StartLogsOp(ctx)
+	err := r.next.ConsumeLogs(ctx, logs)
+	r.obsreport.EndLogsOp(ctx, metadata.Type.String(), events, err)
+	return err
+}
+
+func reasonOfPipeline(err error) reason {
+	switch {
+	case err == nil:
+		return accepted
+	case errors.Is(err, context.DeadlineExceeded):
+		return timedOut
+	case consumererror.IsPermanent(err):
+		return permanentError
+	default:
+		return retryableError
+	}
+}
+
+// read returns the records of a request's events. ctx has the deadline of the answer.
+func (r *webhookReceiver) read(ctx context.Context, w http.ResponseWriter, req *http.Request, s *source) (plog.Logs, reason) {
+	logs := plog.NewLogs()
+	if s.header != nil {
+		position, why := s.header.verify(req.Header)
+		if why != accepted {
+			return logs, why
+		}
+		r.telemetry.ReceiverCdpWebhookSecretMatches.Add(ctx, 1, s.series.headers[position])
+	}
+	deadline, _ := ctx.Deadline()
+	b, why := readBody(w, req, r.config.ServerConfig.MaxRequestBodySize, deadline)
+	if why != accepted {
+		return logs, why
+	}
+	r.telemetry.ReceiverCdpWebhookBytes.Add(ctx, int64(len(b.sent)), s.series.source)
+	if s.signature != nil {
+		position, why := s.signature.verify(req.Header, b, time.Now())
+		if why != accepted {
+			return logs, why
+		}
+		r.telemetry.ReceiverCdpWebhookSecretMatches.Add(ctx, 1, s.series.signatures[position])
+	}
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	events := r.readers.Get().(*eventReader)
+	defer r.readers.Put(events)
+	if why := events.read(b.text, records); why != accepted {
+		return logs, why
+	}
+	r.describe(req, s, records)
+	return logs, accepted
+}
+
+// describe sets what the records have in common.
+func (r *webhookReceiver) describe(req *http.Request, s *source, records plog.LogRecordSlice) {
+	attributes := pcommon.NewMap()
+	attributes.PutStr("cdp.source", s.name)
+	if address := r.clients.of(req); address != "" {
+		attributes.PutStr("client.address", address)
+	}
+	for _, name := range r.config.HeaderAttributes {
+		values := req.Header.Values(name)
+		if len(values) == 0 {
+			continue
+		}
+		// A list, as in OpenTelemetry's semantic conventions.
+		list := attributes.PutEmptySlice("http.request.header." + strings.ToLower(name))
+		for _, value := range values {
+			list.AppendEmpty().SetStr(value)
+		}
+	}
+	now := pcommon.NewTimestampFromTime(time.Now())
+	for _, record := range records.All() {
+		record.SetObservedTimestamp(now)
+		attributes.CopyTo(record.Attributes())
+	}
+}
+
+// answer answers a request, and counts it.
+func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *source, start time.Time, why reason) {
+	a := &answers[why]
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	switch a.status {
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", retryAfter)
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", http.MethodPost)
+	}
+	w.WriteHeader(a.status)
+	if why == accepted {
+		_, _ = w.Write([]byte(`{"success":true}`))
+	} else {
+		_, _ = fmt.Fprintf(w, `{"success":false,"reason":%q,"error":%q}`, a.name, a.text)
+	}
+	r.telemetry.ReceiverCdpWebhookRequests.Add(req.Context(), 1, s.series.requests[why])
+	r.telemetry.ReceiverCdpWebhookDuration.Record(req.Context(), time.Since(start).Seconds(), s.series.durations[why])
+	if why != accepted && s.isLogged[why].CompareAndSwap(false, true) {
+		r.settings.Logger.Warn("refused a request; others with this reason are counted, but not logged",
+			zap.String("source", s.name), zap.Int("status", a.status), zap.String("reason", a.name), zap.String("error", a.text))
+	}
+}
