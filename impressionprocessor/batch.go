@@ -29,7 +29,7 @@ type batch struct {
 	pending []pendingUpdate
 	// texts concatenates the property names and insert ids of pending, so that all of them cost one allocation.
 	texts []byte
-	// added is the approximate size of all updates of the part, in bytes.
+	// added is the weight of all updates of the part: the bytes of their texts, and updateWeight for each.
 	added int
 	// isCut reports whether records are left for the next part. Then, end is the first of them.
 	isCut bool
@@ -60,10 +60,11 @@ func newBatch(config *compiled) *batch {
 }
 
 const (
-	// maxAdded is the size of updates above which the records are passed on.
+	// maxAdded is the weight of updates above which the records are passed on: about 10,000 usual updates.
 	maxAdded = 4 << 20
-	// updateSize is the approximate size of an update's record without its texts.
-	updateSize = 512
+	// updateWeight is the weight of an update without its texts. Its record takes more bytes than that, but texts may be copied
+	// from the resource of many records.
+	updateWeight = 128
 )
 
 // maxKeptTexts is the largest texts buffer, in bytes, that is kept for the next batch.
@@ -217,7 +218,7 @@ func (b *batch) emit(index int, e *reader.Event, shown *impression.Impression, u
 		b.texts = impression.AppendProperty(b.texts, shown.FlagKey)
 		propertyEnd := len(b.texts)
 		b.texts = update.AppendInsertID(b.texts, shown.FlagKey, e.Text(event.InsertID))
-		b.added += updateSize + len(update.Identity.UserID) + len(update.Identity.DeviceID) + len(update.Variant) + len(b.texts) - start
+		b.added += updateWeight + len(update.Identity.UserID) + len(update.Identity.DeviceID) + len(update.Variant) + len(b.texts) - start
 		if !drop {
 			index = e.InsertBefore()
 		}

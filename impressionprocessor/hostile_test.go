@@ -47,7 +47,7 @@ func TestLargeBatchesArePassedOnInParts(t *testing.T) {
 		resource := part.ResourceLogs().At(0)
 		assert.Equal(t, "https://example.com/schema", resource.SchemaUrl())
 		assert.Equal(t, map[string]any{"user.id": user}, resource.Resource().Attributes().AsRaw())
-		assert.LessOrEqual(t, part.LogRecordCount()/2*(updateSize+1000), maxAdded+10_000)
+		assert.LessOrEqual(t, part.LogRecordCount()/2*(updateWeight+1000), maxAdded+10_000)
 		records := recordsOf([]plog.Logs{part})
 		require.Zero(t, len(records)%2)
 		for i := 0; i < len(records); i += 2 {
