@@ -28,7 +28,7 @@ func readBody(w http.ResponseWriter, req *http.Request, limit int64, deadline ti
 	if err != nil {
 		return body{}, reasonOfRead(err)
 	}
-	// Otherwise, the server would cancel the request at the deadline even if the pipeline is about to accept it.
+	// Otherwise, the server would take the deadline for a sender that hung up, and cancel the request's context.
 	_ = controller.SetReadDeadline(time.Time{})
 	if !bytes.HasPrefix(sent, gzipMagic) {
 		return body{sent: sent, text: sent}, accepted

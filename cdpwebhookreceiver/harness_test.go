@@ -48,6 +48,11 @@ func startIn(t *testing.T, text string, next consumer.Logs, host component.Host)
 	config.ServerConfig.NetAddr.Endpoint, err = collectortest.FreeEndpoint(t.Context())
 	require.NoError(t, err)
 
+	if !strings.Contains(text, "max_wait") {
+		// The machine may be slow.
+		config.MaxWait, config.ServerConfig.WriteTimeout = longWait, 0
+	}
+
 	r := &running{endpoint: config.ServerConfig.NetAddr.Endpoint, telemetry: componenttest.NewTelemetry()}
 	set := receivertest.NewNopSettings(metadata.Type)
 	set.ID = component.NewID(metadata.Type)

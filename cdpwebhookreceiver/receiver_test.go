@@ -236,7 +236,7 @@ func (b *blocked) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 // TestBlockedPipeline gets an answer while the pipeline blocks, and keeps the slot of the request.
 func TestBlockedPipeline(t *testing.T) {
 	next := newBlocked()
-	r := start(t, `{max_wait: 50ms, max_concurrent_requests: 1, sources: {cdp: {path: /cdp}}}`, next)
+	r := start(t, `{max_wait: 200ms, max_concurrent_requests: 1, sources: {cdp: {path: /cdp}}}`, next)
 	a := r.post(t, "/cdp", event)
 	assert.Equal(t, "max_wait", a.Reason)
 	assert.Equal(t, http.StatusServiceUnavailable, a.status)
@@ -296,7 +296,7 @@ func TestSlowBody(t *testing.T) {
 	assert.Equal(t, retryAfter, response.Header.Get("Retry-After"))
 }
 
-// TestConnectionIsReused sends several requests on one connection. The deadline for reading a body must not end the next one.
+// TestConnectionIsReused sends several requests on one connection.
 func TestConnectionIsReused(t *testing.T) {
 	r := start(t, `{sources: {cdp: {path: /cdp}}}`, consumertest.NewNop())
 	connection := r.dial(t, "")
@@ -326,7 +326,7 @@ func TestBodyThatEndsEarly(t *testing.T) {
 // TestHalfOpenConnections answers others while many connections have sent a part of a header.
 func TestHalfOpenConnections(t *testing.T) {
 	r := start(t, oneSource, consumertest.NewNop())
-	for range 200 {
+	for range 1000 {
 		r.dial(t, "POST /cdp HTTP/1.1\r\nHost:")
 	}
 	assert.Equal(t, http.StatusOK, r.post(t, "/cdp", event).status)

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,22 +42,33 @@ func (s *segment) post(t *testing.T, first, body []byte) (status int, text strin
 	return response.StatusCode, string(answer)
 }
 
+// batchOf returns a batch with every user's event of this number, and its first event as it is in the batch.
+func batchOf(t *testing.T, users []string, number int) (body, first []byte) {
+	t.Helper()
+	var calls [][]byte
+	for _, user := range users {
+		calls = append(calls, trackedEvent{user: user, number: number}.call(t))
+	}
+	return slices.Concat([]byte("["), bytes.Join(calls, []byte(",")), []byte("]")), calls[0]
+}
+
 // send sends every user's events numbered from up to, but not including, to: odd ones one by one, others as a batch.
 func (s *segment) send(t *testing.T, users []string, from, to int) {
 	t.Helper()
+	accept := func(first, body []byte) {
+		status, answer := s.post(t, first, body)
+		require.Equal(t, http.StatusOK, status, answer)
+		require.Equal(t, `{"success":true}`, answer)
+	}
 	for number := from; number < to; number++ {
-		var calls [][]byte
+		if number%2 == 0 {
+			body, first := batchOf(t, users, number)
+			accept(first, body)
+			continue
+		}
 		for _, user := range users {
-			calls = append(calls, trackedEvent{user: user, number: number}.call(t))
-		}
-		bodies := [][]byte{append(append([]byte("["), bytes.Join(calls, []byte(","))...), ']')}
-		if number%2 == 1 {
-			bodies = calls
-		}
-		for i, body := range bodies {
-			status, answer := s.post(t, calls[i], body)
-			require.Equal(t, http.StatusOK, status, answer)
-			require.Equal(t, `{"success":true}`, answer)
+			call := trackedEvent{user: user, number: number}.call(t)
+			accept(call, call)
 		}
 	}
 }
@@ -96,4 +108,36 @@ func TestWebhookBridge(t *testing.T) {
 	assertKnown(t, c, server, users, 12)
 	require.NoError(t, c.Stop())
 	assert.NotContains(t, c.Logs(), "canary")
+}
+
+// TestWebhookBridgeWithAFullQueue sends to a bridge whose queue is full, as a sender that repeats what was answered with 503.
+func TestWebhookBridgeWithAFullQueue(t *testing.T) {
+	t.Parallel()
+	server := amplitudetest.Start(t)
+	endpoint, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
+	sender := &segment{url: "http://" + endpoint + "/segment", secret: "secret", authorization: "Bearer header"}
+	c := startBridge(t, "webhook", server,
+		"WEBHOOK_ENDPOINT="+endpoint, "SEGMENT_SECRET="+sender.secret, "SEGMENT_AUTHORIZATION="+sender.authorization, "QUEUE_SIZE=10000")
+	users := trackedUsers(1000)
+	server.AnswerAll(unavailable)
+	number, refused := 0, ""
+	for ; refused == ""; number++ {
+		require.Less(t, number, 100, "the queue is never full")
+		body, first := batchOf(t, users, number)
+		if status, answer := sender.post(t, first, body); status != http.StatusOK {
+			require.Equal(t, http.StatusServiceUnavailable, status, answer)
+			refused = answer
+		}
+	}
+	assert.Contains(t, refused, `"reason":"max_wait"`)
+
+	server.AnswerUsually()
+	body, first := batchOf(t, users, number-1)
+	require.NoError(t, c.WaitUntil(t.Context(), "room in the queue", func() (bool, error) {
+		status, _ := sender.post(t, first, body)
+		return status == http.StatusOK, nil
+	}))
+	assertKnown(t, c, server, users, number)
+	require.NoError(t, c.Stop())
 }
