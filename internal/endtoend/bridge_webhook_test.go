@@ -6,9 +6,12 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // Segment's algorithm
+	"encoding/base64"
 	"encoding/hex"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -73,7 +76,7 @@ func (s *segment) send(t *testing.T, users []string, from, to int) {
 	}
 }
 
-// TestWebhookBridge sends what Segment sends, forged and right. It stops the bridge during an outage and starts it again.
+// TestWebhookBridge sends what Segment sends, forged and right. It kills the bridge during an outage and starts it again.
 func TestWebhookBridge(t *testing.T) {
 	t.Parallel()
 	server := amplitudetest.Start(t)
@@ -101,7 +104,7 @@ func TestWebhookBridge(t *testing.T) {
 	before := server.Counts()
 	sender.send(t, users, 8, 12)
 	require.NoError(t, c.WaitForCounts(t.Context(), server, func(counts amplitudetest.Counts) bool { return counts.Requests > before.Requests }))
-	require.NoError(t, c.Stop())
+	require.NoError(t, c.Kill())
 
 	server.AnswerUsually()
 	require.NoError(t, c.Restart(t.Context()))
@@ -140,4 +143,41 @@ func TestWebhookBridgeWithAFullQueue(t *testing.T) {
 	}))
 	assertKnown(t, c, server, users, number)
 	require.NoError(t, c.Stop())
+}
+
+const webhookWithAuth = `
+receivers: {cdp_webhook: {endpoint: "${env:WEBHOOK_ENDPOINT}", auth: {authenticator: "${env:AUTHENTICATOR}"}, sources: {any: {path: /}}}}
+exporters: {debug: {}}
+extensions:
+  basicauth: {htpasswd: {inline: "user:password"}}
+  bearertokenauth: {token: token}
+  health_check: {endpoint: "${env:HEALTH_ENDPOINT}"}
+service:
+  extensions: [basicauth, bearertokenauth, health_check]
+  telemetry: {metrics: {level: none}}
+  pipelines: {logs: {receivers: [cdp_webhook], exporters: [debug]}}
+`
+
+// TestWebhookWithAuth protects the receiver by each of the collector's extensions for it.
+func TestWebhookWithAuth(t *testing.T) {
+	for authenticator, right := range map[string]string{
+		"basicauth":       "Basic " + base64.StdEncoding.EncodeToString([]byte("user:password")),
+		"bearertokenauth": "Bearer token",
+	} {
+		t.Run(authenticator, func(t *testing.T) {
+			t.Parallel()
+			config := filepath.Join(t.TempDir(), "collector.yaml")
+			require.NoError(t, os.WriteFile(config, []byte(webhookWithAuth), 0o600))
+			endpoint, err := collectortest.FreeEndpoint(t.Context())
+			require.NoError(t, err)
+			c, err := collectortest.Start(t.Context(), collectortest.Default, config, "WEBHOOK_ENDPOINT="+endpoint, "AUTHENTICATOR="+authenticator)
+			require.NoError(t, err)
+			for authorization, want := range map[string]int{right: http.StatusOK, right + "x": http.StatusUnauthorized, "": http.StatusUnauthorized} {
+				sender := &segment{url: "http://" + endpoint, authorization: authorization}
+				status, answer := sender.post(t, nil, []byte("{}"))
+				assert.Equal(t, want, status, answer)
+			}
+			require.NoError(t, c.Stop())
+		})
+	}
 }
