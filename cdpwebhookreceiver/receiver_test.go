@@ -323,13 +323,14 @@ func TestBodyThatEndsEarly(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, response.StatusCode)
 }
 
-// TestHalfOpenConnections answers others while many connections have sent a part of a header.
+// TestHalfOpenConnections answers others while many connections have sent a part of a header, and stops.
 func TestHalfOpenConnections(t *testing.T) {
-	r := start(t, oneSource, consumertest.NewNop())
+	r := start(t, `{max_wait: 2s, sources: {cdp: {path: /cdp}}}`, consumertest.NewNop())
 	for range 1000 {
 		r.dial(t, "POST /cdp HTTP/1.1\r\nHost:")
 	}
 	assert.Equal(t, http.StatusOK, r.post(t, "/cdp", event).status)
+	require.NoError(t, r.Shutdown(t.Context()))
 }
 
 func TestCORS(t *testing.T) {
