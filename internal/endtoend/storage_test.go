@@ -48,7 +48,7 @@ func TestTheStorageOfTheProductionBridge(t *testing.T) {
 	send(t, c, trackedUsers(1), 0, 3)
 	file := filepath.Join(storage, "exporter_amplitude__logs")
 	_, err := collectortest.Start(t.Context(), collectortest.Default, bridgeConfig(t, "production"), "AMPLITUDE_API_KEY=any", "STORAGE="+storage)
-	require.ErrorContains(t, err, file+" can't be opened; if another collector uses it, give each its own")
+	require.ErrorContains(t, err, file+" can't be opened; if the disk is full, make room, and if another collector uses it, give each its own")
 	require.NoError(t, c.Kill())
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ package soak
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -77,6 +78,8 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	<-time.After(20 * time.Millisecond)
-	w.WriteHeader(http.StatusOK)
+	if _, err := io.WriteString(w, `{"code":200}`); err != nil {
+		panic(http.ErrAbortHandler)
+	}
 	s.events.Add(int64(bytes.Count(body.Bytes(), []byte(`"event_type"`))))
 }
