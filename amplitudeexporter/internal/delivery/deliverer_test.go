@@ -329,6 +329,17 @@ func TestObeysRetryAfter(t *testing.T) {
 	})
 }
 
+// TestRetryAfterIsBounded: nobody can stop all lanes for an hour.
+func TestRetryAfterIsBounded(t *testing.T) {
+	for _, header := range []string{"3600", "99999999999999999999", "Fri, 01 Jan 2100 00:00:00 GMT"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{answer: always(http.StatusServiceUnavailable, ""), header: http.Header{"Retry-After": {header}}}
+			result := newDeliverer(t, s, 8).Deliver(t.Context(), batchOf(0, "user1/").items)
+			assert.Equal(t, 5*time.Minute, result.Wait)
+		})
+	}
+}
+
 // TestALaneStillWaitsAfterABatchWithoutEventsForIt, and knows why.
 func TestALaneStillWaitsAfterABatchWithoutEventsForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
