@@ -51,7 +51,7 @@ func TestSoak(t *testing.T) {
 		{"errors", measures, errorsScenario, size{rate: 1000, length: 3 * time.Second}, size{rate: 10_000, length: 5 * time.Second}},
 		{"too-large", waits, tooLargeScenario, size{records: 10_000}, size{records: 10_000}},
 		{"too-large-for-a-while", waits, tooLargeForAWhileScenario, size{records: 10_000}, size{records: 100_000}},
-		{"firewall", waits, firewallScenario, size{records: 2000, kills: 1}, size{records: 50_000, kills: 10}},
+		{"firewall", waits, firewallScenario, size{records: 2000, kills: 1}, size{records: 10_000, kills: 10}},
 		{"not-amplitude", waits, notAmplitudeScenario, size{kills: 4, rate: 100, length: time.Second}, size{kills: 46, rate: 100, length: 10 * time.Second}},
 		{"throttled", waits, throttledScenario, size{records: 1200}, size{records: 10_000}},
 		{"busy", waits, busyScenario, size{rate: 3000, length: 5 * time.Second, records: 8000}, size{rate: 200, length: 10 * time.Minute, records: 50_000}},
