@@ -99,22 +99,18 @@ func (s *suspects) admit(items []*Item, blocked *blockedIDs) (admitted, found []
 	if len(s.byHash) == 0 {
 		return items, nil
 	}
-	kept := items[:0]
-	for _, item := range items {
+	admitted = blocked.filter(items, func(item *Item, isBlocked bool) bool {
 		one := s.byHash[s.hash(item)]
-		if one != nil {
-			one.batch = s.batch
+		if one == nil {
+			return !isBlocked
 		}
-		if !blocked.has(item) {
-			if one == nil {
-				kept = append(kept, item)
-				continue
-			}
+		one.batch = s.batch
+		if !isBlocked {
 			found = append(found, item)
 		}
-		blocked.add(item)
-	}
-	return kept, found
+		return false
+	})
+	return admitted, found
 }
 
 // isDue reports whether a suspect should be sent again now.

@@ -3,6 +3,7 @@
 package delivery // import "github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -130,6 +131,18 @@ func (b *blockedIDs) has(item *Item) bool {
 	return user || device
 }
 
+// filter returns the items that may pass, and blocks the others. isBlocked reports whether an item must wait behind another one,
+// and then mayPass must return false.
+func (b *blockedIDs) filter(items []*Item, mayPass func(item *Item, isBlocked bool) bool) []*Item {
+	return slices.DeleteFunc(items, func(item *Item) bool {
+		if mayPass(item, b.has(item)) {
+			return false
+		}
+		b.add(item)
+		return true
+	})
+}
+
 // admit returns the items that may be sent, and counts them as sent. The others are blocked.
 func (t *throttles) admit(items []*Item, blocked *blockedIDs, now time.Time) []*Item {
 	return t.filter(items, blocked, func(user, device *throttle) bool {
@@ -153,18 +166,15 @@ func (t *throttles) filter(items []*Item, blocked *blockedIDs, passes func(user,
 	if len(t.users)+len(t.devices) == 0 {
 		return items
 	}
-	kept := items[:0]
-	for _, item := range items {
+	return blocked.filter(items, func(item *Item, isBlocked bool) bool {
 		user, device := t.users[item.UserID], t.devices[item.DeviceID]
-		if !blocked.has(item) && passes(user, device) {
-			kept = append(kept, item)
-			continue
+		if !isBlocked && passes(user, device) {
+			return true
 		}
 		user.noteBlocked()
 		device.noteBlocked()
-		blocked.add(item)
-	}
-	return kept
+		return false
+	})
 }
 
 // isOver reports whether the pause is over.

@@ -274,18 +274,9 @@ func (w *worker) isolate(err *requestError, items []*Item) bool {
 	case suspectWaits:
 		w.found = append(w.found, item)
 		w.blocked.add(item)
-		w.items = slices.DeleteFunc(w.items, w.blockLater)
+		w.items = w.blocked.filter(w.items, func(_ *Item, isBlocked bool) bool { return !isBlocked })
 	}
 	return !w.suspects.allFail()
-}
-
-// blockLater reports whether an item must wait behind one that is blocked, and blocks it.
-func (w *worker) blockLater(item *Item) bool {
-	if !w.blocked.has(item) {
-		return false
-	}
-	w.blocked.add(item)
-	return true
 }
 
 // applyVerdicts drops and blocks the events that the answer names, and reports whether it named any.
