@@ -78,11 +78,8 @@ func (s *suspects) endBatch(now time.Time) time.Time {
 		if one.batch != s.batch {
 			continue
 		}
-		due := one.nextTry
-		if due.Before(s.nextProbe) {
-			due = s.nextProbe
-		}
-		if one.isDueAfter(s.accepted) {
+		due := s.due(one)
+		if due.IsZero() {
 			due = now
 		}
 		if first.IsZero() || due.Before(first) {
@@ -118,20 +115,29 @@ func (s *suspects) isDue(item *Item, now time.Time) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	one := s.byHash[s.hash(item)]
-	switch {
-	case one == nil || one.isDueAfter(s.accepted):
-		return true
-	case now.Before(one.nextTry) || now.Before(s.nextProbe):
-		return false
-	default:
-		s.nextProbe = now.Add(probePeriod)
+	if one == nil {
 		return true
 	}
+	due := s.due(one)
+	if now.Before(due) {
+		return false
+	}
+	if !due.IsZero() {
+		s.nextProbe = now.Add(probePeriod)
+	}
+	return true
 }
 
-// isDueAfter reports whether other events were accepted since the event failed.
-func (one *suspect) isDueAfter(accepted int) bool {
-	return accepted > one.accepted && one.tries < maxRefusals
+// due returns when a suspect may be sent again, or the zero time if other events were accepted since it failed.
+func (s *suspects) due(one *suspect) time.Time {
+	switch {
+	case s.accepted > one.accepted && one.tries < maxRefusals:
+		return time.Time{}
+	case one.nextTry.Before(s.nextProbe):
+		return s.nextProbe
+	default:
+		return one.nextTry
+	}
 }
 
 func (s *suspects) hash(item *Item) uint64 {
