@@ -436,3 +436,36 @@ func TestWithoutStorageEventsAreDeferredInMemory(t *testing.T) {
 		p.stop(t)
 	})
 }
+
+func TestAShutdownLogsHowManyEventsInMemoryAreLost(t *testing.T) {
+	const message = "waiting events are lost; give sending_queue.storage to keep them"
+	for name, test := range map[string]struct {
+		event string
+		lost  int
+	}{
+		"one waits":  {event: bad, lost: 1},
+		"none waits": {event: eventOf("quiet", 0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := amplitudetest.New()
+				server.AnswerFunc(refusing(http.StatusForbidden, "<html>"))
+				p := startHandled(t, componenttest.NewNopHost(), server, func(*Config) {})
+				require.NoError(t, p.push(t.Context(), logsOf(test.event)))
+				p.stop(t)
+				lines := p.logs.FilterMessage(message).All()
+				require.Len(t, lines, test.lost)
+				for _, line := range lines {
+					assert.Equal(t, map[string]any{"events": int64(1)}, line.ContextMap())
+				}
+			})
+		})
+	}
+	t.Run("on disk", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := startThrottled(t, storagetest.NewDisk(nil))
+			p.stop(t)
+			assert.Empty(t, p.logs.FilterMessage(message).All())
+		})
+	})
+}

@@ -306,6 +306,9 @@ func (e *amplitudeExporter) shutdown(ctx context.Context) error {
 		return err
 	}
 	defer e.semaphore.Release(1)
+	if events := e.deferral.waiting.Load(); events > 0 && e.config.queueIsInMemory() {
+		e.settings.Logger.Error("waiting events are lost; give sending_queue.storage to keep them", zap.Int64("events", events))
+	}
 	e.deferral.close(ctx)
 	err := e.deadLetters.close(time.Now())
 	e.dropLog.flush()
