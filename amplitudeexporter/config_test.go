@@ -4,7 +4,6 @@ package amplitudeexporter
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,14 +14,13 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/configtest"
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
@@ -31,31 +29,13 @@ func TestConfigStruct(t *testing.T) {
 	require.NoError(t, componenttest.CheckConfigStruct(createDefaultConfig()))
 }
 
-// load decodes a configuration over the defaults, and validates it.
 func load(t *testing.T, text string) (*Config, error) {
 	t.Helper()
-	var raw map[string]any
-	require.NoError(t, yaml.Unmarshal([]byte(text), &raw))
-	config := createDefaultConfig().(*Config)
-	if err := confmap.NewFromStringMap(raw).Unmarshal(config); err != nil {
-		return config, err
-	}
-	return config, confmap.Validate(config)
+	return configtest.Load(t, createDefaultConfig().(*Config), text)
 }
 
 func TestLoadConfig(t *testing.T) {
-	components, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
-	require.NoError(t, err)
-	read := func(name string) *Config {
-		conf, err := components.Sub(component.NewIDWithName(metadata.Type, name).String())
-		require.NoError(t, err)
-		config := createDefaultConfig().(*Config)
-		require.NoError(t, conf.Unmarshal(config))
-		require.NoError(t, confmap.Validate(config))
-		return config
-	}
-
-	defaults := read("")
+	defaults := configtest.LoadFile(t, createDefaultConfig().(*Config), component.NewID(metadata.Type))
 	assert.Equal(t, "https://api2.amplitude.com/2/httpapi", defaults.url())
 	assert.Equal(t, 8, defaults.Lanes)
 	assert.Equal(t, 30*time.Second, defaults.ClientConfig.Timeout)
@@ -69,7 +49,7 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, 200*time.Millisecond, queue.Batch.Get().FlushTimeout)
 	assert.Zero(t, queue.Batch.Get().MaxSize)
 
-	everything := read("everything")
+	everything := configtest.LoadFile(t, createDefaultConfig().(*Config), component.NewIDWithName(metadata.Type, "everything"))
 	assert.Equal(t, "http://proxy.internal/2/httpapi", everything.url())
 	assert.Equal(t, amplitude.Batch, everything.API)
 	assert.Equal(t, "partner", everything.PartnerID)

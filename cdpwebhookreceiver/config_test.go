@@ -3,7 +3,6 @@
 package cdpwebhookreceiver
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,48 +13,30 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/cdpwebhookreceiver/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/configtest"
 )
 
 func TestConfigStruct(t *testing.T) {
 	require.NoError(t, componenttest.CheckConfigStruct(createDefaultConfig()))
 }
 
-// load decodes a configuration over the defaults, and validates it.
 func load(tb testing.TB, text string) (*Config, error) {
 	tb.Helper()
-	var raw map[string]any
-	require.NoError(tb, yaml.Unmarshal([]byte(text), &raw))
-	config := createDefaultConfig().(*Config)
-	if err := confmap.NewFromStringMap(raw).Unmarshal(config); err != nil {
-		return config, err
-	}
-	return config, confmap.Validate(config)
+	return configtest.Load(tb, createDefaultConfig().(*Config), text)
 }
 
 func TestLoadConfig(t *testing.T) {
-	components, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
-	require.NoError(t, err)
-	read := func(name string) *Config {
-		conf, err := components.Sub(component.NewIDWithName(metadata.Type, name).String())
-		require.NoError(t, err)
-		config := createDefaultConfig().(*Config)
-		require.NoError(t, conf.Unmarshal(config))
-		require.NoError(t, confmap.Validate(config))
-		return config
-	}
-
-	defaults := read("")
+	defaults := configtest.LoadFile(t, createDefaultConfig().(*Config), component.NewID(metadata.Type))
 	assert.Equal(t, "localhost:8088", defaults.ServerConfig.NetAddr.Endpoint)
 	assert.Equal(t, 3*time.Second, defaults.MaxWait)
 	assert.Equal(t, 100, defaults.MaxConcurrentRequests)
 	assert.Equal(t, 10*time.Second, defaults.ServerConfig.ReadHeaderTimeout)
 	assert.Equal(t, int64(4<<20), defaults.ServerConfig.MaxRequestBodySize)
 
-	everything := read("everything")
+	everything := configtest.LoadFile(t, createDefaultConfig().(*Config), component.NewIDWithName(metadata.Type, "everything"))
 	assert.Equal(t, "0.0.0.0:8088", everything.ServerConfig.NetAddr.Endpoint)
 	assert.Equal(t, 2*time.Second, everything.MaxWait)
 	assert.Equal(t, 50, everything.MaxConcurrentRequests)

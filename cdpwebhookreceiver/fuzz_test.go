@@ -9,18 +9,18 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	"github.com/impression-collector/impression-bridge/cdpwebhookreceiver/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
+	"github.com/impression-collector/impression-bridge/internal/jsontest"
 )
 
 // FuzzBodies compares the records of a body with what encoding/json reads. What isn't answered with 200 isn't handed on, and
@@ -61,7 +61,7 @@ func FuzzBodies(f *testing.F) {
 			require.False(t, valid && areAllObjects(values), w.Body)
 		default:
 			require.True(t, valid)
-			requireEvents(t, values, recordsOf(sink.AllLogs()))
+			requireEvents(t, values, collectortest.Records(sink.AllLogs()))
 		}
 	})
 }
@@ -152,42 +152,6 @@ func requireEvents(t *testing.T, values []any, records []plog.LogRecord) {
 	}
 	require.Len(t, records, len(events))
 	for i, e := range events {
-		requireSame(t, e, records[i].Body())
-	}
-}
-
-// requireSame compares everything except objects with duplicate keys, of which encoding/json keeps only the last.
-func requireSame(t *testing.T, want any, got pcommon.Value) {
-	t.Helper()
-	switch want := want.(type) {
-	case map[string]any:
-		require.Equal(t, pcommon.ValueTypeMap, got.Type())
-		if got.Map().Len() != len(want) {
-			require.Greater(t, got.Map().Len(), len(want))
-			return
-		}
-		for key, value := range got.Map().All() {
-			require.Contains(t, want, key)
-			requireSame(t, want[key], value)
-		}
-	case []any:
-		require.Equal(t, pcommon.ValueTypeSlice, got.Type())
-		require.Equal(t, len(want), got.Slice().Len())
-		for i, value := range got.Slice().All() {
-			requireSame(t, want[i], value)
-		}
-	case json.Number:
-		switch got.Type() {
-		case pcommon.ValueTypeInt:
-			require.Equal(t, want.String(), strconv.FormatInt(got.Int(), 10))
-		case pcommon.ValueTypeDouble:
-			double, err := want.Float64()
-			require.NoError(t, err)
-			require.InDelta(t, double, got.Double(), 0)
-		default:
-			require.Equal(t, want.String(), got.Str())
-		}
-	default:
-		require.Equal(t, want, got.AsRaw())
+		jsontest.RequireSame(t, e, records[i].Body())
 	}
 }

@@ -115,24 +115,9 @@ func (r *running) post(t *testing.T, path, body string, headers ...string) answe
 	return r.do(t, http.MethodPost, path, []byte(body), headers...)
 }
 
-// recordsOf returns all records of several batches.
-func recordsOf(batches []plog.Logs) []plog.LogRecord {
-	var all []plog.LogRecord
-	for _, logs := range batches {
-		for _, resource := range logs.ResourceLogs().All() {
-			for _, scope := range resource.ScopeLogs().All() {
-				for _, record := range scope.LogRecords().All() {
-					all = append(all, record)
-				}
-			}
-		}
-	}
-	return all
-}
-
 func bodiesOf(batches []plog.Logs) []any {
 	var all []any
-	for _, record := range recordsOf(batches) {
+	for _, record := range collectortest.Records(batches) {
 		all = append(all, record.Body().AsRaw())
 	}
 	return all

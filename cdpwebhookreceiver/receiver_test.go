@@ -31,6 +31,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/impression-collector/impression-bridge/cdpwebhookreceiver/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 func gzipped(t *testing.T, text string) string {
@@ -168,7 +169,7 @@ func TestPathsBelow(t *testing.T) {
 		assert.Equal(t, http.StatusOK, r.post(t, path, event).status, path)
 	}
 	var sources []string
-	for _, record := range recordsOf(sink.AllLogs()) {
+	for _, record := range collectortest.Records(sink.AllLogs()) {
 		source, _ := record.Attributes().Get("cdp.source")
 		sources = append(sources, source.Str())
 	}
@@ -180,7 +181,7 @@ func TestRecords(t *testing.T) {
 	r := start(t, `{header_attributes: [X-Request-Id, X-Missing], sources: {cdp: {path: /cdp}}}`, sink)
 	before := pcommon.NewTimestampFromTime(time.Now())
 	r.post(t, "/cdp", "["+event+","+event+"]", "X-Request-Id: one", "X-Request-Id: two", "X-Other: no", "X-Forwarded-For: 192.0.2.1")
-	records := recordsOf(sink.AllLogs())
+	records := collectortest.Records(sink.AllLogs())
 	require.Len(t, records, 2)
 	for _, record := range records {
 		assert.Equal(t, raw{

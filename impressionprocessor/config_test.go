@@ -10,8 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/configtest"
@@ -24,8 +22,6 @@ func TestConfigStruct(t *testing.T) {
 }
 
 func TestLoadConfig(t *testing.T) {
-	components, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
-	require.NoError(t, err)
 	for id, want := range map[component.ID]*Config{
 		component.NewID(metadata.Type):                 defaultsWith(),
 		component.NewIDWithName(metadata.Type, "drop"): defaultsWith(dropUnassigned, emit(EmitNone)),
@@ -49,12 +45,7 @@ func TestLoadConfig(t *testing.T) {
 		},
 	} {
 		t.Run(id.String(), func(t *testing.T) {
-			conf, err := components.Sub(id.String())
-			require.NoError(t, err)
-			config := createDefaultConfig()
-			require.NoError(t, conf.Unmarshal(config))
-			require.NoError(t, config.(*Config).Validate())
-			assert.Equal(t, want, config)
+			assert.Equal(t, want, configtest.LoadFile(t, createDefaultConfig().(*Config), id))
 		})
 	}
 }
@@ -136,18 +127,10 @@ func TestBadConfigs(t *testing.T) {
 	}
 }
 
-// load reads and validates a configuration as the collector does.
 func load(t *testing.T, text string) error {
 	t.Helper()
-	retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-	require.NoError(t, err)
-	conf, err := retrieved.AsConf()
-	require.NoError(t, err)
-	config := createDefaultConfig().(*Config)
-	if err := conf.Unmarshal(config); err != nil {
-		return err
-	}
-	return config.Validate()
+	_, err := configtest.Load(t, createDefaultConfig().(*Config), text)
+	return err
 }
 
 func TestSchemaRefusesBadConfigs(t *testing.T) {
@@ -160,6 +143,16 @@ func TestSchemaRefusesBadConfigs(t *testing.T) {
 
 func TestSchemaHasEveryKeyOfALayout(t *testing.T) {
 	configtest.CheckLayoutKeys(t)
+}
+
+func TestSchemaHasEveryKey(t *testing.T) {
+	configtest.CheckKeys(t, createDefaultConfig, map[string]string{
+		"":                            "{unheard_of: 1}",
+		"/properties/user_properties": "{user_properties: {unheard_of: 1}}",
+		"/properties/json_body":       "{json_body: {unheard_of: 1}}",
+		"/properties/telemetry":       "{telemetry: {unheard_of: 1}}",
+		"/properties/estimate":        "{estimate: {unheard_of: 1}}",
+	})
 }
 
 func TestSchemaListsThePresets(t *testing.T) {
@@ -178,5 +171,5 @@ func TestSchemaAcceptsShippedConfigs(t *testing.T) {
 }
 
 func TestREADMEsShowGoodConfigs(t *testing.T) {
-	ours.CheckMarkdown(t, func(text string) error { return load(t, text) }, "README.md", filepath.Join("..", "README.md"))
+	ours.CheckMarkdown(t, createDefaultConfig, "README.md", filepath.Join("..", "README.md"))
 }

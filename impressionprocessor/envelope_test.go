@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
@@ -42,7 +43,7 @@ func TestEventsOfEnvelopesBecomeRecordsInOrder(t *testing.T) {
 	list := `[{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "c", "variant": "on"}}]`
 	other := `[{"event": "Other"}]`
 
-	out := recordsOf(process(t, defaultsWith(), texts(other, batch, single, list, other)))
+	out := collectortest.Records(process(t, defaultsWith(), texts(other, batch, single, list, other)))
 
 	assert.Equal(t, []string{
 		"", "First",
@@ -60,7 +61,7 @@ func TestEventsOfEnvelopesBecomeRecordsInOrder(t *testing.T) {
 
 func TestListOfEnvelopes(t *testing.T) {
 	impression := `{"event": "$impression", "properties": {"flag_key": "a", "variant": "on"}}`
-	out := recordsOf(process(t, defaultsWith(), texts(
+	out := collectortest.Records(process(t, defaultsWith(), texts(
 		`[{"userId": "user-1", "events": [`+impression+`, {"event": "Other"}]}, {"userId": "user-2", "events": [`+impression+`]}]`)))
 	assert.Equal(t, []string{"$identify", "[Experiment] Impression", "Other", "$identify", "[Experiment] Impression"}, names(out))
 	for i, user := range map[int]string{0: "user-1", 3: "user-2"} {
@@ -78,8 +79,8 @@ func TestBatchParsedIntoAttributes(t *testing.T) {
 		map[string]any{"event": "$impression", "userId": "user-17", "properties": shown("a", "on")},
 	}}))
 	once := process(t, defaultsWith(), logs)
-	assert.Len(t, recordsOf(once), 3)
-	assert.Len(t, recordsOf(process(t, defaultsWith(), once...)), 3)
+	assert.Len(t, collectortest.Records(once), 3)
+	assert.Len(t, collectortest.Records(process(t, defaultsWith(), once...)), 3)
 }
 
 func TestEnvelopesAreUnrolledCompletely(t *testing.T) {
@@ -87,7 +88,7 @@ func TestEnvelopesAreUnrolledCompletely(t *testing.T) {
 	for i := range 15 {
 		text = fmt.Sprintf(`{"batch": [{"event": "$impression", "messageId": "m-%d", "properties": {"flag_key": "a"}}, %s]}`, i+1, text)
 	}
-	out := recordsOf(process(t, defaultsWith(), texts(text)))
+	out := collectortest.Records(process(t, defaultsWith(), texts(text)))
 	require.Len(t, out, 16)
 	assert.Equal(t, "m-15", out[0].Body().Map().AsRaw()["messageId"])
 	assert.Equal(t, "m-0", out[15].Body().Map().AsRaw()["messageId"])
@@ -98,9 +99,9 @@ func TestEnvelopesBeyondThreeLevelsAreLeftAndCounted(t *testing.T) {
 	for range 3 {
 		text = `{"batch": [` + text + `]}`
 	}
-	assert.Len(t, recordsOf(process(t, defaultsWith(), texts(text))), 2)
+	assert.Len(t, collectortest.Records(process(t, defaultsWith(), texts(text))), 2)
 	text = `{"batch": [` + text + `]}`
-	out := recordsOf(process(t, defaultsWith(), texts(text)))
+	out := collectortest.Records(process(t, defaultsWith(), texts(text)))
 	require.Len(t, out, 1)
 	assert.Equal(t, text, out[0].Body().Str())
 }
@@ -113,7 +114,7 @@ func TestMalformedImpressionsKeepTheirText(t *testing.T) {
 	}
 	list := `[{"event": "$impression", "userId": "user-17", "properties": {"flag_key": "a"}}]`
 	for _, logs := range []plog.Logs{texts(malformed...), texts(append([]string{list}, malformed...)...)} {
-		out := recordsOf(process(t, defaultsWith(), logs))
+		out := collectortest.Records(process(t, defaultsWith(), logs))
 		var kept []string
 		for _, record := range out[len(out)-len(malformed):] {
 			kept = append(kept, record.Body().Str())
@@ -124,7 +125,7 @@ func TestMalformedImpressionsKeepTheirText(t *testing.T) {
 
 func TestMParticleBatch(t *testing.T) {
 	config := defaultsWith(func(c *Config) { c.Layouts = []layout.Config{{Preset: "mparticle"}} })
-	out := recordsOf(process(t, config, texts(`{"mpid": 7346244611012968789, "mp_deviceid": "device-4", "events": [
+	out := collectortest.Records(process(t, config, texts(`{"mpid": 7346244611012968789, "mp_deviceid": "device-4", "events": [
 		{"event_type": "session_start", "data": {"event_name": "$impression"}},
 		{"event_type": "custom_event", "data": {"event_name": "$impression", "custom_attributes": {"flag_key": "a", "variant": "on"}}}]}`)))
 	require.Len(t, out, 3)
@@ -180,7 +181,7 @@ func FuzzJSONBody(f *testing.F) {
 		sink.Reset()
 		require.NoError(t, p.ConsumeLogs(t.Context(), texts(text)))
 		var events []plog.LogRecord
-		for _, record := range recordsOf(sink.AllLogs()) {
+		for _, record := range collectortest.Records(sink.AllLogs()) {
 			if record.EventName() != "$identify" {
 				events = append(events, record)
 			}

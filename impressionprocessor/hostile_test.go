@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // impressionsOf returns impressions in several scopes, whose users and devices are those of the resource.
@@ -48,7 +49,7 @@ func TestLargeBatchesArePassedOnInParts(t *testing.T) {
 		assert.Equal(t, "https://example.com/schema", resource.SchemaUrl())
 		assert.Equal(t, map[string]any{"user.id": user}, resource.Resource().Attributes().AsRaw())
 		assert.LessOrEqual(t, part.LogRecordCount()/2*(updateWeight+1000), maxAdded+10_000)
-		records := recordsOf([]plog.Logs{part})
+		records := collectortest.Records([]plog.Logs{part})
 		require.Zero(t, len(records)%2)
 		for i := 0; i < len(records); i += 2 {
 			require.Equal(t, "$identify", records[i].EventName())
@@ -62,7 +63,7 @@ func TestLargeBatchesArePassedOnInParts(t *testing.T) {
 }
 
 func TestUpdatesHaveIdsAsAmplitudeCutsThem(t *testing.T) {
-	records := recordsOf(process(t, defaultsWith(), impressionsOf(1, 1, strings.Repeat("ü", 5000))))
+	records := collectortest.Records(process(t, defaultsWith(), impressionsOf(1, 1, strings.Repeat("ü", 5000))))
 	require.Len(t, records, 2)
 	user, _ := records[0].Attributes().Get("user_id")
 	assert.Equal(t, strings.Repeat("ü", 1024), user.Str())

@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // oracleConfigs are the lists of layouts that scopes are processed with, and the variants that unset a user property.
@@ -138,7 +139,7 @@ func pdataOf(tb testing.TB, scope plainScope) plog.Logs {
 
 func plainOf(logs plog.Logs) []plainRecord {
 	var all []plainRecord
-	for _, record := range recordsOf([]plog.Logs{logs}) {
+	for _, record := range collectortest.Records([]plog.Logs{logs}) {
 		all = append(all, plainRecord{
 			EventName: record.EventName(), Timestamp: int64(record.Timestamp()), Observed: int64(record.ObservedTimestamp()),
 			Attributes: record.Attributes().AsRaw(), Body: record.Body().AsRaw(),

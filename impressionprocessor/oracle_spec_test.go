@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // arriving is a record as it arrives: the JSON of its attributes and of its body, which stays a text or becomes a map.
@@ -100,7 +101,7 @@ func assertContract(t *testing.T, rows []contractRow) {
 			for _, line := range row.want {
 				want = append(want, lineOf(line))
 			}
-			assert.Equal(t, want, linesOf(recordsOf(process(t, config, pdataOf(t, scopeOf(row.records...))))))
+			assert.Equal(t, want, linesOf(collectortest.Records(process(t, config, pdataOf(t, scopeOf(row.records...))))))
 		})
 	}
 }
@@ -157,7 +158,7 @@ func TestContractTransformation(t *testing.T) {
 
 func TestContractRepeatedPostFormNames(t *testing.T) {
 	logs := pdataOf(t, scopeOf(arriving{name: "$impression", attributes: `{"flag_key": "checkout", "variant": "on", "user.id": "user-17"}`}))
-	attributes := recordsOf([]plog.Logs{logs})[0].Attributes()
+	attributes := collectortest.Records([]plog.Logs{logs})[0].Attributes()
 	// Keys of the same length, which then become the same: pdata puts no key twice.
 	for _, key := range []string{"[Experiment] Varian1", "[Experiment] Varian2"} {
 		attributes.PutStr(key, "old")
@@ -168,7 +169,7 @@ func TestContractRepeatedPostFormNames(t *testing.T) {
 	repeated, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs([]byte(replaced))
 	require.NoError(t, err)
 
-	out := recordsOf(process(t, defaultsWith(), repeated))
+	out := collectortest.Records(process(t, defaultsWith(), repeated))
 
 	require.Len(t, out, 2)
 	assert.Equal(t, 3, out[1].Attributes().Len(), "user.id, and each post form name once: %v", out[1].Attributes().AsRaw())
@@ -179,13 +180,13 @@ func TestContractRepeatedPostFormNames(t *testing.T) {
 func TestContractInlineRemovesEmptyOperations(t *testing.T) {
 	logs := pdataOf(t, scopeOf(arriving{body: `{"event_type": "$impression", "user_id": "user-17",
 		"event_properties": {"flag_key": "checkout", "variant": "on"}, "user_properties": {"$unset": {"[Experiment] checkout": "-"}}}`}))
-	out := recordsOf(process(t, defaultsWith(emit(EmitInline)), logs))
+	out := collectortest.Records(process(t, defaultsWith(emit(EmitInline)), logs))
 	assert.Equal(t, map[string]any{"$set": map[string]any{"[Experiment] checkout": "on"}}, out[0].Body().Map().AsRaw()["user_properties"])
 }
 
 func TestContractHashedInsertIDDependsOnTheOperation(t *testing.T) {
 	insertID := func(beside string) any {
-		out := recordsOf(process(t, defaultsWith(), pdataOf(t, scopeOf(arriving{
+		out := collectortest.Records(process(t, defaultsWith(), pdataOf(t, scopeOf(arriving{
 			name: "$impression", attributes: `{"flag_key": "checkout", "variant": "off", "user.id": "user-17", "time": 1790000000123` + beside + `}`,
 		}))))
 		require.Len(t, out, 2)
@@ -387,8 +388,8 @@ func TestContractEnvelopesOnce(t *testing.T) {
 				continue
 			}
 			once := process(t, defaultsWith(), pdataOf(t, scopeOf(record)))
-			want := linesOf(recordsOf(once))
-			assert.Equal(t, want, linesOf(recordsOf(process(t, defaultsWith(), once...))))
+			want := linesOf(collectortest.Records(once))
+			assert.Equal(t, want, linesOf(collectortest.Records(process(t, defaultsWith(), once...))))
 		}
 	}
 }
@@ -423,7 +424,7 @@ func TestContractInheritance(t *testing.T) {
 
 func TestContractTimeOfTheEventBeforeItsEnvelope(t *testing.T) {
 	logs := pdataOf(t, scopeOf(arriving{body: `{"timestamp": "2026-11-23T09:30:00Z", "batch": [` + calledPre(`, "originalTimestamp": "2026-11-23T08:00:00Z"`) + `]}`}))
-	for _, record := range recordsOf(process(t, defaultsWith(), logs)) {
+	for _, record := range collectortest.Records(process(t, defaultsWith(), logs)) {
 		assert.Equal(t, "2026-11-23T08:00:00Z", record.Timestamp().AsTime().Format("2006-01-02T15:04:05Z07:00"))
 	}
 }
@@ -432,7 +433,7 @@ func TestContractTimeOfTheEventBeforeItsEnvelope(t *testing.T) {
 func TestContractInsertIDsOfABatch(t *testing.T) {
 	logs := pdataOf(t, scopeOf(arriving{body: `{"messageId": "batch-1", "batch": [` + calledPre("") + `, ` + calledPre(`, "anonymousId": "device-4"`) + `]}`}))
 	ids := map[any]bool{}
-	for _, record := range recordsOf(process(t, defaultsWith(), logs)) {
+	for _, record := range collectortest.Records(process(t, defaultsWith(), logs)) {
 		if isUpdate(record) {
 			ids[record.Attributes().AsRaw()["insert_id"]] = true
 		}
@@ -447,14 +448,14 @@ func TestContractEnvelopesAreBoundedInBytes(t *testing.T) {
 	}
 	t.Run("up to 256 KiB", func(t *testing.T) {
 		many := `"list": [0` + strings.Repeat(", 1", 99) + `], `
-		assert.Len(t, recordsOf(process(t, defaultsWith(), envelope(many, 50))), 51, "50 events, one update")
+		assert.Len(t, collectortest.Records(process(t, defaultsWith(), envelope(many, 50))), 51, "50 events, one update")
 	})
 	t.Run("up to 16 times its own size", func(t *testing.T) {
-		assert.Len(t, recordsOf(process(t, defaultsWith(), envelope(`"kept": "`+strings.Repeat("x", 100_000)+`", `, 12))), 13)
+		assert.Len(t, collectortest.Records(process(t, defaultsWith(), envelope(`"kept": "`+strings.Repeat("x", 100_000)+`", `, 12))), 13)
 	})
 	t.Run("not more", func(t *testing.T) {
 		logs := envelope(`"kept": "`+strings.Repeat("x", 100_000)+`", `, 200)
-		assert.Len(t, recordsOf(process(t, defaultsWith(), logs)), 1)
+		assert.Len(t, collectortest.Records(process(t, defaultsWith(), logs)), 1)
 	})
 	t.Run("more is counted", func(t *testing.T) {
 		telemetry := observe(t, defaultsWith(), envelope(`"kept": "`+strings.Repeat("x", 100_000)+`", `, 200))

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // otelEvent appends an event in the otel layout.
@@ -55,7 +56,7 @@ func TestUpdateStandsDirectlyBeforeItsImpression(t *testing.T) {
 		segmentCall("$impression", shown("c", "")),
 		segmentCall("Order Completed", nil),
 	)
-	records := recordsOf(process(t, defaultsWith(), input))
+	records := collectortest.Records(process(t, defaultsWith(), input))
 	assert.Equal(t, []string{
 		"Product Viewed",
 		"$identify", "[Experiment] Impression",
@@ -83,7 +84,7 @@ func TestUpdateRecord(t *testing.T) {
 	event.SetFlags(plog.DefaultLogRecordFlags.WithIsSampled(true))
 	event.SetSeverityText("INFO")
 
-	out := recordsOf(process(t, defaultsWith(), logs))
+	out := collectortest.Records(process(t, defaultsWith(), logs))
 
 	require.Len(t, out, 2)
 	update, event := out[0], out[1]
@@ -113,7 +114,7 @@ func TestInsertIDIsTheSameForTheSameImpressionOnly(t *testing.T) {
 		call := segmentCall("$impression", shown("checkout", "on"))
 		delete(call, "messageId")
 		change(call)
-		out := recordsOf(process(t, defaultsWith(), bodies(t, call)))
+		out := collectortest.Records(process(t, defaultsWith(), bodies(t, call)))
 		require.Len(t, out, 2)
 		id, _ := out[0].Attributes().Get("insert_id")
 		return id.Str()
@@ -152,7 +153,7 @@ func TestEmitInline(t *testing.T) {
 			event := map[string]any{
 				"event_type": "$impression", "user_id": "user-17", "event_properties": shown("checkout", "on"), "user_properties": existing,
 			}
-			out := recordsOf(process(t, defaultsWith(emit(EmitInline)), bodies(t, event)))
+			out := collectortest.Records(process(t, defaultsWith(emit(EmitInline)), bodies(t, event)))
 			require.Len(t, out, 1)
 			set := map[string]any{"[Experiment] checkout": "on"}
 			want := map[string]any{"$set": set}
@@ -172,27 +173,27 @@ func TestEmitInline(t *testing.T) {
 	t.Run("beside the event's other fields", func(t *testing.T) {
 		unset := map[string]any{"$unset": map[string]any{"[Experiment] checkout": "-"}}
 
-		segment := recordsOf(process(t, defaultsWith(emit(EmitInline)), bodies(t, segmentCall("$impression", shown("checkout", "")))))
+		segment := collectortest.Records(process(t, defaultsWith(emit(EmitInline)), bodies(t, segmentCall("$impression", shown("checkout", "")))))
 		assert.Equal(t, unset, segment[0].Body().Map().AsRaw()["user_properties"])
 
 		logs := plog.NewLogs()
 		otelEvent(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords(), "$impression",
 			map[string]any{"flag_key": "checkout", "user.id": "user-17"})
-		otel := recordsOf(process(t, defaultsWith(emit(EmitInline)), logs))
+		otel := collectortest.Records(process(t, defaultsWith(emit(EmitInline)), logs))
 		assert.Equal(t, unset, otel[0].Attributes().AsRaw()["user_properties"])
 	})
 	t.Run("none without identity", func(t *testing.T) {
 		call := segmentCall("$impression", shown("checkout", "on"))
 		delete(call, "userId")
 		delete(call, "anonymousId")
-		out := recordsOf(process(t, defaultsWith(emit(EmitInline)), bodies(t, call)))
+		out := collectortest.Records(process(t, defaultsWith(emit(EmitInline)), bodies(t, call)))
 		assert.NotContains(t, out[0].Body().Map().AsRaw(), "user_properties")
 		assert.Equal(t, []string{"[Experiment] Impression"}, names(out))
 	})
 }
 
 func TestEmitNoneOnlyRewrites(t *testing.T) {
-	out := recordsOf(process(t, defaultsWith(emit(EmitNone)), bodies(t, segmentCall("$impression", shown("checkout", "on")))))
+	out := collectortest.Records(process(t, defaultsWith(emit(EmitNone)), bodies(t, segmentCall("$impression", shown("checkout", "on")))))
 	assert.Equal(t, []string{"[Experiment] Impression"}, names(out))
 	assert.NotContains(t, out[0].Body().Map().AsRaw(), "user_properties")
 }
@@ -213,7 +214,7 @@ func TestDropUnassigned(t *testing.T) {
 		)
 	}
 	t.Run("the unset takes the event's place", func(t *testing.T) {
-		out := recordsOf(process(t, defaultsWith(dropUnassigned), events()))
+		out := collectortest.Records(process(t, defaultsWith(dropUnassigned), events()))
 		assert.Equal(t, []string{
 			"First", "$identify", "$identify", "[Experiment] Impression", "$identify", "[Experiment] Impression", "[Experiment] Impression", "Last",
 		}, names(out))
@@ -223,7 +224,7 @@ func TestDropUnassigned(t *testing.T) {
 		}
 	})
 	t.Run("without updates", func(t *testing.T) {
-		out := recordsOf(process(t, defaultsWith(dropUnassigned, emit(EmitNone)), events()))
+		out := collectortest.Records(process(t, defaultsWith(dropUnassigned, emit(EmitNone)), events()))
 		assert.Equal(t, []string{"First", "[Experiment] Impression", "[Experiment] Impression", "[Experiment] Impression", "Last"}, names(out))
 	})
 	t.Run("what it empties is removed", func(t *testing.T) {
@@ -310,7 +311,7 @@ func TestOtelRewritesBothPlacesOfTheName(t *testing.T) {
 	otelEvent(records, "something else", map[string]any{"event.name": "$impression", "flag_key": "d"})
 
 	var pairs [][2]string
-	for _, record := range recordsOf(process(t, defaultsWith(emit(EmitNone)), logs)) {
+	for _, record := range collectortest.Records(process(t, defaultsWith(emit(EmitNone)), logs)) {
 		name, _ := record.Attributes().Get("event.name")
 		pairs = append(pairs, [2]string{record.EventName(), name.Str()})
 	}
@@ -343,7 +344,7 @@ func TestConcurrentBatches(t *testing.T) {
 	require.NoError(t, processor.Shutdown(context.Background()))
 	seen := map[string]bool{}
 	for _, logs := range sink.AllLogs() {
-		out := recordsOf([]plog.Logs{logs})
+		out := collectortest.Records([]plog.Logs{logs})
 		require.Equal(t, []string{"Other", "$identify", "[Experiment] Impression"}, names(out))
 		properties := out[2].Body().Map().AsRaw()["properties"].(map[string]any)
 		flag := properties["[Experiment] Flag Key"].(string)

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // segmentTime is the timestamp of every call that segmentCall makes.
@@ -74,21 +75,6 @@ func process(t *testing.T, config *Config, batches ...plog.Logs) []plog.Logs {
 	return sink.AllLogs()
 }
 
-// recordsOf are all records, in order.
-func recordsOf(batches []plog.Logs) []plog.LogRecord {
-	var all []plog.LogRecord
-	for _, logs := range batches {
-		for _, resource := range logs.ResourceLogs().All() {
-			for _, scope := range resource.ScopeLogs().All() {
-				for _, record := range scope.LogRecords().All() {
-					all = append(all, record)
-				}
-			}
-		}
-	}
-	return all
-}
-
 // TestSetUnsetOrNeither is the table of the same name in the README, row by row.
 func TestSetUnsetOrNeither(t *testing.T) {
 	set := func(variant string) map[string]any {
@@ -144,7 +130,7 @@ func TestSetUnsetOrNeither(t *testing.T) {
 			input := bodies(t, call)
 			before := bodies(t, call).ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 
-			records := recordsOf(process(t, defaultsWith(func(c *Config) { c.UserProperties.UnsetVariants = row.unset }), input))
+			records := collectortest.Records(process(t, defaultsWith(func(c *Config) { c.UserProperties.UnsetVariants = row.unset }), input))
 
 			event := records[len(records)-1]
 			if row.update == nil {

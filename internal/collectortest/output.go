@@ -36,6 +36,21 @@ func ReadOutput(path string) ([]plog.Logs, error) {
 	return batches, nil
 }
 
+// Records returns all records of several batches, in order.
+func Records(batches []plog.Logs) []plog.LogRecord {
+	var all []plog.LogRecord
+	for _, logs := range batches {
+		for _, resource := range logs.ResourceLogs().All() {
+			for _, scope := range resource.ScopeLogs().All() {
+				for _, record := range scope.LogRecords().All() {
+					all = append(all, record)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // WaitForBatches waits until the collector has written count batches to a file. A collector that is stopped right after
 // its start needs this wait, because it handles signals only some time after it is ready.
 func (c *Collector) WaitForBatches(ctx context.Context, output string, count int) error {
@@ -113,17 +128,11 @@ func markOfLast(events string) ([]byte, error) {
 func inOneScope(batches []plog.Logs) plog.Logs {
 	merged := plog.NewLogs()
 	records := merged.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
-	for _, batch := range batches {
-		for _, resource := range batch.ResourceLogs().All() {
-			for _, scope := range resource.ScopeLogs().All() {
-				scope.LogRecords().MoveAndAppendTo(records)
-			}
-		}
-	}
-	for _, record := range records.All() {
+	for _, record := range Records(batches) {
 		record.SetObservedTimestamp(0)
 		sortKeys(record.Attributes())
 		sortWithin(record.Body())
+		record.MoveTo(records.AppendEmpty())
 	}
 	return merged
 }

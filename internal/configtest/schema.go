@@ -6,11 +6,13 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/internal/layout"
@@ -73,6 +75,18 @@ func CheckLayoutKeys(t *testing.T) {
 	assert.Equal(t, false, entry.AdditionalProperties)
 }
 
+// CheckKeys checks that objects in the component's schema have exactly the keys that the error about an unknown key lists. Each
+// object is given by its JSON pointer, with a configuration that has the unknown key unheard_of there.
+func CheckKeys(t *testing.T, defaults func() component.Config, objects map[string]string) {
+	t.Helper()
+	for pointer, text := range objects {
+		keys := slices.Sorted(maps.Keys(Schema(t, SchemaFile+"#"+pointer).Properties))
+		_, err := Load(t, defaults(), text)
+		require.Error(t, err, text)
+		assert.Contains(t, err.Error()+"\n", "unheard_of: no such key; allowed: "+strings.Join(keys, ", ")+"\n", text)
+	}
+}
+
 // CheckShipped checks that the schema accepts the component's configuration in every file of the repository's testdata
 // and examples and in the component's testdata, except those that show faults.
 func (c Component) CheckShipped(t *testing.T) {
@@ -87,9 +101,9 @@ func (c Component) CheckShipped(t *testing.T) {
 	}
 }
 
-// CheckMarkdown checks that each Markdown file has configurations of the component, and that both the schema and load,
-// which reads a configuration as the collector does, accept all of them.
-func (c Component) CheckMarkdown(t *testing.T, load func(text string) error, paths ...string) {
+// CheckMarkdown checks that each Markdown file has configurations of the component, and that both the schema and the component
+// accept all of them.
+func (c Component) CheckMarkdown(t *testing.T, defaults func() component.Config, paths ...string) {
 	t.Helper()
 	schema := Schema(t, SchemaFile)
 	for _, path := range paths {
@@ -99,7 +113,8 @@ func (c Component) CheckMarkdown(t *testing.T, load func(text string) error, pat
 			require.NoError(t, schema.Validate(config), place)
 			text, err := yaml.Marshal(config)
 			require.NoError(t, err)
-			assert.NoError(t, load(string(text)), place)
+			_, err = Load(t, defaults(), string(text))
+			assert.NoError(t, err, place)
 		}
 	}
 }

@@ -5,14 +5,14 @@ package jsonvalue
 import (
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/impression-collector/impression-bridge/internal/jsontest"
 )
 
 // texts are the seed corpus. Each has another kind of token or fault.
@@ -50,53 +50,8 @@ func FuzzParseAgainstEncodingJSON(f *testing.F) {
 		decoder.UseNumber()
 		var want any
 		require.NoError(t, decoder.Decode(&want))
-		requireSame(t, want, got)
+		jsontest.RequireSame(t, want, got)
 	})
-}
-
-// requireSame compares everything except objects with duplicate keys, because encoding/json keeps only the last.
-func requireSame(t *testing.T, want any, got pcommon.Value) {
-	t.Helper()
-	switch want := want.(type) {
-	case map[string]any:
-		require.Equal(t, pcommon.ValueTypeMap, got.Type())
-		if got.Map().Len() != len(want) {
-			require.Greater(t, got.Map().Len(), len(want))
-			return
-		}
-		for key, value := range got.Map().All() {
-			require.Contains(t, want, key)
-			requireSame(t, want[key], value)
-		}
-	case []any:
-		require.Equal(t, pcommon.ValueTypeSlice, got.Type())
-		require.Equal(t, len(want), got.Slice().Len())
-		for i, value := range got.Slice().All() {
-			requireSame(t, want[i], value)
-		}
-	case json.Number:
-		requireSameNumber(t, want, got)
-	default:
-		require.Equal(t, want, got.AsRaw())
-	}
-}
-
-func requireSameNumber(t *testing.T, want json.Number, got pcommon.Value) {
-	t.Helper()
-	switch got.Type() {
-	case pcommon.ValueTypeInt:
-		require.Equal(t, want.String(), strconv.FormatInt(got.Int(), 10))
-	case pcommon.ValueTypeDouble:
-		double, err := want.Float64()
-		require.NoError(t, err)
-		assert.InDelta(t, double, got.Double(), 0)
-		require.True(t, want == "-0" || strings.ContainsAny(want.String(), ".eE"))
-	default:
-		require.Equal(t, want.String(), got.Str())
-		if _, err := want.Int64(); err == nil {
-			require.Fail(t, "an integer that fits became a string", want)
-		}
-	}
 }
 
 // FuzzParseOfAnything checks that results stay within the limits, that an error leaves the target untouched, and that the

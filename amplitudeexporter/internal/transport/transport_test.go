@@ -31,6 +31,8 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"golang.org/x/net/http2"
+
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // serve answers each request on each connection with these bytes, and closes the connection if closes is set. It returns its
@@ -201,13 +203,15 @@ func TestErrorsSayWhatFailed(t *testing.T) {
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
+	unused, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		url    string
 		ctx    context.Context
 		change func(*confighttp.ClientConfig)
 		says   string
 	}{
-		"nobody listens": {url: "http://" + unused(t), says: "connection refused"},
+		"nobody listens": {url: "http://" + unused, says: "connection refused"},
 		"no such host":   {url: "http://host.invalid", says: "the host name can't be resolved"},
 		"no answer":      {url: "http://" + serve(t, "", false), change: silent, says: "timed out"},
 		"interrupted":    {url: "http://" + serve(t, "", false), ctx: canceled, says: "interrupted"},
@@ -224,7 +228,7 @@ func TestErrorsSayWhatFailed(t *testing.T) {
 		},
 		"HTTP/2 that fails": {url: serveTLS(t, secure.TLS.Certificates[0]), change: certified, says: "HTTP/2 error: INTERNAL_ERROR"},
 		"header": {
-			url:    "http://" + unused(t),
+			url:    "http://" + unused,
 			change: func(c *confighttp.ClientConfig) { c.Headers.Set("X", "canary\n") },
 			says:   "a header of the request isn't valid; check headers and auth",
 		},
@@ -239,7 +243,7 @@ func TestErrorsSayWhatFailed(t *testing.T) {
 		},
 		"no proxy": {
 			url:    "https://host.invalid",
-			change: func(c *confighttp.ClientConfig) { c.ProxyURL = "http://" + unused(t) },
+			change: func(c *confighttp.ClientConfig) { c.ProxyURL = "http://" + unused },
 			says:   "connection refused",
 		},
 	} {
@@ -253,15 +257,6 @@ func TestErrorsSayWhatFailed(t *testing.T) {
 			assert.NotContains(t, fmt.Sprint(seen.err, seen.others), "canary")
 		})
 	}
-}
-
-// unused returns the address of a port on which nothing listens.
-func unused(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
 }
 
 // expired returns a certificate that is expired and whose name is canary.
