@@ -18,6 +18,11 @@ type Event struct {
 	// Time is in milliseconds since 1970.
 	Time                       int64
 	Properties, UserProperties map[string]any
+	// Groups are the names of the event's groups by type, as Amplitude tracks them. An ingested event also has the groups that
+	// an earlier $identify gave to its user.
+	Groups map[string][]string
+	// Revenue is price times quantity or, for events without a price, the revenue that was sent.
+	Revenue float64
 	// Fields are all fields as they were sent. Raw is the JSON text, for numbers that a float64 can't hold.
 	Fields map[string]any
 	Raw    []byte
@@ -25,7 +30,14 @@ type Event struct {
 	// Request is the index of the request in Requests, and At is when the request arrived. Only ingested events have them.
 	Request int
 	At      time.Time
+	// UserState are the user properties that Amplitude shows with the event. Only ingested events have them.
+	UserState map[string]any
+
+	untrackedGroups int
 }
+
+// identifyType is the type of events that only update user properties.
+const identifyType = "$identify"
 
 func newEvent(fields map[string]any, raw []byte) Event {
 	e := Event{Fields: fields, Raw: raw}
@@ -37,7 +49,28 @@ func newEvent(fields map[string]any, raw []byte) Event {
 	e.Time = int64(at)
 	e.Properties, _ = fields["event_properties"].(map[string]any)
 	e.UserProperties, _ = fields["user_properties"].(map[string]any)
+	groups, _ := fields["groups"].(map[string]any)
+	e.Groups, e.untrackedGroups = groupsOf(groups)
+	e.Revenue = revenueOf(fields)
 	return e
+}
+
+// revenueOf returns the revenue of an event. The quantity is 1 if it isn't sent.
+func revenueOf(fields map[string]any) float64 {
+	price, hasPrice := fields["price"].(float64)
+	if !hasPrice {
+		revenue, _ := fields["revenue"].(float64)
+		return revenue
+	}
+	if quantity, hasQuantity := fields["quantity"].(float64); hasQuantity {
+		return price * quantity
+	}
+	return price
+}
+
+// skipsSync reports whether the event neither updates its user's properties nor shows earlier ones.
+func (e *Event) skipsSync() bool {
+	return e.Fields["$skip_user_properties_sync"] == true
 }
 
 // removeShortIDs removes ids that are too short, as Amplitude does once it has found that the other id is long enough.

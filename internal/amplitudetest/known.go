@@ -21,6 +21,10 @@ type User struct {
 	// IsDevice reports whether ID is a device_id.
 	IsDevice   bool
 	Properties map[string]any
+	// Groups are the names of the groups, by type, that $identify events have given to the user.
+	Groups map[string][]string
+	// Revenue is that of all events.
+	Revenue float64
 	// Events are in order of arrival, without duplicates.
 	Events []Event
 	// Duplicates counts the events that were ignored because their insert_id was already known.
@@ -40,8 +44,8 @@ func (s *Server) Users() []User {
 
 func (s *store) known(u *user) User {
 	known := User{
-		ID: u.key.id, IsDevice: u.key.isDevice, Properties: maps.Clone(u.properties), Duplicates: u.duplicates,
-		Events: make([]Event, 0, len(u.events)),
+		ID: u.key.id, IsDevice: u.key.isDevice, Properties: maps.Clone(u.properties), Groups: maps.Clone(u.groups),
+		Revenue: u.revenue, Duplicates: u.duplicates, Events: make([]Event, 0, len(u.events)),
 	}
 	for _, index := range u.events {
 		known.Events = append(known.Events, s.events[index])
@@ -62,13 +66,16 @@ func (s *Server) User(id string) User {
 	return User{}
 }
 
-// WriteKnown writes what is known about each user as text.
+// WriteKnown writes what is known about each user and group as text.
 func (s *Server) WriteKnown(w io.Writer) error {
 	counts := s.Counts()
 	var text strings.Builder
 	fmt.Fprintf(&text, "events: %d, requests: %d, ignored duplicates: %d\n", counts.Ingested, counts.Requests, counts.Duplicates)
 	for _, u := range s.Users() {
 		u.write(&text)
+	}
+	for _, g := range s.Groups() {
+		g.write(&text)
 	}
 	aligned := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(aligned, text.String()); err != nil {
@@ -89,13 +96,35 @@ func (u *User) write(text *strings.Builder) {
 	for _, name := range sortedKeys(u.Properties) {
 		fmt.Fprintf(text, "  user property\t%s\t%s\n", plain(name), plain(u.Properties[name]))
 	}
+	for _, groupType := range sortedKeys(u.Groups) {
+		fmt.Fprintf(text, "  group\t%s\t%s\n", plain(groupType), plain(u.Groups[groupType]))
+	}
+	writeRevenue(text, u.Revenue)
 	for i := range u.Events {
 		e := &u.Events[i]
 		properties := e.Properties
-		if e.Type == "$identify" {
+		switch e.Type {
+		case identifyType:
 			properties = e.UserProperties
+		case groupIdentifyType:
+			properties, _ = e.Fields["group_properties"].(map[string]any)
 		}
 		fmt.Fprintf(text, "  event\t%s\t%s\n", plain(e.Type), describe(properties))
+	}
+}
+
+func (g *Group) write(text *strings.Builder) {
+	fmt.Fprintf(text, "\ngroup %s %s\n", plain(g.Type), plain(g.Name))
+	for _, name := range sortedKeys(g.Properties) {
+		fmt.Fprintf(text, "  group property\t%s\t%s\n", plain(name), plain(g.Properties[name]))
+	}
+	fmt.Fprintf(text, "  events\t%d\t\n", g.Events)
+	writeRevenue(text, g.Revenue)
+}
+
+func writeRevenue(text *strings.Builder, revenue float64) {
+	if revenue != 0 {
+		fmt.Fprintf(text, "  revenue\t%s\t\n", plain(revenue))
 	}
 }
 
@@ -133,27 +162,40 @@ func (s *Server) serveKnown(w http.ResponseWriter) {
 
 // knownUser is a user in /known.json, with the field names of Amplitude's API.
 type knownUser struct {
-	UserID         string         `json:"user_id,omitzero"`
-	DeviceID       string         `json:"device_id,omitzero"`
-	UserProperties map[string]any `json:"user_properties"`
-	Events         []knownEvent   `json:"events"`
-	Duplicates     int            `json:"duplicates"`
+	UserID         string              `json:"user_id,omitzero"`
+	DeviceID       string              `json:"device_id,omitzero"`
+	UserProperties map[string]any      `json:"user_properties"`
+	Groups         map[string][]string `json:"groups,omitzero"`
+	Revenue        float64             `json:"revenue,omitzero"`
+	Events         []knownEvent        `json:"events"`
+	Duplicates     int                 `json:"duplicates"`
+}
+
+// knownGroup is a group in /known.json. Groups follow the users.
+type knownGroup struct {
+	Type       string         `json:"group_type"`
+	Name       string         `json:"group_value"`
+	Properties map[string]any `json:"group_properties"`
+	Events     int            `json:"events"`
+	Revenue    float64        `json:"revenue,omitzero"`
 }
 
 type knownEvent struct {
-	EventType       string         `json:"event_type"`
-	UserID          string         `json:"user_id,omitzero"`
-	DeviceID        string         `json:"device_id,omitzero"`
-	InsertID        string         `json:"insert_id,omitzero"`
-	Time            int64          `json:"time,omitzero"`
-	EventProperties map[string]any `json:"event_properties,omitzero"`
-	UserProperties  map[string]any `json:"user_properties,omitzero"`
+	EventType       string              `json:"event_type"`
+	UserID          string              `json:"user_id,omitzero"`
+	DeviceID        string              `json:"device_id,omitzero"`
+	InsertID        string              `json:"insert_id,omitzero"`
+	Time            int64               `json:"time,omitzero"`
+	EventProperties map[string]any      `json:"event_properties,omitzero"`
+	UserProperties  map[string]any      `json:"user_properties,omitzero"`
+	Groups          map[string][]string `json:"groups,omitzero"`
+	Revenue         float64             `json:"revenue,omitzero"`
 }
 
 func (s *Server) serveKnownJSON(w http.ResponseWriter) {
-	known := []knownUser{}
+	known := []any{}
 	for _, u := range s.Users() {
-		shown := knownUser{UserID: u.ID, UserProperties: u.Properties, Events: []knownEvent{}, Duplicates: u.Duplicates}
+		shown := knownUser{UserID: u.ID, UserProperties: u.Properties, Groups: u.Groups, Revenue: u.Revenue, Events: []knownEvent{}, Duplicates: u.Duplicates}
 		if u.IsDevice {
 			shown.UserID, shown.DeviceID = "", u.ID
 		}
@@ -161,10 +203,13 @@ func (s *Server) serveKnownJSON(w http.ResponseWriter) {
 			e := &u.Events[i]
 			shown.Events = append(shown.Events, knownEvent{
 				EventType: e.Type, UserID: e.UserID, DeviceID: e.DeviceID, InsertID: e.InsertID, Time: e.Time,
-				EventProperties: e.Properties, UserProperties: e.UserProperties,
+				EventProperties: e.Properties, UserProperties: e.UserProperties, Groups: e.Groups, Revenue: e.Revenue,
 			})
 		}
 		known = append(known, shown)
+	}
+	for _, g := range s.Groups() {
+		known = append(known, knownGroup(g))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.MarshalWrite(w, known, json.Deterministic(true), jsontext.WithIndent("  "))

@@ -102,7 +102,10 @@ func TestKnown(t *testing.T) {
 		identify(`{"$set":{"[Experiment] checkout":"treatment","lines":"one\ntwo"}}`),
 		`{"event_type":"[Experiment] Impression","user_id":"alice","insert_id":"1","event_properties":{"a":{"b":1},"c":[1],"d":"e"}}`,
 		`{"event_type":"[Experiment] Impression","user_id":"alice","insert_id":"1"}`,
-		`{"event_type":"a","device_id":"a-device","time":1396381378123}`))
+		`{"event_type":"a","device_id":"a-device","time":1396381378123,"price":2.5,"quantity":2}`,
+		`{"event_type":"$identify","device_id":"a-device","groups":{"org":["acme","b"]},"user_properties":{"$set":{"org":"acme"}}}`,
+		`{"event_type":"$groupidentify","device_id":"a-device","groups":{"org":"acme"},"group_properties":{"$set":{"plan":"pro"}}}`,
+		`{"event_type":"b","device_id":"a-device","revenue":1}`))
 	read := func(path string) string {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Address()+path, http.NoBody)
 		require.NoError(t, err)
@@ -114,7 +117,7 @@ func TestKnown(t *testing.T) {
 		return string(text)
 	}
 	assert.Equal(t, strings.TrimLeft(`
-events: 3, requests: 1, ignored duplicates: 1
+events: 6, requests: 1, ignored duplicates: 1
 
 user alice
   user property  [Experiment] checkout    treatment
@@ -123,15 +126,34 @@ user alice
   event          [Experiment] Impression  a: {…}, c: [1], d: e
 
 device a-device
-  no user properties
-  event  a  
+  user property  org             acme
+  group          org             ["acme","b"]
+  revenue        6               
+  event          a               
+  event          $identify       $set: {"org":"acme"}
+  event          $groupidentify  $set: {"plan":"pro"}
+  event          b               
+
+group org acme
+  group property  plan  pro
+  events          1     
+  revenue         1     
+
+group org b
+  events   1  
+  revenue  1  
 `, "\n"), read("/known"))
 	assert.JSONEq(t, `[
 		{"user_id":"alice","user_properties":{"[Experiment] checkout":"treatment","lines":"one\ntwo"},"duplicates":1,"events":[
 			{"event_type":"$identify","user_id":"alice",
 				"user_properties":{"$set":{"[Experiment] checkout":"treatment","lines":"one\ntwo"}}},
 			{"event_type":"[Experiment] Impression","user_id":"alice","insert_id":"1","event_properties":{"a":{"b":1},"c":[1],"d":"e"}}]},
-		{"device_id":"a-device","user_properties":{},"duplicates":0,"events":[
-			{"event_type":"a","device_id":"a-device","time":1396381378123}]}]`, read("/known.json"))
+		{"device_id":"a-device","user_properties":{"org":"acme"},"groups":{"org":["acme","b"]},"revenue":6,"duplicates":0,"events":[
+			{"event_type":"a","device_id":"a-device","time":1396381378123,"revenue":5},
+			{"event_type":"$identify","device_id":"a-device","user_properties":{"$set":{"org":"acme"}},"groups":{"org":["acme","b"]}},
+			{"event_type":"$groupidentify","device_id":"a-device","groups":{"org":["acme"]}},
+			{"event_type":"b","device_id":"a-device","groups":{"org":["acme","b"]},"revenue":1}]},
+		{"group_type":"org","group_value":"acme","group_properties":{"plan":"pro"},"events":1,"revenue":1},
+		{"group_type":"org","group_value":"b","group_properties":{},"events":1,"revenue":1}]`, read("/known.json"))
 	assert.True(t, strings.HasSuffix(s.KnownURL(), "/known"))
 }

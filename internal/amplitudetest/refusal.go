@@ -4,6 +4,7 @@ package amplitudetest // import "github.com/impression-collector/impression-brid
 
 import (
 	"cmp"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,6 +57,7 @@ type kind uint8
 const (
 	aString kind = iota
 	aNumber
+	anInteger
 	anObject
 )
 
@@ -67,7 +69,7 @@ var kinds = map[string]kind{
 	"city": aString, "dma": aString, "language": aString, "productId": aString, "revenueType": aString,
 	"currency": aString, "ip": aString, "idfa": aString, "idfv": aString, "adid": aString, "android_id": aString,
 	"partner_id": aString, "user_agent": aString,
-	"time": aNumber, "price": aNumber, "quantity": aNumber, "revenue": aNumber, "location_lat": aNumber,
+	"time": aNumber, "price": aNumber, "quantity": anInteger, "revenue": aNumber, "location_lat": aNumber,
 	"location_lng": aNumber, "event_id": aNumber, "session_id": aNumber,
 	"event_properties": anObject, "user_properties": anObject, "groups": anObject, "group_properties": anObject,
 	"plan": anObject,
@@ -80,6 +82,10 @@ func (k kind) allows(value any) bool {
 		_, is = value.(string)
 	case aNumber:
 		_, is = value.(float64)
+	case anInteger:
+		var number float64
+		number, is = value.(float64)
+		is = is && number == math.Trunc(number)
 	case anObject:
 		_, is = value.(map[string]any)
 	}
@@ -112,6 +118,9 @@ func (s *settings) check(problems []problem, index int, e *Event, minIDLength in
 		add(missingFields, "user_id")
 		add(missingFields, "device_id")
 	}
+	if e.Type == groupIdentifyType && e.Fields["groups"] == nil {
+		add(missingFields, "groups")
+	}
 	for field, value := range e.Fields {
 		if !isValid(field, value) {
 			add(invalidFields, field)
@@ -140,7 +149,8 @@ func isValid(field string, value any) bool {
 	case string:
 		return field != "user_id" && field != "device_id" || !amplitude.RefusedID(value)
 	case map[string]any:
-		return depth(value) <= amplitude.MaxDepth && (field != "user_properties" || operationsAreValid(value))
+		hasOperations := field == "user_properties" || field == "group_properties"
+		return depth(value) <= amplitude.MaxDepth && (!hasOperations || operationsAreValid(value))
 	default:
 		return true
 	}

@@ -82,6 +82,10 @@ func TestInvalidEventsFailTheirRequest(t *testing.T) {
 		"mixed operations":         {event(`"user_properties":{"$set":{"a":1},"b":2}`), invalidFields, `{"user_properties":[1]}`},
 		"unknown operation":        {event(`"user_properties":{"$sett":{"a":1}}`), invalidFields, `{"user_properties":[1]}`},
 		"operation is a number":    {event(`"user_properties":{"$set":1}`), invalidFields, `{"user_properties":[1]}`},
+		"mixed group operations":   {event(`"groups":{"a":"b"},"group_properties":{"$set":{"a":1},"b":2}`), invalidFields, `{"group_properties":[1]}`},
+		"no groups":                {`{"event_type":"$groupidentify","user_id":"alice","group_properties":{}}`, missingFields, `{"groups":[1]}`},
+		"price is a string":        {event(`"price":"1"`), invalidFields, `{"price":[1]}`},
+		"quantity isn't integer":   {event(`"quantity":1.5`), invalidFields, `{"quantity":[1]}`},
 		"short user":               {`{"event_type":"a","user_id":"abcd"}`, invalidIDLengths, `{"user_id":[1]}`},
 		"both short": {
 			`{"event_type":"a","user_id":"abcd","device_id":"efgh"}`, invalidIDLengths, `{"user_id":[1],"device_id":[1]}`,

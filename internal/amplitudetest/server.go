@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package amplitudetest provides a fake Amplitude for tests, soak runs and demos: a server that behaves as Amplitude
-// documents its ingestion APIs HTTP V2 and Batch. It refuses what Amplitude refuses, de-duplicates events, applies user
-// property updates in order of arrival, records everything, and fails on demand.
+// documents its ingestion APIs HTTP V2 and Batch. It refuses what Amplitude refuses, de-duplicates events, applies updates of
+// user properties and group properties in order of arrival, adds up revenue, records everything, and fails on demand.
 //
 // It follows Amplitude's documentation as of 2026-11-23. Where the documentation is silent, the server is strict:
 //
 //   - One event that is refused, or whose user or device is throttled, fails the whole request.
 //   - Both lists and objects, including the outermost object, count toward the depth.
-//   - An id that isn't a string is invalid. So are user properties that mix operators with plain properties.
+//   - An id that isn't a string is invalid, and so is a quantity that isn't an integer.
+//   - User properties and group properties that mix operators with plain properties are invalid.
+//   - A $groupidentify event without groups lacks a required field.
+//   - An event with $skip_user_properties_sync doesn't change the groups of its user either. Its user properties may be
+//     operations, as in other events.
 //   - The events of a request are ingested before a delayed, slow or cut response begins.
 package amplitudetest // import "github.com/impression-collector/impression-bridge/internal/amplitudetest"
 

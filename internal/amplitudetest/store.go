@@ -22,8 +22,10 @@ type store struct {
 	counts     Counts
 	seen       map[insertID]time.Time
 	users      map[userKey]*user
-	// order lists the users in the order of their first events.
-	order []*user
+	groups     map[groupKey]*Group
+	// order and groupOrder list the users and groups in the order of their first events.
+	order      []*user
+	groupOrder []*Group
 }
 
 // insertID is an insert_id with its scope: the device or, for events without one, the user, from whose id Amplitude
@@ -41,6 +43,10 @@ type userKey struct {
 type user struct {
 	key        userKey
 	properties map[string]any
+	// groups are those that $identify events have given to the user.
+	groups map[string][]string
+	// revenue is that of all events.
+	revenue float64
 	// events are indexes into store.events.
 	events     []int
 	duplicates int
@@ -48,7 +54,10 @@ type user struct {
 }
 
 func newStore(of *settings) store {
-	return store{settings: of, counts: Counts{Answers: map[int]int{}}, seen: map[insertID]time.Time{}, users: map[userKey]*user{}}
+	return store{
+		settings: of, counts: Counts{Answers: map[int]int{}}, seen: map[insertID]time.Time{}, users: map[userKey]*user{},
+		groups: map[groupKey]*Group{},
+	}
 }
 
 // remember records an answered request.
@@ -79,14 +88,47 @@ func (s *store) ingest(request *Request, events []Event) {
 			s.duplicates = append(s.duplicates, s.compact(e))
 			continue
 		}
-		operations := e.transform()
-		if s.mayUpdate(u, &e, operations) {
-			u.properties = applyOperations(u.properties, e.UserProperties)
-			u.properties = applyOperations(u.properties, operations)
-		}
+		s.apply(u, &e)
 		u.events = append(u.events, len(s.events))
 		s.events = append(s.events, s.compact(e))
 		s.counts.Ingested++
+	}
+}
+
+// apply applies an event to its user and its groups.
+func (s *store) apply(u *user, e *Event) {
+	operations := e.transform()
+	switch {
+	case e.Type == groupIdentifyType:
+	case e.skipsSync():
+		e.UserState = applyOperations(applyOperations(map[string]any{}, e.UserProperties), operations)
+	default:
+		if s.mayUpdate(u, e, operations) {
+			u.properties = applyOperations(applyOperations(u.properties, e.UserProperties), operations)
+		}
+		s.addUserState(u, e)
+	}
+	u.revenue += e.Revenue
+	s.counts.UntrackedGroups += e.untrackedGroups
+	s.applyToGroups(e)
+}
+
+// addUserState adds what Amplitude shows with an event that doesn't skip the synchronization.
+func (s *store) addUserState(u *user, e *Event) {
+	if !s.settings.compact {
+		e.UserState = maps.Clone(u.properties)
+	}
+	if len(u.groups) == 0 && (e.Type != identifyType || len(e.Groups) == 0) {
+		return
+	}
+	groups := maps.Clone(u.groups)
+	if groups == nil {
+		groups = map[string][]string{}
+	}
+	maps.Copy(groups, e.Groups)
+	e.Groups = groups
+	if e.Type == identifyType {
+		u.groups = groups
 	}
 }
 
@@ -152,7 +194,7 @@ func (s *store) compact(e Event) Event {
 		}
 		kept[name] = value
 	}
-	e.Properties, e.UserProperties, e.Fields, e.Raw = kept, nil, nil, nil
+	e.Properties, e.UserProperties, e.Fields, e.Raw, e.Groups, e.UserState = kept, nil, nil, nil, nil, nil
 	return e
 }
 
@@ -164,6 +206,8 @@ type Counts struct {
 	Resets  int
 	// Received counts the events of all requests, including refused ones. Ingested doesn't include Duplicates.
 	Received, Ingested, Duplicates int
+	// UntrackedGroups counts the groups of ingested events that exceed the limits or whose name isn't a string.
+	UntrackedGroups int
 	// Bytes is the size of all bodies after decompression.
 	Bytes int64
 }
