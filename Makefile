@@ -71,6 +71,17 @@ soak: collector ## Run the soak tests for about an hour: kills, errors, outages;
 bench: ## Compare with OTTL, Amplitude's client and JSON libraries; fail if a target is missed
 	@go run -C internal/bench .
 
+.PHONY: sdks
+sdks: collector _build/sdks/node_modules ## Run the CDPs' real SDKs against the collector and record what they send; needs npm and Chromium
+	@cp -R internal/sdks/js/. _build/sdks
+	@go run -C internal/sdks . $(ARGS)
+
+_build/sdks/node_modules: internal/sdks/js/package-lock.json
+	@mkdir -p $(@D)
+	@cp -R internal/sdks/js/. $(@D)
+	@npm ci --prefix $(@D)
+	@touch $@
+
 .PHONY: fake-amplitude
 fake-amplitude: ## Serve a fake Amplitude on loopback; Ctrl-C prints what it knows about each user
 	@mkdir -p _build

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/impression-collector/impression-bridge/internal/sdktest"
+)
+
+// site is the server that the SDKs and the Experiment client call. It serves the flags, and records what it hands on to the bridge.
+type site struct {
+	// url has no path.
+	url    string
+	server http.Server
+
+	mutex    sync.Mutex
+	requests []sdktest.Request
+}
+
+// newSite starts a site in front of a bridge.
+func newSite(ctx context.Context, bridge, scripts string) (*site, error) {
+	target, err := url.Parse(bridge)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &site{url: "http://" + listener.Addr().String()}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	mux := http.NewServeMux()
+	mux.Handle("/sdk/", s.record(proxy))
+	mux.HandleFunc("/flags/", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, filepath.Join(scripts, "flags.json"))
+	})
+	s.server.Handler = mux
+	go func() {
+		// Serve returns when the server is closed. If it fails for another reason, the SDK notices.
+		_ = s.server.Serve(listener)
+	}()
+	return s, nil
+}
+
+// record keeps the requests that are handed on to next.
+func (s *site) record(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			s.mutex.Lock()
+			s.requests = append(s.requests, sdktest.NewRequest(r, body))
+			s.mutex.Unlock()
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recorded returns the requests so far.
+func (s *site) recorded() []sdktest.Request {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return slices.Clone(s.requests)
+}

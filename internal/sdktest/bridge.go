@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sdktest // import "github.com/impression-collector/impression-bridge/internal/sdktest"
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/collectortest"
+)
+
+// Bridge is a collector that runs testdata/sdks/collector.yaml, and the fake Amplitude that it sends to.
+type Bridge struct {
+	*collectortest.Collector
+
+	Amplitude *amplitudetest.Server
+	// URL is that of the receiver, without a path.
+	URL string
+}
+
+// Start starts a bridge with the layout of a preset.
+func Start(ctx context.Context, preset string) (*Bridge, error) {
+	root, rootErr := collectortest.Root()
+	endpoint, endpointErr := collectortest.FreeEndpoint(ctx)
+	if err := errors.Join(rootErr, endpointErr); err != nil {
+		return nil, err
+	}
+	server := amplitudetest.New()
+	if err := server.Listen(ctx, "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	c, err := collectortest.Start(ctx, collectortest.Default, filepath.Join(root, "testdata", "sdks", "collector.yaml"),
+		"WEBHOOK_ENDPOINT="+endpoint, "PRESET="+preset, "AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY=any")
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return &Bridge{Collector: c, Amplitude: server, URL: "http://" + endpoint}, nil
+}
+
+// Stop stops the collector, which delivers all that it has accepted first, and the fake Amplitude.
+func (b *Bridge) Stop() error {
+	return errors.Join(b.Collector.Stop(), b.Amplitude.Close())
+}
+
+// Known returns what Amplitude knows, as JSON.
+func (b *Bridge) Known() string {
+	page := httptest.NewRecorder()
+	b.Amplitude.ServeHTTP(page, httptest.NewRequest(http.MethodGet, b.Amplitude.KnownURL()+".json", http.NoBody))
+	return page.Body.String()
+}
