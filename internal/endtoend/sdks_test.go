@@ -3,6 +3,7 @@
 package endtoend
 
 import (
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -47,4 +48,31 @@ func TestSDKs(t *testing.T) {
 			assert.Equal(t, string(want), bridge.Known())
 		})
 	}
+}
+
+// TestForgedSegmentWebhooks changes what Segment's own sender signed.
+func TestForgedSegmentWebhooks(t *testing.T) {
+	t.Parallel()
+	bridge, err := sdktest.Start(t.Context(), "segment")
+	require.NoError(t, err)
+	for _, mode := range []string{"single", "batch"} {
+		recording, err := sdktest.Read(testdata("sdks", "segment-webhook", mode+".json"))
+		require.NoError(t, err)
+		for name, forge := range map[string]func(*sdktest.Request){
+			"body":         func(r *sdktest.Request) { r.Body = strings.Replace(r.Body, `sku-1`, `sku-2`, 1) },
+			"signature":    func(r *sdktest.Request) { r.Headers["X-Signature"] = strings.Repeat("0", 40) },
+			"no signature": func(r *sdktest.Request) { delete(r.Headers, "X-Signature") },
+			"header":       func(r *sdktest.Request) { r.Headers["Authorization"] = "Bearer other" },
+		} {
+			forged := recording.Requests[0]
+			forged.Headers = maps.Clone(forged.Headers)
+			forge(&forged)
+			require.NotEqual(t, recording.Requests[0], forged)
+			status, answer, err := forged.Send(t.Context(), bridge.URL)
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusUnauthorized, status, "%s, %s: %s", mode, name, answer)
+		}
+	}
+	require.NoError(t, bridge.Stop())
+	assert.Empty(t, bridge.Amplitude.Users())
 }

@@ -98,13 +98,10 @@ func (c *testCase) drive(ctx context.Context, bridge *sdktest.Bridge) (told []ev
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, s.server.Close()) }()
-	await := func() {
-		// What is missing after this time is reported by the last check.
-		_ = bridge.WaitUntil(ctx, "events", func() (bool, error) {
-			return check(told, bridge.Amplitude, s.recorded()) == nil, nil
-		})
+	if told, err = c.runNode(ctx, s); err != nil {
+		return nil, nil, err
 	}
-	told, err = c.runNode(ctx, s)
-	await()
-	return told, s, err
+	// If something is still missing after this time, the last check says so.
+	_ = bridge.WaitUntil(ctx, "events", func() (bool, error) { return check(told, bridge.Amplitude, s.recorded()) == nil, nil })
+	return told, s, nil
 }

@@ -20,6 +20,7 @@ type sdk struct {
 var sdks = []sdk{
 	{name: "rudderstack-node", npm: "@rudderstack/rudder-sdk-node", preset: "rudderstack", modes: []string{"single", "batch"}},
 	{name: "segment-node", npm: "@segment/analytics-node", preset: "segment", modes: []string{"single", "batch"}},
+	{name: "segment-webhook", npm: "@segment/action-destinations", preset: "segment", modes: []string{"single", "batch"}},
 }
 
 // version returns the version of the SDK that is installed.

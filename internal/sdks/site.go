@@ -41,6 +41,7 @@ func newSite(ctx context.Context, bridge, scripts string) (*site, error) {
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	mux := http.NewServeMux()
 	mux.Handle("/sdk/", s.record(proxy))
+	mux.Handle("/segment", s.record(proxy))
 	mux.HandleFunc("/flags/", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(scripts, "flags.json"))
 	})
