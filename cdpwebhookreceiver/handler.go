@@ -175,10 +175,11 @@ func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *so
 		header.Set("Allow", http.MethodPost)
 	}
 	w.WriteHeader(a.status)
+	// Amplitude's SDKs read the status from the body. Without it, they send everything again.
 	if why == accepted {
-		_, _ = w.Write([]byte(`{"success":true}`))
+		_, _ = fmt.Fprintf(w, `{"success":true,"code":%d}`, a.status)
 	} else {
-		_, _ = fmt.Fprintf(w, `{"success":false,"reason":%q,"error":%q}`, a.name, a.text)
+		_, _ = fmt.Fprintf(w, `{"success":false,"code":%d,"reason":%q,"error":%q}`, a.status, a.name, a.text)
 	}
 	r.telemetry.ReceiverCdpWebhookRequests.Add(req.Context(), 1, s.series.requests[why])
 	r.telemetry.ReceiverCdpWebhookDuration.Record(req.Context(), time.Since(start).Seconds(), s.series.durations[why])

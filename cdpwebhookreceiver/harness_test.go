@@ -76,6 +76,7 @@ type answered struct {
 	header        http.Header
 	text          string
 	Success       bool
+	Code          int
 	Reason, Error string
 }
 

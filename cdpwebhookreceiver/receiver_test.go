@@ -90,7 +90,7 @@ func TestBodies(t *testing.T) {
 			sink := new(consumertest.LogsSink)
 			a := start(t, oneSource, sink).post(t, "/cdp", test.body, test.headers...)
 			assert.Equal(t, http.StatusOK, a.status, a.text)
-			assert.Equal(t, `{"success":true}`, a.text)
+			assert.Equal(t, `{"success":true,"code":200}`, a.text)
 			assert.Equal(t, "application/json", a.header.Get("Content-Type"))
 			assert.Equal(t, test.want, bodiesOf(sink.AllLogs()))
 		})
@@ -145,6 +145,7 @@ func TestRefusals(t *testing.T) {
 			assert.Equal(t, answers[test.want].status, a.status)
 			assert.Equal(t, answers[test.want].text, a.Error)
 			assert.False(t, a.Success)
+			assert.Equal(t, a.status, a.Code)
 			assert.Equal(t, test.want == wrongMethod, a.header.Get("Allow") == http.MethodPost)
 		})
 	}

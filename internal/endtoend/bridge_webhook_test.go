@@ -61,7 +61,7 @@ func (s *segment) send(t *testing.T, users []string, from, to int) {
 	accept := func(first, body []byte) {
 		status, answer := s.post(t, first, body)
 		require.Equal(t, http.StatusOK, status, answer)
-		require.Equal(t, `{"success":true}`, answer)
+		require.Equal(t, `{"success":true,"code":200}`, answer)
 	}
 	for number := from; number < to; number++ {
 		if number%2 == 0 {
