@@ -35,7 +35,7 @@ func TestSDKs(t *testing.T) {
 				status, answer, err := request.Send(t.Context(), bridge.URL)
 				require.NoError(t, err)
 				require.Equal(t, http.StatusOK, status, answer)
-				require.JSONEq(t, `{"success":true}`, answer)
+				require.JSONEq(t, `{"success":true,"code":200}`, answer)
 			}
 			require.NoError(t, bridge.Stop())
 

@@ -18,6 +18,9 @@ type sdk struct {
 }
 
 var sdks = []sdk{
+	{name: "amplitude-node", npm: "@amplitude/analytics-node", preset: "amplitude", modes: []string{"single", "batch"}},
+	{name: "customerio-node", npm: "@customerio/cdp-analytics-node", preset: "customerio", modes: []string{"single", "batch"}},
+	{name: "posthog-node", npm: "posthog-node", preset: "posthog", modes: []string{"single", "batch"}},
 	{name: "rudderstack-node", npm: "@rudderstack/rudder-sdk-node", preset: "rudderstack", modes: []string{"single", "batch"}},
 	{name: "segment-node", npm: "@segment/analytics-node", preset: "segment", modes: []string{"single", "batch"}},
 	{name: "segment-webhook", npm: "@segment/action-destinations", preset: "segment", modes: []string{"single", "batch"}},

@@ -23,6 +23,8 @@ type site struct {
 	url    string
 	server http.Server
 
+	// underway is read-locked by each request until it is answered.
+	underway sync.RWMutex
 	mutex    sync.Mutex
 	requests []sdktest.Request
 }
@@ -45,6 +47,11 @@ func newSite(ctx context.Context, bridge, scripts string) (*site, error) {
 	mux.HandleFunc("/flags/", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(scripts, "flags.json"))
 	})
+	// The answer means that everything sent so far has been answered.
+	mux.HandleFunc("/settled", func(http.ResponseWriter, *http.Request) {
+		s.underway.Lock()
+		defer s.underway.Unlock()
+	})
 	s.server.Handler = mux
 	go func() {
 		// Serve returns when the server is closed. If it fails for another reason, the SDK notices.
@@ -56,6 +63,8 @@ func newSite(ctx context.Context, bridge, scripts string) (*site, error) {
 // record keeps the requests that are handed on to next.
 func (s *site) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.underway.RLock()
+		defer s.underway.RUnlock()
 		if r.Method == http.MethodPost {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {

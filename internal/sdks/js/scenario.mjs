@@ -5,8 +5,8 @@ import { Experiment } from '@amplitude/experiment-js-client';
 // run lets a user browse a shop in which experiments run, and returns the events that the SDK under test was told to track,
 // in the form of Amplitude's HTTP V2 API. Amplitude's Experiment client decides on the variants and tracks the impressions.
 //
-// connect returns the SDK: {deviceId, login(userId), track(type, properties), settle(), close()}. settle resolves when the SDK has
-// sent what it has; it is called after each event in the mode "single", where each event is a request.
+// connect returns the SDK: {deviceId, login(userId), track(type, properties), close()}. In the mode "single", each event is a request
+// of its own. For SDKs that wait before they send it, there is also settle(), which makes them send.
 export default async function run(connect, { origin, sdk: name, mode }) {
   seedRandom(`${name}/${mode}`);
   const told = [];
@@ -18,11 +18,15 @@ export default async function run(connect, { origin, sdk: name, mode }) {
     });
     sdk.track(type, properties);
   };
-  // Each step has a second of its own.
+  // Each step has a second of its own. Some SDKs read the clock some time after they are called.
   const step = async (act) => {
     advanceClock(1000);
     await act();
-    if (mode === 'single') await sdk.settle();
+    await new Promise((resolve) => { setTimeout(resolve, 20); });
+    if (mode === 'single') {
+      await sdk.settle?.();
+      await fetch(`${origin}/settled`);
+    }
   };
 
   // Web Experiment configures its client like this.
