@@ -93,12 +93,19 @@ func (c *testCase) record(ctx context.Context) (err error) {
 func (c *testCase) drive(ctx context.Context, bridge *sdktest.Bridge) (told []event, sent []sdktest.Request, err error) {
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	s, err := newSite(ctx, bridge.URL, c.scripts)
+	s, err := newSite(bridge.URL, c.scripts, c.sdk.inBrowser)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, s.server.Close()) }()
-	if told, err = c.runNode(ctx, s); err != nil {
+	defer s.server.Close()
+	scenario := c.runNode
+	if c.sdk.inBrowser {
+		var closeBrowser context.CancelFunc
+		ctx, closeBrowser = newBrowser(ctx, s)
+		defer closeBrowser()
+		scenario = c.runBrowser
+	}
+	if told, err = scenario(ctx, s); err != nil {
 		return nil, nil, err
 	}
 	// If something is still missing after this time, the last check says so.

@@ -12,7 +12,7 @@ import (
 
 // runNode runs the scenario in Node, and returns the events that the SDK was told to track.
 func (c *testCase) runNode(ctx context.Context, s *site) ([]event, error) {
-	options, err := json.Marshal(map[string]string{"origin": s.url, "sdk": c.sdk.name, "mode": c.mode})
+	options, err := json.Marshal(map[string]string{"origin": s.server.URL, "bridge": s.server.URL, "sdk": c.sdk.name, "mode": c.mode})
 	if err != nil {
 		return nil, err
 	}

@@ -12,12 +12,18 @@ import (
 // sdk is an SDK under test. js/<name>.mjs connects it to the scenario.
 type sdk struct {
 	name, npm, preset string
+	inBrowser         bool
 	// modes are the ways in which it sends events, each a run and a recording of its own: "single" is a request for each event,
-	// "batch" several events in a request.
+	// "batch" several events in a request, and "beacon" what is sent when the user leaves the page.
 	modes []string
 }
 
+var allModes = []string{"single", "batch", "beacon"}
+
 var sdks = []sdk{
+	{name: "customerio-browser", npm: "@customerio/cdp-analytics-browser", preset: "customerio", inBrowser: true, modes: allModes},
+	{name: "hightouch-browser", npm: "@ht-sdks/events-sdk-js-browser", preset: "hightouch", inBrowser: true, modes: allModes},
+	{name: "segment-browser", npm: "@segment/analytics-next", preset: "segment", inBrowser: true, modes: allModes},
 	{name: "amplitude-node", npm: "@amplitude/analytics-node", preset: "amplitude", modes: []string{"single", "batch"}},
 	{name: "customerio-node", npm: "@customerio/cdp-analytics-node", preset: "customerio", modes: []string{"single", "batch"}},
 	{name: "posthog-node", npm: "posthog-node", preset: "posthog", modes: []string{"single", "batch"}},

@@ -4,10 +4,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
@@ -19,9 +18,9 @@ import (
 
 // site is the server that the SDKs and the Experiment client call. It serves the flags, and records what it hands on to the bridge.
 type site struct {
-	// url has no path.
-	url    string
-	server http.Server
+	server *httptest.Server
+	// script is the script of the page.
+	script []byte
 
 	// underway is read-locked by each request until it is answered.
 	underway sync.RWMutex
@@ -30,16 +29,12 @@ type site struct {
 }
 
 // newSite starts a site in front of a bridge.
-func newSite(ctx context.Context, bridge, scripts string) (*site, error) {
+func newSite(bridge, scripts string, withTLS bool) (*site, error) {
 	target, err := url.Parse(bridge)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &site{url: "http://" + listener.Addr().String()}
+	s := &site{}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	mux := http.NewServeMux()
 	mux.Handle("/sdk/", s.record(proxy))
@@ -52,11 +47,16 @@ func newSite(ctx context.Context, bridge, scripts string) (*site, error) {
 		s.underway.Lock()
 		defer s.underway.Unlock()
 	})
-	s.server.Handler = mux
-	go func() {
-		// Serve returns when the server is closed. If it fails for another reason, the SDK notices.
-		_ = s.server.Serve(listener)
-	}()
+	mux.HandleFunc("/products", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `<!doctype html><title>Products</title><script src="/script.js"></script>`)
+	})
+	mux.HandleFunc("/script.js", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.script) })
+	s.server = httptest.NewUnstartedServer(mux)
+	if withTLS {
+		s.server.StartTLS()
+	} else {
+		s.server.Start()
+	}
 	return s, nil
 }
 

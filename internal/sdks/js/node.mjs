@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// node.mjs runs the scenario with an SDK in Node, and prints what the SDK was told: node.mjs '{"origin", "sdk", "mode"}'.
+// node.mjs runs the scenario with an SDK in Node, and prints what the SDK was told: node.mjs '{"origin", "bridge", "sdk", "mode"}'.
 
 import run from './scenario.mjs';
 

@@ -5,12 +5,13 @@ import { Experiment } from '@amplitude/experiment-js-client';
 // run lets a user browse a shop in which experiments run, and returns the events that the SDK under test was told to track,
 // in the form of Amplitude's HTTP V2 API. Amplitude's Experiment client decides on the variants and tracks the impressions.
 //
-// connect returns the SDK: {deviceId, login(userId), track(type, properties), close()}. In the mode "single", each event is a request
-// of its own. For SDKs that wait before they send it, there is also settle(), which makes them send.
-export default async function run(connect, { origin, sdk: name, mode }) {
+// connect returns the SDK: {deviceId, login(userId), track(type, properties)}. SDKs that wait before they send also have close(),
+// which makes them send what is left, and settle(), which makes them send an event in the mode "single". In the mode "beacon", neither
+// is called: the user leaves the page.
+export default async function run(connect, { origin, bridge, sdk: name, mode }) {
   seedRandom(`${name}/${mode}`);
   const told = [];
-  const sdk = await connect({ url: `${origin}/sdk`, vendor: `${origin}/vendor`, mode });
+  const sdk = await connect({ url: `${bridge}/sdk`, mode });
   let userId;
   const track = (type, properties) => {
     told.push({
@@ -18,14 +19,17 @@ export default async function run(connect, { origin, sdk: name, mode }) {
     });
     sdk.track(type, properties);
   };
-  // Each step has a second of its own. Some SDKs read the clock some time after they are called.
+  // Some SDKs read the clock, or send, some time after they are called.
+  const pause = () => new Promise((resolve) => { setTimeout(resolve, 20); });
+  const settled = () => fetch(`${origin}/settled`);
+  // Each step has a second of its own.
   const step = async (act) => {
     advanceClock(1000);
     await act();
-    await new Promise((resolve) => { setTimeout(resolve, 20); });
+    await pause();
     if (mode === 'single') {
       await sdk.settle?.();
-      await fetch(`${origin}/settled`);
+      await settled();
     }
   };
 
@@ -61,6 +65,10 @@ export default async function run(connect, { origin, sdk: name, mode }) {
 
   // What is sent now happened a minute ago.
   advanceClock(60_000);
-  await sdk.close();
+  if (mode !== 'beacon') {
+    await sdk.close?.();
+    await pause();
+    await settled();
+  }
   return told;
 }
