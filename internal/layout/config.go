@@ -55,7 +55,7 @@ func (c Config) resolve() (preset, error) {
 		given[f] = c.Paths[f.Key()]
 	}
 	if given[event.Platform] != nil {
-		resolved.WebLibrary = ""
+		resolved.Web = Entry{}
 	}
 	return resolved.with(given), nil
 }

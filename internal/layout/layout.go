@@ -29,11 +29,16 @@ type Traits struct {
 	GenericType string
 	// AnonymousUserIsDevice reports whether the producer sends the device id as the user id of anonymous users.
 	AnonymousUserIsDevice bool
-	// WebLibrary is the name of the producer's library for browsers, which is at context.library.name of an event. An event with
-	// this name and without a platform has the platform "Web".
-	WebLibrary string
+	// Web is an entry that the events of the producer's library for browsers have. If they have no platform, it is "Web".
+	Web Entry
 	// AllFields reports whether the event has the form of Amplitude's own API, so that it may have fields without a path.
 	AllFields bool
+}
+
+// Entry is a value at a path from the event's root.
+type Entry struct {
+	Keys  []string
+	Value string
 }
 
 // Condition distinguishes the events of a producer from its other messages. All parts that are set must hold, so the zero

@@ -248,25 +248,25 @@ func TestResolvePath(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]struct {
-		m        pcommon.Map
-		standsIn bool
+		container pcommon.Map
+		standsIn  bool
 	}{
 		`log.body`:            {record.Body().Map(), false},
 		`log.attributes`:      {record.Attributes(), false},
 		`event`:               {inBody.Root, false},
 		`resource.attributes`: {resource.Attributes(), false},
-		`event["m"]`:          {mapAt(inBody.Root, "m"), true},
-		`log.body["m"]`:       {mapAt(inBody.Root, "m"), true},
-		`event["m"]["m"]`:     {mapAt(mapAt(inBody.Root, "m"), "m"), false},
-		`log.attributes["m"]`: {mapAt(record.Attributes(), "m"), false},
-		`event["k"]`:          {pcommon.Map{}, true},
-		`event["missing"]`:    {pcommon.Map{}, true},
+		`event["m"]`:          {inBody.Root, true},
+		`log.body["m"]`:       {inBody.Root, true},
+		`event["m"]["m"]`:     {inBody.Root, false},
+		`log.attributes["m"]`: {record.Attributes(), false},
+		`event["missing"]`:    {inBody.Root, true},
+		`log.event_name`:      {pcommon.Map{}, false},
 	} {
 		p, err := parsePath(text)
 		require.NoError(t, err, text)
-		m, isMap := p.Map(inBody)
-		assert.Equal(t, want.m != pcommon.Map{}, isMap, text)
-		assert.Equal(t, want.m, m, text)
+		container, isMap := p.Container(inBody)
+		assert.Equal(t, want.container != pcommon.Map{}, isMap, text)
+		assert.Equal(t, want.container, container, text)
 		assert.Equal(t, want.standsIn, p.StandsIn(inBody, inBody.Root), text)
 	}
 	t.Run("a body that isn't a map", func(t *testing.T) {
@@ -275,16 +275,11 @@ func TestResolvePath(t *testing.T) {
 		v, present := p.Value(inAttributes)
 		assert.True(t, present)
 		assert.Equal(t, "text", v.Str())
-		_, isMap := p.Map(inAttributes)
+		_, isMap := p.Container(inAttributes)
 		assert.False(t, isMap)
 		p.Keys = []string{"k"}
 		_, present = p.Value(inAttributes)
 		assert.False(t, present)
 		assert.False(t, p.StandsIn(inAttributes, inAttributes.Root))
 	})
-}
-
-func mapAt(m pcommon.Map, key string) pcommon.Map {
-	v, _ := m.Get(key)
-	return v.Map()
 }

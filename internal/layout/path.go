@@ -109,23 +109,11 @@ func (p *Path) Value(from *Source) (pcommon.Value, bool) {
 		}
 		return pcommon.Value{}, false
 	}
-	m, isMap := p.container(from)
+	m, isMap := p.Container(from)
 	if !isMap {
 		return pcommon.Value{}, false
 	}
 	return LookUp(m, p.Keys)
-}
-
-// Map returns the map at a path, and reports whether there is one.
-func (p *Path) Map(from *Source) (pcommon.Map, bool) {
-	if len(p.Keys) == 0 {
-		return p.container(from)
-	}
-	v, found := p.Value(from)
-	if !found || v.Type() != pcommon.ValueTypeMap {
-		return pcommon.Map{}, false
-	}
-	return v.Map(), true
 }
 
 // StandsIn reports whether the path leads to an entry of m itself, not to one of a map within m.
@@ -133,12 +121,12 @@ func (p *Path) StandsIn(from *Source, m pcommon.Map) bool {
 	if len(p.Keys) != 1 {
 		return false
 	}
-	container, isMap := p.container(from)
+	container, isMap := p.Container(from)
 	return isMap && container == m
 }
 
-// container returns the map at which the path starts.
-func (p *Path) container(from *Source) (pcommon.Map, bool) {
+// Container returns the map at which the path starts.
+func (p *Path) Container(from *Source) (pcommon.Map, bool) {
 	switch p.Start {
 	case Root:
 		return from.Root, true

@@ -32,7 +32,7 @@ var trackCall = preset{
 		Condition: Condition{Key: "type", Value: "track", AnyOf: [][]string{{"userId"}, {"anonymousId"}, {"messageId"}}},
 		// As in Segment's destination Amplitude (Actions), https://github.com/segmentio/action-destinations:
 		// packages/destination-actions/src/destinations/amplitude/events-functions.ts.
-		WebLibrary: "analytics.js",
+		Web: Entry{Keys: []string{"context", "library", "name"}, Value: "analytics.js"},
 	},
 	paths: paths{
 		event.Type:       {`event["event"]`},

@@ -82,13 +82,14 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 		e.Passthrough = e.Root
 	}
 	// Properties come first, because the other fields must be marked if they are among the properties.
+	e.reader.values.begin(e.layout.fields)
 	for _, f := range fields {
 		if f == event.Properties {
-			e.readProperties(e.layout.Paths[f], tellProperties)
+			e.readProperties(e.layout.fields.paths[f], tellProperties)
 		}
 	}
 	for _, f := range fields {
-		paths := e.layout.Paths[f]
+		paths := e.layout.fields.paths[f]
 		switch f.Kind() {
 		case event.Text:
 			e.readText(f, paths)
@@ -110,11 +111,11 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 
 // readProperties uses the first map with a flag key, in its pre or post form. If no map has one, it uses the first map.
 // The properties of an OpenTelemetry event can be in the attributes or in the body.
-func (e *Event) readProperties(paths []layout.Path, tellProperties bool) {
-	var from *layout.Path
+func (e *Event) readProperties(paths []fieldPath, tellProperties bool) {
+	var from *fieldPath
 	var properties pcommon.Map
 	for i := range paths {
-		m, isMap := paths[i].Map(&e.source)
+		m, isMap := e.mapAt(&paths[i])
 		if isMap && (from == nil || impression.HasFlagKey(m) && !impression.HasFlagKey(properties)) {
 			from, properties = &paths[i], m
 		}
@@ -153,28 +154,43 @@ func (e *Event) mark(p *layout.Path, v pcommon.Value) {
 	}
 }
 
-func (e *Event) readText(f event.Field, paths []layout.Path) {
+func (e *Event) readText(f event.Field, paths []fieldPath) {
 	if p, v, text := e.firstText(paths); p != nil {
 		e.SetText(f, text)
-		e.mark(p, v)
+		e.mark(&p.Path, v)
 	} else if f == event.Platform && e.isFromBrowser() {
 		e.SetText(f, "Web")
 	}
 }
 
-var libraryName = []string{"context", "library", "name"}
-
 // isFromBrowser reports whether the producer's library for browsers sent the event.
 func (e *Event) isFromBrowser() bool {
-	if e.layout.WebLibrary == "" {
+	if e.layout.fields.web.slot == noSlot {
 		return false
 	}
-	v, present := layout.LookUp(e.Root, libraryName)
-	return present && v.Type() == pcommon.ValueTypeStr && v.Str() == e.layout.WebLibrary
+	v, present := e.valueAt(&e.layout.fields.web)
+	return present && v.Type() == pcommon.ValueTypeStr && v.Str() == e.layout.Web.Value
+}
+
+// valueAt returns the value at a path, and reports whether there is one.
+func (e *Event) valueAt(p *fieldPath) (pcommon.Value, bool) {
+	return e.reader.values.at(p, &e.source)
+}
+
+// mapAt returns the map at a path, and reports whether there is one.
+func (e *Event) mapAt(p *fieldPath) (pcommon.Map, bool) {
+	if len(p.Keys) == 0 {
+		return p.Container(&e.source)
+	}
+	v, present := e.valueAt(p)
+	if !present || v.Type() != pcommon.ValueTypeMap {
+		return pcommon.Map{}, false
+	}
+	return v.Map(), true
 }
 
 // firstText returns the first of the paths that leads to a text, with its value and text. It returns nil if there is none.
-func (e *Event) firstText(paths []layout.Path) (*layout.Path, pcommon.Value, string) {
+func (e *Event) firstText(paths []fieldPath) (*fieldPath, pcommon.Value, string) {
 	for i := range paths {
 		if v, text := e.textAt(&paths[i]); text != "" {
 			return &paths[i], v, text
@@ -184,8 +200,8 @@ func (e *Event) firstText(paths []layout.Path) (*layout.Path, pcommon.Value, str
 }
 
 // textAt returns the string or number at a path as text, or "" if there is none.
-func (e *Event) textAt(p *layout.Path) (pcommon.Value, string) {
-	v, present := p.Value(&e.source)
+func (e *Event) textAt(p *fieldPath) (pcommon.Value, string) {
+	v, present := e.valueAt(p)
 	if !present || v.Type() == pcommon.ValueTypeBool {
 		return v, ""
 	}
@@ -197,10 +213,10 @@ func (e *Event) textAt(p *layout.Path) (pcommon.Value, string) {
 const remoteAddress = "$remote"
 
 // clientAddress leads to the address that sent the event to the collector, if the receiver knows it.
-var clientAddress = layout.Path{Start: layout.Attributes, Keys: []string{"client.address"}}
+var clientAddress = fieldPath{Path: layout.Path{Start: layout.Attributes, Keys: []string{"client.address"}}, slot: noSlot}
 
 // readAddress skips remoteAddress. If no path leads to another address, it uses the one at clientAddress instead.
-func (e *Event) readAddress(f event.Field, paths []layout.Path) {
+func (e *Event) readAddress(f event.Field, paths []fieldPath) {
 	for i := range paths {
 		if e.readAddressAt(f, &paths[i]) {
 			return
@@ -212,12 +228,12 @@ func (e *Event) readAddress(f event.Field, paths []layout.Path) {
 }
 
 // readAddressAt reads the address at a path, and reports whether there is one.
-func (e *Event) readAddressAt(f event.Field, p *layout.Path) bool {
+func (e *Event) readAddressAt(f event.Field, p *fieldPath) bool {
 	v, address := e.textAt(p)
 	if address == "" {
 		return false
 	}
-	e.mark(p, v)
+	e.mark(&p.Path, v)
 	if address == remoteAddress {
 		e.RemoteIP = true
 		return false
@@ -228,12 +244,12 @@ func (e *Event) readAddressAt(f event.Field, p *layout.Path) bool {
 
 // readID skips an id that Amplitude refuses, and one that is too short. If no path leads to another id, it uses the first short
 // one or, if there is none, the first refused one.
-func (e *Event) readID(f event.Field, paths []layout.Path) {
+func (e *Event) readID(f event.Field, paths []fieldPath) {
 	device := ""
 	if f == event.UserID && e.layout.AnonymousUserIsDevice {
-		_, _, device = e.firstText(e.layout.Paths[event.DeviceID])
+		_, _, device = e.firstText(e.layout.fields.paths[event.DeviceID])
 	}
-	var short, refused *layout.Path
+	var short, refused *fieldPath
 	for i := range paths {
 		p := &paths[i]
 		v, id := e.textAt(p)
@@ -245,14 +261,14 @@ func (e *Event) readID(f event.Field, paths []layout.Path) {
 			short = cmp.Or(short, p)
 		default:
 			e.SetText(f, id)
-			e.mark(p, v)
+			e.mark(&p.Path, v)
 			return
 		}
 	}
 	if p := cmp.Or(short, refused); p != nil {
 		v, id := e.textAt(p)
 		e.SetText(f, id)
-		e.mark(p, v)
+		e.mark(&p.Path, v)
 	}
 }
 
@@ -263,9 +279,9 @@ func refuses(f event.Field, id string) bool {
 
 // readSession skips a session id that isn't an integer. It also skips 0 and negative ones, because they mean that there
 // is no session.
-func (e *Event) readSession(f event.Field, paths []layout.Path) {
+func (e *Event) readSession(f event.Field, paths []fieldPath) {
 	for i := range paths {
-		v, present := paths[i].Value(&e.source)
+		v, present := e.valueAt(&paths[i])
 		if !present {
 			continue
 		}
@@ -279,13 +295,13 @@ func (e *Event) readSession(f event.Field, paths []layout.Path) {
 		}
 		e.SetInteger(f, n)
 		e.InvalidSession = false
-		e.mark(&paths[i], v)
+		e.mark(&paths[i].Path, v)
 		return
 	}
 }
 
 // readTime skips a value that isn't a time. If no path leads to a time, it uses the record's Timestamp.
-func (e *Event) readTime(f event.Field, paths []layout.Path) {
+func (e *Event) readTime(f event.Field, paths []fieldPath) {
 	at := pcommon.Timestamp(0)
 	for i := range paths {
 		p := &paths[i]
@@ -293,12 +309,12 @@ func (e *Event) readTime(f event.Field, paths []layout.Path) {
 			at = cmp.Or(at, e.Record.Timestamp())
 			continue
 		}
-		v, present := p.Value(&e.source)
+		v, present := e.valueAt(p)
 		if !present {
 			continue
 		}
 		// Mark every time, because the unused ones aren't properties either.
-		e.mark(p, v)
+		e.mark(&p.Path, v)
 		if at == 0 {
 			at, _ = pdatautil.Time(v)
 		}
@@ -306,12 +322,12 @@ func (e *Event) readTime(f event.Field, paths []layout.Path) {
 	e.SetInteger(f, int64(cmp.Or(at, e.Record.Timestamp())))
 }
 
-func (e *Event) readMap(f event.Field, paths []layout.Path) {
+func (e *Event) readMap(f event.Field, paths []fieldPath) {
 	for i := range paths {
-		if m, isMap := paths[i].Map(&e.source); isMap {
+		if m, isMap := e.mapAt(&paths[i]); isMap {
 			e.SetMap(f, m)
-			if v, present := paths[i].Value(&e.source); present {
-				e.mark(&paths[i], v)
+			if v, present := e.valueAt(&paths[i]); present {
+				e.mark(&paths[i].Path, v)
 			}
 			return
 		}

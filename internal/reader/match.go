@@ -63,6 +63,7 @@ type matchedLayout struct {
 	isPlain bool
 	// bodyIsType reports whether a body that is a string can itself be the event type.
 	bodyIsType bool
+	fields     *fieldTable
 }
 
 // typePath is a path to an event type, with the slot of its first key.
@@ -71,13 +72,13 @@ type typePath struct {
 	slot int
 }
 
-func newRules(layouts []layout.Layout, types []string) *rules {
+func newRules(layouts []layout.Layout, types []string, fields []event.Field) *rules {
 	r := &rules{types: types}
 	for _, key := range envelopeKeys {
 		r.table.addEnvelope(key)
 	}
 	for i := range layouts {
-		r.add(&layouts[i])
+		r.add(&layouts[i], fields)
 	}
 	first := &r.layouts[0]
 	if first.Condition.EventName != "" && len(r.layouts) > 1 {
@@ -90,8 +91,8 @@ func newRules(layouts []layout.Layout, types []string) *rules {
 	return r
 }
 
-func (r *rules) add(l *layout.Layout) {
-	added := matchedLayout{Layout: l, index: len(r.layouts)}
+func (r *rules) add(l *layout.Layout, fields []event.Field) {
+	added := matchedLayout{Layout: l, index: len(r.layouts), fields: newFieldTable(l, fields)}
 	for _, p := range l.Paths[event.Type] {
 		path := typePath{Path: p}
 		if len(p.Keys) > 0 {

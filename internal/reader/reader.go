@@ -30,6 +30,7 @@ type Reader struct {
 	// found, event, and source describe the record that is being read.
 	found  found
 	event  Event
+	values fieldValues
 	source layout.Source
 	// unrolled has the records that replace the envelopes of the scope. places has their final indexes in the scope.
 	unrolled plog.LogRecordSlice
@@ -66,7 +67,7 @@ type Settings struct {
 
 // New returns a reader.
 func New(set Settings) *Reader {
-	rules := newRules(set.Layouts, set.Types)
+	rules := newRules(set.Layouts, set.Types, set.Fields)
 	r := &Reader{Settings: set}
 	if rules.named != nil && set.Types != nil {
 		// A record without an EventName may have its event type elsewhere.
@@ -279,6 +280,7 @@ func (r *Reader) Reset() {
 	if r.event.isUsed {
 		r.event.clear()
 		r.event.Release()
+		r.values.release()
 		r.event.isUsed = false
 	}
 	r.source, r.found = layout.Source{}, found{}
