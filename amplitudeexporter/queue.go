@@ -28,7 +28,11 @@ type resumingQueue struct {
 	storages *storages
 	logger   *zap.Logger
 	// client is nil for a queue in memory.
-	client  *persistentqueue.Client
+	client *persistentqueue.Client
+	// offers has room for one token, which a sender holds while it offers events to the queue. The queue may block forever if
+	// several senders give up while they wait for room in it (exporterhelper v0.161.0, cond.go;
+	// open-telemetry/opentelemetry-collector#15700). It is nil if senders wait for more than that.
+	offers  chan struct{}
 	removal removal
 	// beginShutdown bounds how long deliveries take, because the shutdown of the queue waits for them.
 	beginShutdown func()
@@ -51,9 +55,13 @@ func newResumingQueue(ctx context.Context, set exporter.Settings, e *amplitudeEx
 	if err != nil {
 		return nil, err
 	}
-	return &resumingQueue{
+	q := &resumingQueue{
 		Logs: logs, storages: &e.storages, logger: set.Logger, beginShutdown: e.beginShutdown,
-	}, nil
+	}
+	if queue := e.config.QueueConfig; queue.HasValue() && !queue.Get().WaitForResult {
+		q.offers = make(chan struct{}, 1)
+	}
+	return q, nil
 }
 
 // Start implements component.Component.
@@ -83,6 +91,14 @@ func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
 
 // ConsumeLogs implements consumer.Logs.
 func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	if q.offers != nil {
+		select {
+		case q.offers <- struct{}{}:
+			defer func() { <-q.offers }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	if q.client == nil {
 		return q.Logs.ConsumeLogs(ctx, logs)
 	}

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
@@ -206,4 +207,36 @@ func TestAStopSaysWhatStaysInTheQueue(t *testing.T) {
 			assert.Equal(t, test.logged, logged)
 		})
 	}
+}
+
+// TestCanceledSendersDoNotBlockTheQueue has senders give up while they wait for room in the queue, just when a delivery makes room.
+func TestCanceledSendersDoNotBlockTheQueue(t *testing.T) {
+	server := amplitudetest.Start(t)
+	e := startOnDiskWith(t, server, storagetest.NewDisk(nil), func(config *Config) { config.QueueConfig.Get().QueueSize = 10 })
+	for range 100 {
+		server.AnswerAll(unavailable)
+		ctx, cancel := context.WithCancel(t.Context())
+		var senders errgroup.Group
+		for range 30 {
+			senders.Go(func() error {
+				_ = e.ConsumeLogs(ctx, logsOf(newEvent("any")))
+				return nil
+			})
+		}
+		before := server.Counts().Requests
+		require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Requests > before }))
+		server.AnswerFunc(func(*amplitudetest.Request) (amplitudetest.Answer, bool) {
+			cancel()
+			return amplitudetest.Answer{}, true
+		})
+		ended := make(chan error)
+		go func() { ended <- senders.Wait() }()
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(time.Minute):
+			t.Fatal("the queue is blocked")
+		}
+	}
+	require.NoError(t, e.Shutdown(t.Context()))
 }

@@ -25,8 +25,6 @@ import (
 type Client struct {
 	client storage.Client
 	logger *zap.Logger
-	// offers has room for one token, which Offer holds while the storage is scarce.
-	offers chan struct{}
 	// interrupt closes interrupted, before the queue shuts down.
 	interrupt   func()
 	interrupted chan struct{}
@@ -66,7 +64,7 @@ var errAbandoned = errors.New("an item of the queue could not be read before the
 // NewClient returns a client that uses another one, which it owns.
 func NewClient(client storage.Client, logger *zap.Logger) *Client {
 	c := &Client{
-		client: client, logger: logger, offers: make(chan struct{}, 1), interrupted: make(chan struct{}),
+		client: client, logger: logger, interrupted: make(chan struct{}),
 		// A crash during a test leaves it.
 		pending: map[string]*storage.Operation{testKey: storage.DeleteOperation(testKey)},
 	}
@@ -84,16 +82,10 @@ type refusalKey struct{}
 // Offer calls offer, which offers an item of this size to the queue. It fails if offer fails, or if the item can't be written.
 //
 // The queue counts an item before it writes it. If the write fails, it counts it until the queue is empty, and senders wait
-// for room that is there. That is why, after a failure, Offer tests whether there is room for the item, one item at a time.
-// And the queue isn't told of the failure, because then it wouldn't wake its reader, and those senders would wait forever.
+// for room that is there. That is why, after a failure, Offer tests whether there is room for the item; it must be called for one
+// item at a time. And the queue isn't told of the failure, because then it wouldn't wake its reader, and those senders would wait forever.
 func (c *Client) Offer(ctx context.Context, size func() int, offer func(context.Context) error) error {
 	if c.isScarce() {
-		select {
-		case c.offers <- struct{}{}:
-			defer func() { <-c.offers }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 		if err := c.testRoom(ctx, size); err != nil {
 			return refusedBecause(err)
 		}
