@@ -3,7 +3,6 @@
 package collectortest // import "github.com/impression-collector/impression-bridge/internal/collectortest"
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -16,18 +15,22 @@ import (
 // Amplitude. The configuration refers to the file as ${env:INPUT}, to the server as ${env:AMPLITUDE_ENDPOINT} and to a
 // key as ${env:AMPLITUDE_API_KEY}.
 func Deliver(ctx context.Context, config, events string, server *amplitudetest.Server, variables ...string) error {
-	last, err := markOfLast(events)
-	if err != nil {
-		return err
-	}
 	variables = append(variables, "INPUT="+events, "AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY=any")
 	c, err := Start(ctx, Default, config, variables...)
 	if err != nil {
 		return err
 	}
-	delivered := c.WaitUntil(ctx, "the last event of the file", func() (bool, error) {
-		return slices.ContainsFunc(server.Events(), func(e amplitudetest.Event) bool { return bytes.Contains(e.Raw, last) }), nil
+	return errors.Join(c.WaitForLast(ctx, events, server), c.Stop())
+}
+
+// WaitForLast waits until a fake Amplitude has the last event of a file. Events before it may still be in other lanes, which
+// the collector sends on a stop.
+func (c *Collector) WaitForLast(ctx context.Context, events string, server *amplitudetest.Server) error {
+	isLast, err := lastOf(events)
+	if err != nil {
+		return err
+	}
+	return c.WaitUntil(ctx, "the last event of the file", func() (bool, error) {
+		return slices.ContainsFunc(server.Events(), func(e amplitudetest.Event) bool { return isLast(e.Raw) }), nil
 	})
-	// On a stop, the collector sends what other lanes still hold.
-	return errors.Join(delivered, c.Stop())
 }

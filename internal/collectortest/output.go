@@ -54,16 +54,16 @@ func Records(batches []plog.Logs) []plog.LogRecord {
 // WaitForBatches waits until the collector has written count batches to a file. A collector that is stopped right after
 // its start needs this wait, because it handles signals only some time after it is ready.
 func (c *Collector) WaitForBatches(ctx context.Context, output string, count int) error {
-	return c.waitForOutput(ctx, output, []byte("\n"), count)
+	return c.waitForOutput(ctx, output, func(written []byte) bool { return bytes.Count(written, []byte("\n")) >= count })
 }
 
-func (c *Collector) waitForOutput(ctx context.Context, output string, part []byte, count int) error {
+func (c *Collector) waitForOutput(ctx context.Context, output string, isComplete func(written []byte) bool) error {
 	return c.WaitUntil(ctx, "all of its output", func() (bool, error) {
 		written, err := os.ReadFile(output)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
 		}
-		return bytes.Count(written, part) >= count, err
+		return isComplete(written), err
 	})
 }
 
@@ -77,7 +77,7 @@ func ProcessFile(ctx context.Context, config, input, output string) (plog.Logs, 
 // output in one scope, with sorted keys and without observed timestamps, because receivers group records, order keys and
 // set these timestamps differently in each run.
 func Process(ctx context.Context, config, events, output string, variables ...string) (plog.Logs, error) {
-	last, err := markOfLast(events)
+	isLast, err := lastOf(events)
 	if err != nil {
 		return plog.Logs{}, err
 	}
@@ -85,7 +85,7 @@ func Process(ctx context.Context, config, events, output string, variables ...st
 	if err != nil {
 		return plog.Logs{}, err
 	}
-	if err := errors.Join(c.waitForOutput(ctx, output, last, 1), c.Stop()); err != nil {
+	if err := errors.Join(c.waitForOutput(ctx, output, isLast), c.Stop()); err != nil {
 		return plog.Logs{}, err
 	}
 	batches, err := ReadOutput(output)
@@ -96,16 +96,16 @@ func Process(ctx context.Context, config, events, output string, variables ...st
 // a common word.
 var plainText = regexp.MustCompile(`^[A-Za-z0-9:._-]{8,}$`)
 
-// markOfLast returns a mark that identifies the last event of a file in the output: its longest plain string, such as an
-// id, that occurs nowhere else in the file.
-func markOfLast(events string) ([]byte, error) {
+// lastOf returns a function that reports whether a text contains the last event of a file. It recognizes the event by any
+// plain string, such as an id, that occurs nowhere else in the file.
+func lastOf(events string) (func(text []byte) bool, error) {
 	data, err := os.ReadFile(events)
 	if err != nil {
 		return nil, err
 	}
 	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
 	tokens := json.NewDecoder(bytes.NewReader(lines[len(lines)-1]))
-	mark := ""
+	var marks [][]byte
 	for {
 		token, err := tokens.Token()
 		if errors.Is(err, io.EOF) {
@@ -115,14 +115,16 @@ func markOfLast(events string) ([]byte, error) {
 			return nil, fmt.Errorf("%s: last line: %w", events, err)
 		}
 		text, isText := token.(string)
-		if isText && len(text) > len(mark) && plainText.MatchString(text) && bytes.Count(data, []byte(text)) == 1 {
-			mark = text
+		if isText && plainText.MatchString(text) && bytes.Count(data, []byte(text)) == 1 {
+			marks = append(marks, []byte(text))
 		}
 	}
-	if mark == "" {
+	if len(marks) == 0 {
 		return nil, fmt.Errorf("%s: the last line has no plain string of 8 or more characters that occurs only there", events)
 	}
-	return []byte(mark), nil
+	return func(text []byte) bool {
+		return slices.ContainsFunc(marks, func(mark []byte) bool { return bytes.Contains(text, mark) })
+	}, nil
 }
 
 func inOneScope(batches []plog.Logs) plog.Logs {

@@ -21,7 +21,7 @@ func TestFilesBridge(t *testing.T) {
 	users := trackedUsers(20)
 	server := amplitudetest.Start(t)
 	writeFile(t, filepath.Join(folder, "events.ndjson"), users, 0, 12)
-	c := startBridge(t, "files", server, "INPUT="+filepath.Join(folder, "events*.ndjson"))
+	c := startBridge(t, "bridge/files", server, "INPUT="+filepath.Join(folder, "events*.ndjson"))
 	assertKnown(t, c, server, users, 12)
 
 	server.AnswerAll(unavailable)
@@ -48,7 +48,7 @@ func TestAStopWithAFullQueueLosesOneBatchOfLines(t *testing.T) {
 	server := amplitudetest.Start(t)
 	server.AnswerAll(unavailable)
 	writeFile(t, filepath.Join(folder, "events.ndjson"), users, 0, 4)
-	c := startBridge(t, "files", server, "INPUT="+filepath.Join(folder, "events.ndjson"), "QUEUE_SIZE=8192")
+	c := startBridge(t, "bridge/files", server, "INPUT="+filepath.Join(folder, "events.ndjson"), "QUEUE_SIZE=8192")
 	require.NoError(t, c.WaitForCounts(t.Context(), server, func(counts amplitudetest.Counts) bool { return counts.Requests > 0 }))
 	require.NoError(t, c.Stop())
 	server.AnswerUsually()

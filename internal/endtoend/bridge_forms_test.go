@@ -20,9 +20,9 @@ func TestFormsAgree(t *testing.T) {
 	t.Parallel()
 	pre, record, inline := amplitudetest.Start(t), amplitudetest.Start(t), amplitudetest.Start(t)
 	output := filepath.Join(t.TempDir(), "output.json")
-	deliver(t, "pre-form", pre)
-	deliver(t, "post-form", record, "OUTPUT="+output)
-	deliver(t, "post-form", inline, "OUTPUT="+output+"-inline", "EMIT=inline")
+	deliver(t, "bridge/pre-form", pre)
+	deliver(t, "bridge/post-form", record, "OUTPUT="+output)
+	deliver(t, "bridge/post-form", inline, "OUTPUT="+output+"-inline", "EMIT=inline")
 
 	assert.Contains(t, typesSent(pre), "$impression")
 	assert.NotContains(t, typesSent(pre), "$identify")

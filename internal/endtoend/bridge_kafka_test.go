@@ -24,7 +24,7 @@ func TestKafkaKeyedByUser(t *testing.T) {
 
 	server := amplitudetest.Start(t)
 	server.AnswerAll(unavailable)
-	c := startBridge(t, "kafka-keyed", server,
+	c := startBridge(t, "bridge/kafka-keyed", server,
 		"KAFKA_BROKER="+cluster.ListenAddrs()[0], "KAFKA_TOPIC="+topic, "KAFKA_INSTANCE=bridge-0")
 	// By then, offsets would be committed if the receiver committed them too early.
 	require.NoError(t, c.WaitUntil(t.Context(), "a fourth attempt to send an event", func() (bool, error) {

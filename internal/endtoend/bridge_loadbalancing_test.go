@@ -25,9 +25,9 @@ func TestLoadBalancing(t *testing.T) {
 		var err error
 		endpoints[i], err = collectortest.FreeEndpoint(t.Context())
 		require.NoError(t, err)
-		bridges[i] = startBridge(t, "production", server, "AMPLITUDE_API_KEY="+key, "OTLP_GRPC_ENDPOINT="+endpoints[i])
+		bridges[i] = startBridge(t, "bridge/production", server, "AMPLITUDE_API_KEY="+key, "OTLP_GRPC_ENDPOINT="+endpoints[i])
 	}
-	front := startBridge(t, "load-balancing", server, "BRIDGE_1="+endpoints[0], "BRIDGE_2="+endpoints[1], "BRIDGE_RETRY_TIME=1s")
+	front := startBridge(t, "bridge/load-balancing", server, "BRIDGE_1="+endpoints[0], "BRIDGE_2="+endpoints[1], "BRIDGE_RETRY_TIME=1s")
 	users := trackedUsers(60)
 	send(t, front, users, 0, 8)
 	assertKnown(t, front, server, users, 8)

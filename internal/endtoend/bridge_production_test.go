@@ -16,7 +16,7 @@ import (
 func TestProductionBridge(t *testing.T) {
 	t.Parallel()
 	server := amplitudetest.Start(t)
-	c := startBridge(t, "production", server)
+	c := startBridge(t, "bridge/production", server)
 	users := trackedUsers(20)
 	send(t, c, users, 0, 12)
 	assertKnown(t, c, server, users, 12)

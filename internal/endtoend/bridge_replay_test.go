@@ -68,7 +68,7 @@ func TestReplay(t *testing.T) {
 	server.Restrict(amplitudetest.ExceededDailyQuotaUser, amplitudetest.UntilLifted, refused...)
 	folder := t.TempDir()
 	path := filepath.Join(folder, "dead-letters.ndjson")
-	c := startBridge(t, "production", server, "DEAD_LETTERS="+path)
+	c := startBridge(t, "bridge/production", server, "DEAD_LETTERS="+path)
 
 	send(t, c, users, 0, 10)
 	before := waitForDeadLetters(t, c, path, 1)
@@ -104,7 +104,7 @@ func TestReplay(t *testing.T) {
 
 func startReplay(t *testing.T, server *amplitudetest.Server, folder, again string, variables ...string) *collectortest.Collector {
 	t.Helper()
-	return startBridge(t, filepath.Join("..", "replay"), server,
+	return startBridge(t, "replay", server,
 		append(variables, "DEAD_LETTERS="+filepath.Join(folder, "dead-letters*.ndjson"), "REFUSED_AGAIN="+again)...)
 }
 
@@ -116,7 +116,7 @@ func TestReplayAfterAFix(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "dead-letters.ndjson")
 	require.NoError(t, os.WriteFile(path, []byte(`{"time":"2026-11-24T09:30:00.123Z","reason":"id_too_short","event":{"event_ty`), 0o600))
-	c := startBridge(t, "production", server, "DEAD_LETTERS="+path)
+	c := startBridge(t, "bridge/production", server, "DEAD_LETTERS="+path)
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
 	for _, text := range []string{

@@ -21,7 +21,7 @@ import (
 
 var unavailable = amplitudetest.Answer{Status: http.StatusServiceUnavailable}
 
-// startBridge starts a collector with a configuration in examples/bridge that sends to a fake Amplitude.
+// startBridge starts a collector with the configuration in a folder of examples that sends to a fake Amplitude.
 func startBridge(t *testing.T, folder string, server *amplitudetest.Server, variables ...string) *collectortest.Collector {
 	t.Helper()
 	grpc, err := collectortest.FreeEndpoint(t.Context())
@@ -41,8 +41,8 @@ func startBridge(t *testing.T, folder string, server *amplitudetest.Server, vari
 
 func bridgeConfig(t *testing.T, folder string) string {
 	t.Helper()
-	assert.FileExists(t, examples("bridge", folder, "README.md"))
-	return examples("bridge", folder, "collector.yaml")
+	assert.FileExists(t, examples(folder, "README.md"))
+	return examples(folder, "collector.yaml")
 }
 
 // trackedEvent is one of the numbered events that the tests send and look for in Amplitude.

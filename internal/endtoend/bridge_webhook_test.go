@@ -4,11 +4,7 @@ package endtoend
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Segment's algorithm
 	"encoding/base64"
-	"encoding/hex"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,56 +18,26 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// segment posts events to a bridge as Segment does.
-type segment struct {
-	url, secret, authorization string
-}
-
-// post sends a body whose first event is signed, and returns the answer.
-func (s *segment) post(t *testing.T, first, body []byte) (status int, text string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url, bytes.NewReader(body))
-	require.NoError(t, err)
-	mac := hmac.New(sha1.New, []byte(s.secret))
-	mac.Write(first)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("X-Signature", hex.EncodeToString(mac.Sum(nil)))
-	request.Header.Set("Authorization", s.authorization)
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return response.StatusCode, string(answer)
-}
-
-// batchOf returns a batch with every user's event of this number, and its first event as it is in the batch.
-func batchOf(t *testing.T, users []string, number int) (body, first []byte) {
+// batchOf returns a batch with every user's event of this number.
+func batchOf(t *testing.T, users []string, number int) []byte {
 	t.Helper()
 	var calls [][]byte
 	for _, user := range users {
 		calls = append(calls, trackedEvent{user: user, number: number}.call(t))
 	}
-	return slices.Concat([]byte("["), bytes.Join(calls, []byte(",")), []byte("]")), calls[0]
+	return slices.Concat([]byte("["), bytes.Join(calls, []byte(",")), []byte("]"))
 }
 
 // send sends every user's events numbered from up to, but not including, to: odd ones one by one, others as a batch.
-func (s *segment) send(t *testing.T, users []string, from, to int) {
+func (c *cdp) send(t *testing.T, users []string, from, to int) {
 	t.Helper()
-	accept := func(first, body []byte) {
-		status, answer := s.post(t, first, body)
-		require.Equal(t, http.StatusOK, status, answer)
-		require.Equal(t, `{"success":true,"code":200}`, answer)
-	}
 	for number := from; number < to; number++ {
 		if number%2 == 0 {
-			body, first := batchOf(t, users, number)
-			accept(first, body)
+			c.deliver(t, batchOf(t, users, number))
 			continue
 		}
 		for _, user := range users {
-			call := trackedEvent{user: user, number: number}.call(t)
-			accept(call, call)
+			c.deliver(t, trackedEvent{user: user, number: number}.call(t))
 		}
 	}
 }
@@ -80,21 +46,10 @@ func (s *segment) send(t *testing.T, users []string, from, to int) {
 func TestWebhookBridge(t *testing.T) {
 	t.Parallel()
 	server := amplitudetest.Start(t)
-	endpoint, err := collectortest.FreeEndpoint(t.Context())
-	require.NoError(t, err)
-	sender := &segment{url: "http://" + endpoint + "/segment", secret: "canary-secret", authorization: "Bearer canary-header"}
-	c := startBridge(t, "webhook", server,
-		"WEBHOOK_ENDPOINT="+endpoint, "SEGMENT_SECRET="+sender.secret, "SEGMENT_AUTHORIZATION="+sender.authorization)
+	c, sender := startWebhook(t, "segment", server)
 	users := trackedUsers(10)
 
-	forged := []byte(`[{"type":"track","event":"forged","userId":"user-0000","messageId":"forged"}]`)
-	for _, forger := range []segment{
-		{url: sender.url, secret: "other", authorization: sender.authorization},
-		{url: sender.url, secret: sender.secret, authorization: "other"},
-	} {
-		status, _ := forger.post(t, forged[1:len(forged)-1], forged)
-		require.Equal(t, http.StatusUnauthorized, status)
-	}
+	sender.assertForgeriesRefused(t, []byte(`[{"type":"track","event":"forged","userId":"user-0000","messageId":"forged"}]`))
 	sender.send(t, users, 0, 8)
 	// A sender that got no answer sends the same again.
 	sender.send(t, users, 4, 8)
@@ -117,18 +72,13 @@ func TestWebhookBridge(t *testing.T) {
 func TestWebhookBridgeWithAFullQueue(t *testing.T) {
 	t.Parallel()
 	server := amplitudetest.Start(t)
-	endpoint, err := collectortest.FreeEndpoint(t.Context())
-	require.NoError(t, err)
-	sender := &segment{url: "http://" + endpoint + "/segment", secret: "secret", authorization: "Bearer header"}
-	c := startBridge(t, "webhook", server,
-		"WEBHOOK_ENDPOINT="+endpoint, "SEGMENT_SECRET="+sender.secret, "SEGMENT_AUTHORIZATION="+sender.authorization, "QUEUE_SIZE=10000")
+	c, sender := startWebhook(t, "segment", server, "QUEUE_SIZE=10000")
 	users := trackedUsers(1000)
 	server.AnswerAll(unavailable)
 	number, refused := 0, ""
 	for ; refused == ""; number++ {
 		require.Less(t, number, 100, "the queue is never full")
-		body, first := batchOf(t, users, number)
-		if status, answer := sender.post(t, first, body); status != http.StatusOK {
+		if status, answer := sender.post(t, batchOf(t, users, number)); status != http.StatusOK {
 			require.Equal(t, http.StatusServiceUnavailable, status, answer)
 			refused = answer
 		}
@@ -136,9 +86,9 @@ func TestWebhookBridgeWithAFullQueue(t *testing.T) {
 	assert.Contains(t, refused, `"reason":"max_wait"`)
 
 	server.AnswerUsually()
-	body, first := batchOf(t, users, number-1)
+	body := batchOf(t, users, number-1)
 	require.NoError(t, c.WaitUntil(t.Context(), "room in the queue", func() (bool, error) {
-		status, _ := sender.post(t, first, body)
+		status, _ := sender.post(t, body)
 		return status == http.StatusOK, nil
 	}))
 	assertKnown(t, c, server, users, number)
@@ -173,8 +123,8 @@ func TestWebhookWithAuth(t *testing.T) {
 			c, err := collectortest.Start(t.Context(), collectortest.Default, config, "WEBHOOK_ENDPOINT="+endpoint, "AUTHENTICATOR="+authenticator)
 			require.NoError(t, err)
 			for authorization, want := range map[string]int{right: http.StatusOK, right + "x": http.StatusUnauthorized, "": http.StatusUnauthorized} {
-				sender := &segment{url: "http://" + endpoint, authorization: authorization}
-				status, answer := sender.post(t, nil, []byte("{}"))
+				sender := &cdp{url: "http://" + endpoint, authorization: authorization}
+				status, answer := sender.post(t, []byte("{}"))
 				assert.Equal(t, want, status, answer)
 			}
 			require.NoError(t, c.Stop())

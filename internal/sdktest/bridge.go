@@ -49,7 +49,12 @@ func (b *Bridge) Stop() error {
 
 // Known returns what Amplitude knows, as JSON.
 func (b *Bridge) Known() string {
+	return Known(b.Amplitude)
+}
+
+// Known returns what a fake Amplitude knows, as JSON.
+func Known(server *amplitudetest.Server) string {
 	page := httptest.NewRecorder()
-	b.Amplitude.ServeHTTP(page, httptest.NewRequest(http.MethodGet, b.Amplitude.KnownURL()+".json", http.NoBody))
+	server.ServeHTTP(page, httptest.NewRequest(http.MethodGet, server.KnownURL()+".json", http.NoBody))
 	return page.Body.String()
 }

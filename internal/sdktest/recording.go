@@ -57,13 +57,17 @@ func NewRequest(r *http.Request, body []byte) Request {
 	return recorded
 }
 
+// Bytes returns the body.
+func (r *Request) Bytes() []byte {
+	if r.BodyBase64 != nil {
+		return r.BodyBase64
+	}
+	return []byte(r.Body)
+}
+
 // Send sends the request to a server, given as http://host:port, and returns the status and the body of the answer.
 func (r *Request) Send(ctx context.Context, server string) (status int, answer string, err error) {
-	body := r.BodyBase64
-	if body == nil {
-		body = []byte(r.Body)
-	}
-	request, err := http.NewRequestWithContext(ctx, r.Method, server+r.Target, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, r.Method, server+r.Target, bytes.NewReader(r.Bytes()))
 	if err != nil {
 		return 0, "", err
 	}
