@@ -23,7 +23,6 @@ var feeds = []struct {
 	name string
 	feed func(t *testing.T, config, input, output string) []plog.Logs
 }{
-	{"requests.ndjson", feedFile},
 	{"lines.ndjson", feedFile},
 	{"messages.ndjson", feedKafka},
 	{"otlp.yaml", feedOTLP},
