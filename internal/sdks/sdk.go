@@ -21,6 +21,11 @@ type sdk struct {
 var allModes = []string{"single", "batch", "beacon"}
 
 var sdks = []sdk{
+	{name: "amplitude-browser", npm: "@amplitude/analytics-browser", preset: "amplitude", inBrowser: true, modes: allModes},
+	{name: "jitsu-browser", npm: "@jitsu/js", preset: "jitsu", inBrowser: true, modes: []string{"single"}},
+	{name: "jitsu-node", npm: "@jitsu/js", preset: "jitsu", modes: []string{"single"}},
+	{name: "posthog-browser", npm: "posthog-js", preset: "posthog", inBrowser: true, modes: allModes},
+	{name: "rudderstack-browser", npm: "@rudderstack/analytics-js", preset: "rudderstack", inBrowser: true, modes: allModes},
 	{name: "customerio-browser", npm: "@customerio/cdp-analytics-browser", preset: "customerio", inBrowser: true, modes: allModes},
 	{name: "hightouch-browser", npm: "@ht-sdks/events-sdk-js-browser", preset: "hightouch", inBrowser: true, modes: allModes},
 	{name: "segment-browser", npm: "@segment/analytics-next", preset: "segment", inBrowser: true, modes: allModes},
