@@ -12,6 +12,7 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/event"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // item is one event, from when it is read until it is done.
@@ -34,6 +35,8 @@ type item struct {
 	stale bool
 	// unpaired reports whether the event is an impression that the processor read with another identity.
 	unpaired bool
+	// call is the kind of the event's call.
+	call layout.Kind
 }
 
 // changedValues is how many values of an event were changed for one reason.
@@ -60,6 +63,8 @@ type batch struct {
 	records int
 	// skipped counts the records that have no item, by reason.
 	skipped [reasonCount]int64
+	// skippedCalls counts those of them that are calls of a CDP, by kind, and by whether the configuration filters them.
+	skippedCalls [outcomeCount][layout.Kinds]int64
 	// buffer is where the next event is encoded. Items refer to it, and to the buffers that it replaced.
 	buffer []byte
 	// bytes is how much memory the events of the logs take.
@@ -72,6 +77,12 @@ const itemSize = 256
 
 // maxBuffer is the size of the largest buffer that is reused.
 const maxBuffer = 4 << 20
+
+// skip counts a record without an item.
+func (b *batch) skip(why reason, call layout.Kind) {
+	b.skipped[why]++
+	b.skippedCalls[why.outcome()][call]++
+}
 
 // encode encodes an event into the buffer. A buffer with little free space is replaced, because items refer to it.
 func (b *batch) encode(encoder *amplitude.Encoder, e *event.Event) []byte {
@@ -166,6 +177,7 @@ func (b *batch) donePlaces() []deferred.Place {
 func (b *batch) keepDeferred() {
 	b.items = slices.DeleteFunc(b.items, func(it item) bool { return !it.staysDeferred() })
 	b.records, b.bytes, b.skipped = 0, 0, [reasonCount]int64{}
+	b.skippedCalls = [outcomeCount][layout.Kinds]int64{}
 	clear(b.toDeliver)
 	if b.buffer = b.buffer[:0]; cap(b.buffer) > maxBuffer {
 		b.buffer = nil

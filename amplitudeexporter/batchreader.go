@@ -27,10 +27,12 @@ type batchReader struct {
 	staleUpdates *staleUpdates
 	deadLetters  *deadLetters
 	pairing      pairing
+	// name is where the name of a page or screen call is put together.
+	name []byte
 }
 
 func newBatchReader(config *Config) (*batchReader, error) {
-	layouts, err := layout.Compile(config.Layouts)
+	layouts, err := layout.CompileWithCalls(config.Layouts)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +92,7 @@ func (r *batchReader) readScope(b *batch, resource plog.ResourceLogs, scope plog
 	r.pairing.beginScope()
 	for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
 		if why := r.readEvent(b, e, now); why != reasonNone {
-			b.skipped[why]++
+			b.skip(why, e.Call().Kind)
 			r.deadLetters.addSkipped(why, e, resource, scope, now)
 		}
 		b.records++
@@ -109,8 +111,11 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 		}
 		return reasonOf(e.Problem.String())
 	}
-	if r.config.Send == SendImpressions && !r.isImpression(&e.Event) {
+	if r.config.Send == SendImpressions && (e.Call().Kind != layout.Track || !r.isImpression(&e.Event)) {
 		return reasonNotAnImpression
+	}
+	if why := r.readCall(e); why != reasonNone {
+		return why
 	}
 	own := cmp.Or(r.takeOwnTime(&e.Event), e.Time(event.Time))
 	e.SetInteger(event.Time, int64(cmp.Or(own, e.Record.ObservedTimestamp())))
@@ -123,6 +128,9 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	}
 	e.SetText(event.UserID, userID)
 	e.SetText(event.DeviceID, deviceID)
+	if hasNothingToSend(&e.Event) {
+		return reasonNothingToSend
+	}
 	updates, withheld, left := r.removeStaleUpdates(&e.Event, own, now)
 	if !left {
 		return reasonOlderUpdate
@@ -131,7 +139,7 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	if e.Record.ObservedTimestamp() == 0 {
 		since = now
 	}
-	it := item{record: b.records, updates: updates, withheld: withheld, unpaired: unpaired}
+	it := item{record: b.records, updates: updates, withheld: withheld, unpaired: unpaired, call: e.Call().Kind}
 	it.JSON, it.Since = b.encode(&r.encoder, &e.Event), since.UnixNano()
 	it.UserID, it.DeviceID = amplitude.SentText(userID), amplitude.SentText(deviceID)
 	it.changed = r.takeChanged(fault)

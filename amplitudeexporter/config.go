@@ -51,6 +51,8 @@ type Config struct {
 	JSONBody JSONBodyConfig `mapstructure:"json_body"`
 	// Send says which events are sent: all or impressions.
 	Send Send `mapstructure:"send"`
+	// Calls says what becomes of the calls of CDPs that aren't track calls.
+	Calls CallsConfig `mapstructure:"calls"`
 	// EventTypes are the event types of impressions.
 	EventTypes []string `mapstructure:"event_types"`
 	// DeadLetter keeps in a file what is never delivered.
@@ -147,6 +149,7 @@ func createDefaultConfig() component.Config {
 		Layouts:       []LayoutConfig{{Preset: "otel"}, {Preset: "amplitude"}, {Preset: "segment"}},
 		JSONBody:      JSONBodyConfig{MaxBytes: 4 << 20, MaxDepth: 40, MaxValues: 100_000},
 		Send:          SendAll,
+		Calls:         CallsConfig{Identify: IdentifyConfig{Enabled: true}, Page: ViewConfig{Enabled: true}, Screen: ViewConfig{Enabled: true}},
 		OlderUpdates:  LeaveOutOlderUpdates,
 		EventTypes:    []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
 		DeadLetter:    DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10},

@@ -58,6 +58,8 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, DryRunConfig{Enabled: true, Path: "requests.ndjson"}, everything.DryRun)
 	assert.Equal(t, DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10}, defaults.DeadLetter)
 	assert.Equal(t, DeadLetterConfig{Path: "dead-letters.ndjson", MaxMegabytes: 20, MaxBackups: 3, Reasons: []string{"not_an_event"}}, everything.DeadLetter)
+	assert.Equal(t, CallsConfig{Identify: IdentifyConfig{Enabled: true}, Page: ViewConfig{Enabled: true}, Screen: ViewConfig{Enabled: true}}, defaults.Calls)
+	assert.Equal(t, CallsConfig{Page: ViewConfig{Enabled: true, Name: "Viewed {category} {name}"}}, everything.Calls)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
 	assert.Equal(t, LeaveOutOlderUpdates, defaults.OlderUpdates)
 	assert.Equal(t, SendOlderUpdates, everything.OlderUpdates)
@@ -98,13 +100,16 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"api":              {`{api_key: k, api: identify}`, `api: "identify" is not known; allowed: http_v2, batch`},
 	"send":             {`{api_key: k, send: none}`, `send: "none" is not known; allowed: all, impressions`},
 	"older updates":    {`{api_key: k, older_updates: drop}`, `older_updates: "drop" is not known; allowed: leave_out, send`},
+	"page's name":      {`{api_key: k, calls: {page: {name: "Viewed {title}"}}}`, `calls.page.name: "Viewed {title}" has braces around something else; allowed: {name}, {category}`},
+	"screen's name":    {`{api_key: k, calls: {screen: {name: "{name"}}}`, `calls.screen.name: "{name" has braces`},
+	"unknown call":     {`{api_key: k, calls: {alias: {enabled: true}}}`, "calls.alias: no such key; allowed: identify, page, screen"},
 	"no event types":   {`{api_key: k, send: impressions, event_types: []}`, "event_types: empty"},
 	"empty type":       {`{api_key: k, event_types: [a, ""]}`, "event_types: one is empty"},
 	"dry run path":     {`{api_key: k, dry_run: {path: x}}`, `dry_run.path: "x" without dry_run.enabled: true has no effect`},
 	"long partner":     {`{api_key: k, partner_id: ` + strings.Repeat("x", 1025) + `}`, "partner_id: 1025 characters; allowed: up to 1024"},
 	"megabytes":        {`{api_key: k, dead_letter: {path: x, max_megabytes: 0}}`, "dead_letter.max_megabytes: 0; allowed: 1 to 1048576"},
 	"backups":          {`{api_key: k, dead_letter: {path: x, max_backups: 0}}`, "dead_letter.max_backups: 0; allowed: 1 to 10000"},
-	"dead reason":      {`{api_key: k, dead_letter: {path: x, reasons: [not_an_event, older_update]}}`, `dead_letter.reasons[1]: "older_update" can't be added; allowed: not_an_event; what is refused is kept anyway`},
+	"dead reason":      {`{api_key: k, dead_letter: {path: x, reasons: [not_an_event, older_update]}}`, `dead_letter.reasons[1]: "older_update" can't be added; allowed: not_an_event, identify, page, screen, group, alias; what is refused is kept anyway`},
 	"dead path":        {`{api_key: k, dead_letter: {reasons: [not_an_event]}}`, `dead_letter.reasons: ["not_an_event"] without dead_letter.path has no effect; give both or neither`},
 	"unknown in dead":  {`{api_key: k, dead_letter: {paths: x}}`, "dead_letter.paths: no such key; allowed: max_backups, max_megabytes, path, reasons"},
 	"no lanes":         {`{api_key: k, lanes: 0}`, "lanes: 0; allowed: 1 to 256"},

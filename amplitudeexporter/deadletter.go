@@ -64,7 +64,7 @@ func (d *deadLetters) addSkipped(why reason, e *reader.Event, resource plog.Reso
 		return
 	}
 	letter := deadletter.Letter{Time: now, Reason: why.String()}
-	if e.Problem == reader.NoProblem {
+	if e.Problem == reader.NoProblem && !slices.Contains(callReasons(), why) {
 		d.event = d.encoder.Append(d.event[:0], &e.Event)
 		letter.Event = d.event
 	} else {

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
@@ -95,6 +96,11 @@ var bad = strings.Replace(newEvent("bad"), "user-17", "user-bad", 1)
 
 const sentBad = `{"event_type":"bad","user_id":"user-bad","time":1795428000000,"insert_id":"bad"}`
 
+// callOf returns a call of Segment that isn't a track call.
+func callOf(kind string) string {
+	return `{"type":"` + kind + `","userId":"user-17","messageId":"m","traits":{"plan":"pro"}}`
+}
+
 // deadCases has, by reason, how an event is dropped, and its dead letter.
 var deadCases = map[string]struct {
 	record string
@@ -112,6 +118,11 @@ var deadCases = map[string]struct {
 	"id_too_short": {record: `{"event":"a","userId":"1234","messageId":"m"}`, event: `{"event_type":"a","user_id":"1234","insert_id":"m"}`},
 
 	"not_an_event":         {record: `GET /index.html 200`, recordBody: `GET /index.html 200`},
+	"identify":             {record: callOf("identify"), recordBody: callOf("identify")},
+	"page":                 {record: callOf("page"), recordBody: callOf("page")},
+	"screen":               {record: callOf("screen"), recordBody: callOf("screen")},
+	"group":                {record: callOf("group"), recordBody: callOf("group")},
+	"alias":                {record: callOf("alias"), recordBody: callOf("alias")},
 	"json_invalid":         {record: `{"event": oops}`, recordBody: `{"event": oops}`},
 	"json_too_deep":        {record: `{"event":"deep","a":[[[[[[[]]]]]]]}`, recordBody: `{"event":"deep","a":[[[[[[[]]]]]]]}`},
 	"json_too_large":       {record: `{"event":"` + strings.Repeat("x", 2000) + `"}`, recordBody: `{"event":"` + strings.Repeat("x", 2000) + `"}`},
@@ -136,13 +147,14 @@ func TestDeadLettersOfEachReason(t *testing.T) {
 	for why, test := range deadCases {
 		t.Run(why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				path, keep := withDeadLetters(t, "not_an_event")
+				path, keep := withDeadLetters(t, keepable()...)
 				server := amplitudetest.New()
 				if test.status != 0 {
 					server.AnswerFunc(refusing(test.status, test.body))
 				}
 				p := startHandled(t, componenttest.NewNopHost(), server, func(c *Config) {
 					keep(c)
+					c.Calls = CallsConfig{}
 					if strings.HasPrefix(why, "json_") {
 						c.JSONBody = JSONBodyConfig{MaxDepth: 5, MaxBytes: 1000, MaxValues: 20}
 					}
@@ -186,7 +198,7 @@ func TestDeadLettersOfEachReason(t *testing.T) {
 func TestDeadCasesAreComplete(t *testing.T) {
 	for _, why := range droppedReasons() {
 		_, isTested := deadCases[why]
-		assert.Equal(t, why != "not_an_impression" && why != "older_update" && why != "unpaired_update" && why != "none", isTested, why)
+		assert.Equal(t, !slices.Contains([]string{"not_an_impression", "older_update", "unpaired_update", "nothing_to_send", "none"}, why), isTested, why)
 	}
 }
 
@@ -201,6 +213,10 @@ func assertRecord(t *testing.T, record json.RawMessage, body string) {
 	assert.Equal(t, "a scope", resource.ScopeLogs().At(0).Scope().Name())
 	kept := resource.ScopeLogs().At(0).LogRecords().At(0)
 	assert.Equal(t, map[string]any{"client.address": "10.0.0.1"}, kept.Attributes().AsRaw())
+	if kept.Body().Type() == pcommon.ValueTypeMap {
+		assert.JSONEq(t, body, kept.Body().AsString())
+		return
+	}
 	assert.Equal(t, body, kept.Body().Str())
 }
 
@@ -385,7 +401,7 @@ func TestREADMESaysWhatIsKept(t *testing.T) {
 		switch {
 		case why == "none":
 			continue
-		case why == "not_an_event":
+		case slices.Contains(keepable(), why):
 			want = "if"
 		case slices.Contains(notKept, reasonOf(why)):
 			want = "never"

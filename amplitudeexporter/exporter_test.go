@@ -252,6 +252,7 @@ func TestOtherRecordsAreDroppedAndCounted(t *testing.T) {
 	require.NoError(t, p.push(t.Context(), logsOf(
 		newEvent("good"),
 		`{"type":"identify","userId":"user-17","traits":{}}`,
+		`{"type":"unheard of","userId":"user-17"}`,
 		`GET /index.html 200`,
 		`{"event": oops}`,
 		`{"event":"deep","a":[[[[[[[]]]]]]]}`,
@@ -268,7 +269,7 @@ func TestOtherRecordsAreDroppedAndCounted(t *testing.T) {
 		return point(n, "outcome", "dropped", "reason", reason)
 	}
 	p.assertEvents(t, point(2, "outcome", "delivered", "reason", "none"),
-		dropped(2, "not_an_event"), dropped(1, "json_invalid"), dropped(1, "json_too_deep"), dropped(1, "json_too_large"),
+		dropped(1, "nothing_to_send"), dropped(2, "not_an_event"), dropped(1, "json_invalid"), dropped(1, "json_too_deep"), dropped(1, "json_too_large"),
 		dropped(1, "json_too_many_values"),
 		dropped(1, "mixed_events"), dropped(1, "missing_id"), dropped(1, "refused_id"), dropped(1, "id_too_short"))
 }

@@ -10,12 +10,14 @@ import (
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/configtest"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
 // droppedReasons returns the reasons for which records may be dropped or filtered, and "none".
 func droppedReasons() []string {
-	reasons := []string{reasonNone.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String(), reasonUnpairedUpdate.String()}
+	reasons := []string{reasonNone.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String(), reasonUnpairedUpdate.String(), reasonNothingToSend.String()}
+	reasons = append(reasons, calls()...)
 	for _, fault := range []amplitude.IDFault{{}, {Refused: 1}, {TooShort: 1}} {
 		reasons = append(reasons, fault.DropReason())
 	}
@@ -26,6 +28,15 @@ func droppedReasons() []string {
 		reasons = append(reasons, amplitude.Reason(r).String())
 	}
 	return reasons
+}
+
+// calls returns the kinds of calls that aren't track calls.
+func calls() []string {
+	var kinds []string
+	for k := layout.Track + 1; k < layout.Kinds; k++ {
+		kinds = append(kinds, k.String())
+	}
+	return kinds
 }
 
 // TestMetadataListsAllLabels compares metadata.yaml with the labels that can be emitted.
@@ -42,6 +53,7 @@ func TestMetadataListsAllLabels(t *testing.T) {
 		requestOutcomes = append(requestOutcomes, o.String())
 	}
 	for name, emitted := range map[string][]string{
+		"call":            calls(),
 		"outcome":         outcomeTexts[:],
 		"reason":          reasons,
 		"change":          changes,

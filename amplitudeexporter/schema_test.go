@@ -47,7 +47,8 @@ func TestSchemaAcceptsGoodConfigs(t *testing.T) {
 		`{api_key: k, dead_letter: {path: x, max_megabytes: 1048576, max_backups: 10000, reasons: [not_an_event]}}`,
 		`{api_key: k, dry_run: {enabled: true, path: x}}`,
 		`{api_key: k, headers: {a: b}, auth: {authenticator: x}}`,
-		`{api_key: k, layouts: , event_types: , sending_queue: , json_body: , dead_letter: , dry_run: }`,
+		`{api_key: k, layouts: , event_types: , sending_queue: , json_body: , dead_letter: , dry_run: , calls: }`,
+		`{api_key: k, calls: {identify: , page: {name: }, screen: {enabled: false, name: "{name} {category}"}}}`,
 	} {
 		require.NoError(t, schema.Validate(configtest.Parse(t, text)), text)
 		_, err := load(t, text)
@@ -68,6 +69,10 @@ func TestSchemaHasEveryKey(t *testing.T) {
 		"/properties/json_body":   "{json_body: {unheard_of: 1}}",
 		"/properties/dead_letter": "{dead_letter: {unheard_of: 1}}",
 		"/properties/dry_run":     "{dry_run: {unheard_of: 1}}",
+		"/properties/calls":       "{calls: {unheard_of: 1}}",
+		"/$defs/view":             "{calls: {page: {unheard_of: 1}}}",
+
+		"/properties/calls/properties/identify": "{calls: {identify: {unheard_of: 1}}}",
 	})
 }
 

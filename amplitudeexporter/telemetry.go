@@ -15,6 +15,7 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
 // telemetry records the exporter's metrics: those of events once for each batch, those of requests once for each request.
@@ -45,7 +46,7 @@ func (t *telemetry) series(attributes ...attribute.KeyValue) metric.MeasurementO
 // recordBatch counts the records of a batch that are done, and the values that were changed in them.
 func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 	var accepted, unpaired int64
-	notDelivered := b.skipped
+	notDelivered, calls := b.skipped, b.skippedCalls
 	var changed [reasonCount]int64
 	for i := range b.items {
 		it := &b.items[i]
@@ -53,6 +54,7 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 		case delivery.Left:
 			continue
 		case delivery.Delivered:
+			calls[t.accepted][it.call]++
 			if it.unpaired {
 				unpaired++
 			} else {
@@ -64,6 +66,7 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 				why = reasonOf(it.Reason.String())
 			}
 			notDelivered[why]++
+			calls[outcomeDropped][it.call]++
 		}
 		for _, values := range it.changed {
 			changed[values.reason] += values.count
@@ -72,11 +75,12 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 	t.addEvents(ctx, t.accepted, reasonNone, accepted)
 	t.addEvents(ctx, t.accepted, reasonUnpairedUpdate, unpaired)
 	for r, count := range notDelivered {
-		o := outcomeDropped
-		if reason(r) == reasonNotAnImpression {
-			o = outcomeFiltered
+		t.addEvents(ctx, reason(r).outcome(), reason(r), count)
+	}
+	for o, byKind := range calls {
+		for k := layout.Track + 1; k < layout.Kinds; k++ {
+			t.addCalls(ctx, outcome(o), k, byKind[k])
 		}
-		t.addEvents(ctx, o, reason(r), count)
 	}
 	for r, count := range changed {
 		t.addChangedValues(ctx, reason(r), count)
@@ -86,6 +90,12 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 func (t *telemetry) addEvents(ctx context.Context, o outcome, r reason, count int64) {
 	if count > 0 {
 		t.builder.ExporterAmplitudeEvents.Add(ctx, count, t.series(attribute.Stringer("outcome", o), attribute.Stringer("reason", r)))
+	}
+}
+
+func (t *telemetry) addCalls(ctx context.Context, o outcome, k layout.Kind, count int64) {
+	if count > 0 {
+		t.builder.ExporterAmplitudeCalls.Add(ctx, count, t.series(attribute.Stringer("call", k), attribute.Stringer("outcome", o)))
 	}
 }
 

@@ -29,6 +29,8 @@ func (c *Config) Validate() error {
 		c.validateNumbers(),
 		layoutsErr,
 		c.validateIdentities(),
+		c.Calls.Page.validate("page"),
+		c.Calls.Screen.validate("screen"),
 		c.validateDeadLetter(),
 		c.validateDelivery(),
 	)
@@ -109,8 +111,8 @@ func (c *Config) validateDeadLetter() error {
 	errs := []error{errorIf(set.Path == "" && len(set.Reasons) > 0,
 		"dead_letter.reasons: %q without dead_letter.path has no effect; give both or neither", set.Reasons)}
 	for i, r := range set.Reasons {
-		errs = append(errs, errorIf(r != reasonNotAnEvent.String(),
-			"dead_letter.reasons[%d]: %q can't be added; allowed: %s; what is refused is kept anyway", i, r, reasonNotAnEvent))
+		errs = append(errs, errorIf(!slices.Contains(keepable(), r),
+			"dead_letter.reasons[%d]: %q can't be added; allowed: %s; what is refused is kept anyway", i, r, strings.Join(keepable(), ", ")))
 	}
 	return errors.Join(errs...)
 }

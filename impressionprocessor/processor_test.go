@@ -353,3 +353,29 @@ func TestConcurrentBatches(t *testing.T) {
 	}
 	assert.Len(t, seen, workers*batches)
 }
+
+// TestCallsStayAsTheyAre: only the exporter reads a CDP's calls that aren't track calls.
+func TestCallsStayAsTheyAre(t *testing.T) {
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for _, kind := range []string{"identify", "page", "screen", "group", "alias", "Identify"} {
+		call := map[string]any{
+			"type": kind, "event": "$impression", "name": "$impression", "userId": "user-17", "messageId": "m-1",
+			"properties": shown("checkout", "on"), "traits": shown("checkout", "on"), "context": map[string]any{"traits": shown("a", "b")},
+		}
+		require.NoError(t, records.AppendEmpty().Body().SetEmptyMap().FromRaw(call))
+		require.NoError(t, records.AppendEmpty().Attributes().FromRaw(call))
+		records.AppendEmpty().Body().SetStr(`{"type":"` + kind + `",  "name":"\u0024impression","traits":{"a":1e2},"userId":"user-17"}`)
+		require.NoError(t, records.AppendEmpty().Body().SetEmptyMap().FromRaw(map[string]any{"batch": []any{call}, "sentAt": "now"}))
+	}
+	var marshaler plog.ProtoMarshaler
+	before, err := marshaler.MarshalLogs(logs)
+	require.NoError(t, err)
+	for _, preset := range []string{"segment", "rudderstack", "jitsu", "hightouch", "customerio"} {
+		out := process(t, defaultsWith(func(c *Config) { c.Layouts = []LayoutConfig{{Preset: preset}} }), logs)
+		require.Len(t, out, 1)
+		after, err := marshaler.MarshalLogs(out[0])
+		require.NoError(t, err)
+		assert.Equal(t, before, after, preset)
+	}
+}

@@ -33,6 +33,9 @@ const (
 	// Keys aren't repeated if they only become equal because they are cut or invalid bytes are replaced.
 	RepeatedKey
 
+	// NotOperation is a trait with the name of an operation on user properties that isn't a map, left out.
+	NotOperation
+
 	// Changes is the number of changes.
 	Changes = iota
 )
@@ -54,6 +57,8 @@ func (c Change) String() string {
 		return "remote_ip"
 	case RepeatedKey:
 		return "repeated_key"
+	case NotOperation:
+		return "not_an_operation"
 	default:
 		return "unknown"
 	}
@@ -169,12 +174,19 @@ func (e *Encoder) mapField(to []byte, f event.Field, of *event.Event) []byte {
 	if !has {
 		return to
 	}
-	to = append(to, fieldNames[f]...)
-	if f == event.Properties {
-		to = e.mapping(to, m, 1, of)
-	} else {
-		to = e.mapping(to, m, 1, nil)
+	var selected selection
+	switch {
+	case f == event.Properties:
+		selected.of = of
+	case f == event.UserProperties && of.UserTraits:
+		if !HasTraits(m) {
+			return to
+		}
+		to = append(to, fieldNames[f]...)
+		return append(e.traits(to, m), ',')
 	}
+	to = append(to, fieldNames[f]...)
+	to = e.mapping(to, m, 1, selected)
 	return append(to, ',')
 }
 

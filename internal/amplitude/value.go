@@ -27,7 +27,7 @@ func (e *Encoder) value(to []byte, v pcommon.Value, depth int) []byte {
 	case pcommon.ValueTypeBool:
 		return strconv.AppendBool(to, v.Bool())
 	case pcommon.ValueTypeMap:
-		return e.mapping(to, v.Map(), depth, nil)
+		return e.mapping(to, v.Map(), depth, selection{})
 	case pcommon.ValueTypeSlice:
 		return e.list(to, v.Slice(), depth)
 	case pcommon.ValueTypeBytes:
@@ -50,37 +50,53 @@ func (e *Encoder) list(to []byte, s pcommon.Slice, depth int) []byte {
 	return closed(to, ']')
 }
 
-// mapping writes a map. If of isn't nil, the map holds the properties of that event, and its other fields are left out.
-func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, of *event.Event) []byte {
+// selection selects the entries of a map that are written. The zero selection selects all.
+type selection struct {
+	// of is the event whose properties the map has. Its other fields are left out.
+	of *event.Event
+	// part selects traits. isCounted reports whether repeated keys are counted already, when another part was written.
+	part      part
+	isCounted bool
+}
+
+func (s selection) has(key string, value pcommon.Value) bool {
+	switch {
+	case s.of != nil:
+		return s.of.IsProperty(value)
+	case s.part != notSent:
+		return s.part == partOf(key, value)
+	default:
+		return true
+	}
+}
+
+// mapping writes the selected entries of a map.
+func (e *Encoder) mapping(to []byte, m pcommon.Map, depth int, selected selection) []byte {
 	switch {
 	case depth > MaxDepth:
 		e.Changed[TooDeep]++
 		return append(to, "null"...)
 	case m.Len() > maxFiltered:
-		return e.largeMapping(to, m, depth, of)
+		return e.largeMapping(to, m, depth, selected)
 	}
 	var seen keyFilter
 	to = append(to, '{')
 	for key, value := range m.All() {
 		if seen.maybe(key) {
 			if first, _ := m.Get(key); first != value {
-				e.Changed[RepeatedKey]++
+				e.countRepeat(selected)
 				continue
 			}
 		}
-		if of != nil && !of.IsProperty(value) {
-			continue
+		if selected.has(key, value) {
+			to = e.entry(to, key, value, depth, selected)
 		}
-		to = e.text(to, key)
-		to = append(to, ':')
-		to = e.value(to, value, depth+1)
-		to = append(to, ',')
 	}
 	return closed(to, '}')
 }
 
 // largeMapping is like mapping, for maps with too many keys for a keyFilter.
-func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, of *event.Event) []byte {
+func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, selected selection) []byte {
 	outer := len(e.repeats)
 	e.findRepeats(m)
 	next := outer
@@ -94,18 +110,29 @@ func (e *Encoder) largeMapping(to []byte, m pcommon.Map, depth int, of *event.Ev
 		}
 		switch {
 		case repeated:
-			e.Changed[RepeatedKey]++
-			continue
-		case of != nil && !of.IsProperty(value):
-			continue
+			e.countRepeat(selected)
+		case selected.has(key, value):
+			to = e.entry(to, key, value, depth, selected)
 		}
-		to = e.text(to, key)
-		to = append(to, ':')
-		to = e.value(to, value, depth+1)
-		to = append(to, ',')
 	}
 	e.repeats = e.repeats[:outer]
 	return closed(to, '}')
+}
+
+func (e *Encoder) countRepeat(selected selection) {
+	if !selected.isCounted {
+		e.Changed[RepeatedKey]++
+	}
+}
+
+func (e *Encoder) entry(to []byte, key string, value pcommon.Value, depth int, selected selection) []byte {
+	to = append(e.text(to, key), ':')
+	if selected.part == isUnset {
+		to = append(to, `"`+unsetValue+`"`...)
+	} else {
+		to = e.value(to, value, depth+1)
+	}
+	return append(to, ',')
 }
 
 // double writes a number as encoding/json does: as the shortest text that represents it, with an exponent only if it is very

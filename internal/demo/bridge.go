@@ -50,7 +50,7 @@ func printBridgeIntroduction(out io.Writer, events string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(out, `The %d lines of testdata/demo/events.ndjson, sent through the impression processor and the exporter to a fake Amplitude.
-The exporter skips lines that aren't JSON, aren't track calls, or have neither a user nor a device.
+The exporter skips lines that aren't JSON, aren't events or calls, or have neither a user nor a device.
 
 What Amplitude now knows about each user, with the events in order of arrival:
 

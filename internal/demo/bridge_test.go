@@ -28,7 +28,7 @@ func TestBridgeShowsWhatAmplitudeKnows(t *testing.T) {
 
 	for _, part := range []string{
 		"The 20 lines of ",
-		"events: 24, ",
+		"events: 26, ",
 		`
 device e07a5b68-1d93-4f7c-a2e4-6b9f08c1d357
   user property  [Experiment] hero-image  beach

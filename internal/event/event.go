@@ -24,6 +24,8 @@ type Event struct {
 	InvalidSession bool
 	// RemoteIP reports whether the event asks for the address that sends the request in place of the user's.
 	RemoteIP bool
+	// UserTraits reports whether the user properties are traits: plain properties, of which null ones are to be unset.
+	UserTraits bool
 
 	// read has the values among the properties that were read as other fields.
 	read []pcommon.Value
@@ -102,5 +104,5 @@ func (e *Event) Release() {
 // Reset removes all fields, but doesn't let go of their values.
 func (e *Event) Reset() {
 	e.set, e.Passthrough, e.read = 0, pcommon.Map{}, e.read[:0]
-	e.InvalidSession, e.RemoteIP = false, false
+	e.InvalidSession, e.RemoteIP, e.UserTraits = false, false, false
 }

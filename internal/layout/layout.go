@@ -33,6 +33,10 @@ type Traits struct {
 	Web Entry
 	// AllFields reports whether the event has the form of Amplitude's own API, so that it may have fields without a path.
 	AllFields bool
+	// UserTraits reports whether the user properties are traits: plain properties, of which null ones are to be unset.
+	UserTraits bool
+	// Call says what kind of call the layout is for. The zero Call is a track call.
+	Call Call
 }
 
 // Entry is a value at a path from the event's root.

@@ -16,6 +16,8 @@ type preset struct {
 	Traits
 	// needs has the fields that users must set, because no path fits every user. The values are examples of a path.
 	needs map[event.Field]string
+	// calls are the producer's other calls.
+	calls calls
 }
 
 // paths has the paths of each field. A nil list means that the field isn't given, an empty list that it has no paths.
@@ -56,6 +58,12 @@ var trackCall = preset{
 		event.Language:   {`event["context"]["locale"]`},
 		event.UserAgent:  {`event["context"]["userAgent"]`},
 	},
+	// As in the presets of Segment's destination Amplitude (Actions): packages/destination-actions/src/destinations/amplitude/index.ts.
+	// Customer.io's destination is the same (https://docs.customer.io/integrations/data-out/connections/amplitude/).
+	calls: segmentCalls(
+		call{template: "Viewed {name}", name: []string{`event["name"]`}},
+		call{template: "Viewed {name}", name: []string{`event["name"]`}},
+	),
 }
 
 // presets follow each producer's public documentation, read on 2026-11-23, and the traffic of its SDKs.
@@ -104,13 +112,22 @@ var presets = map[string]preset{
 		event.Time:      {`event["timestamp"]`, `event["originalTimestamp"]`},
 		event.SessionID: {`event["session_id"]`, `event["context"]["sessionId"]`},
 		event.Groups:    {`event["integrations"]["Amplitude"]["groups"]`},
-	}),
+	}).withCalls(segmentCalls(
+		// As in RudderStack's destination am, https://github.com/rudderlabs/rudder-transformer: src/v0/destinations/am/transform.js.
+		call{template: "Viewed {name} Page", name: []string{`event["name"]`, `event["properties"]["category"]`}},
+		call{template: "Viewed {name} Screen", name: []string{`event["name"]`, `event["event"]`, `event["properties"]["category"]`}},
+	)),
 	"jitsu": trackCall.with(paths{
 		event.DeviceID:  {`event["anonymousId"]`},
 		event.Time:      {`event["timestamp"]`, `event["receivedAt"]`},
 		event.SessionID: {},
 		event.Groups:    {},
-	}),
+	}).withCalls(segmentCalls(
+		// As in Jitsu's own destination, https://github.com/jitsucom/jitsu:
+		// libs/destination-functions/src/functions/amplitude-destination.ts.
+		call{template: "pageview", name: []string{`event["name"]`}},
+		call{template: "screen", name: []string{`event["name"]`}},
+	)),
 	// An event of an mParticle batch, with the fields of the batch beside its own. `mpid` isn't read as the user id, because it
 	// identifies a device rather than a user, and `event_id` isn't read as the insert id, because it exceeds 2^53 and arrives
 	// rounded.
@@ -194,6 +211,12 @@ func (p preset) with(given paths) preset {
 			p.paths[f] = texts
 		}
 	}
+	return p
+}
+
+// withCalls returns the preset with other calls.
+func (p preset) withCalls(c calls) preset {
+	p.calls = c
 	return p
 }
 

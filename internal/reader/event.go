@@ -69,6 +69,25 @@ func (e *Event) SetType(eventType string) {
 	e.changed = true
 }
 
+// Call returns what the event's layout says about its call. A record that isn't an event counts as a track call.
+func (e *Event) Call() *layout.Call {
+	if e.layout == nil {
+		return &layout.Call{}
+	}
+	return &e.layout.Call
+}
+
+// TextAt returns the text or number at the first of the paths that leads to one, or "" if there is none.
+func (e *Event) TextAt(paths []layout.Path) string {
+	for i := range paths {
+		v, present := paths[i].Value(&e.source)
+		if text := textOf(v, present); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
 // clear drops the reference to the record that was read.
 func (e *Event) clear() {
 	e.Reset()
@@ -81,6 +100,7 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 	if e.layout.AllFields {
 		e.Passthrough = e.Root
 	}
+	e.UserTraits = e.layout.UserTraits
 	// Properties come first, because the other fields must be marked if they are among the properties.
 	e.reader.values.begin(e.layout.fields)
 	for _, f := range fields {
@@ -202,11 +222,16 @@ func (e *Event) firstText(paths []fieldPath) (*fieldPath, pcommon.Value, string)
 // textAt returns the string or number at a path as text, or "" if there is none.
 func (e *Event) textAt(p *fieldPath) (pcommon.Value, string) {
 	v, present := e.valueAt(p)
+	return v, textOf(v, present)
+}
+
+// textOf returns a string or number as text, or "" for anything else.
+func textOf(v pcommon.Value, present bool) string {
 	if !present || v.Type() == pcommon.ValueTypeBool {
-		return v, ""
+		return ""
 	}
 	text, _ := pdatautil.Text(v)
-	return v, text
+	return text
 }
 
 // remoteAddress is what an event has as its IP address if Amplitude shall use the address that sends the request.
@@ -322,14 +347,24 @@ func (e *Event) readTime(f event.Field, paths []fieldPath) {
 	e.SetInteger(f, int64(cmp.Or(at, e.Record.Timestamp())))
 }
 
+// readMap reads the first map that isn't empty or, if all are, the first.
 func (e *Event) readMap(f event.Field, paths []fieldPath) {
+	var from *fieldPath
 	for i := range paths {
-		if m, isMap := e.mapAt(&paths[i]); isMap {
-			e.SetMap(f, m)
-			if v, present := e.valueAt(&paths[i]); present {
-				e.mark(&paths[i].Path, v)
-			}
-			return
+		m, isMap := e.mapAt(&paths[i])
+		if !isMap || from != nil && m.Len() == 0 {
+			continue
 		}
+		from = &paths[i]
+		e.SetMap(f, m)
+		if m.Len() > 0 {
+			break
+		}
+	}
+	if from == nil {
+		return
+	}
+	if v, present := e.valueAt(from); present {
+		e.mark(&from.Path, v)
 	}
 }

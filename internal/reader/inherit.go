@@ -40,6 +40,10 @@ type alternative struct {
 	others [][]string
 }
 
+func (a *alternative) equals(b alternative) bool {
+	return slices.Equal(a.path, b.path) && slices.EqualFunc(a.others, b.others, slices.Equal)
+}
+
 // credentials are the keys under which the SDKs of CDPs send the project's key.
 var credentials = []string{"api_key", "writeKey", "write_key", "token"}
 
@@ -81,9 +85,9 @@ func (in *inheritance) add(l *layout.Layout, inAttributes bool) {
 		}
 		all := keysInEvent(paths, inAttributes)
 		for i, keys := range all {
-			others := slices.Concat(all[:i], all[i+1:])
-			if len(others) > 0 {
-				in.alternatives = append(in.alternatives, alternative{path: keys, others: others})
+			a := alternative{path: keys, others: slices.Concat(all[:i], all[i+1:])}
+			if len(a.others) > 0 && !slices.ContainsFunc(in.alternatives, a.equals) {
+				in.alternatives = append(in.alternatives, a)
 			}
 		}
 	}

@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	meter                            metric.Meter
 	mu                               sync.Mutex
 	registrations                    []metric.Registration
+	ExporterAmplitudeCalls           metric.Int64Counter
 	ExporterAmplitudeChangedValues   metric.Int64Counter
 	ExporterAmplitudeDeadLetters     metric.Int64Counter
 	ExporterAmplitudeDeferredEvents  metric.Int64ObservableGauge
@@ -118,6 +119,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ExporterAmplitudeCalls, err = builder.meter.Int64Counter(
+		"otelcol_exporter_amplitude_calls",
+		metric.WithDescription("Calls of CDPs that aren't track calls, by what became of them. They also count as events. [Alpha]"),
+		metric.WithUnit("{calls}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterAmplitudeChangedValues, err = builder.meter.Int64Counter(
 		"otelcol_exporter_amplitude_changed_values",
 		metric.WithDescription("Values that Amplitude would refuse, cut, or misread, and that were left out, cut, or replaced instead. [Alpha]"),

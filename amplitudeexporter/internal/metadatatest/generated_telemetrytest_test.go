@@ -28,6 +28,7 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	tb.ExporterAmplitudeCalls.Add(context.Background(), 1)
 	tb.ExporterAmplitudeChangedValues.Add(context.Background(), 1)
 	tb.ExporterAmplitudeDeadLetters.Add(context.Background(), 1)
 	tb.ExporterAmplitudeEvents.Add(context.Background(), 1)
@@ -35,6 +36,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAmplitudeRequests.Add(context.Background(), 1)
 	tb.ExporterAmplitudeStorageErrors.Add(context.Background(), 1)
 	tb.ExporterAmplitudeUnreadableItems.Add(context.Background(), 1)
+	AssertEqualExporterAmplitudeCalls(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAmplitudeChangedValues(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package amplitudeexporter // import "github.com/impression-collector/impression-bridge/amplitudeexporter"
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/event"
+	"github.com/impression-collector/impression-bridge/internal/impression"
+	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/reader"
+)
+
+// CallsConfig says what becomes of the calls of CDPs that aren't track calls.
+type CallsConfig struct {
+	Identify IdentifyConfig `mapstructure:"identify"`
+	Page     ViewConfig     `mapstructure:"page"`
+	Screen   ViewConfig     `mapstructure:"screen"`
+}
+
+// IdentifyConfig configures identify calls, which become updates of user properties.
+type IdentifyConfig struct {
+	Enabled bool `mapstructure:"enabled"`
+}
+
+// ViewConfig configures page or screen calls, which become events.
+type ViewConfig struct {
+	Enabled bool `mapstructure:"enabled"`
+	// Name is the name of the events, with {name} and {category}. If it is "", the preset's default is used.
+	Name string `mapstructure:"name"`
+}
+
+// placeholders are what the name of page and screen calls may have in braces.
+var placeholders = []string{"{name}", "{category}"}
+
+// validate returns an error if the name isn't usable as an event type.
+func (c *ViewConfig) validate(key string) error {
+	rest := c.Name
+	for _, placeholder := range placeholders {
+		rest = strings.ReplaceAll(rest, placeholder, "")
+	}
+	return errorIf(strings.ContainsAny(rest, "{}"), "calls.%s.name: %q has braces around something else; allowed: %s",
+		key, c.Name, strings.Join(placeholders, ", "))
+}
+
+// readCall makes an event or an update of a call that isn't a track call, or returns the reason why it isn't sent.
+func (r *batchReader) readCall(e *reader.Event) reason {
+	call, config := e.Call(), &r.config.Calls
+	switch call.Kind {
+	case layout.Track:
+		return reasonNone
+	case layout.Identify:
+		if config.Identify.Enabled {
+			e.SetText(event.Type, impression.IdentifyEventType)
+			return reasonNone
+		}
+	case layout.Page:
+		if config.Page.Enabled {
+			e.SetText(event.Type, r.nameOf(e, config.Page.Name, "Page"))
+			return reasonNone
+		}
+	case layout.Screen:
+		if config.Screen.Enabled {
+			e.SetText(event.Type, r.nameOf(e, config.Screen.Name, "Screen"))
+			return reasonNone
+		}
+	}
+	return reasonOf(call.Kind.String())
+}
+
+// nameOf returns the name of a page or screen call's event. A value that is missing is left out of the template. If all are, the
+// name is "Viewed Page" or "Viewed Screen".
+func (r *batchReader) nameOf(e *reader.Event, template, what string) string {
+	call := e.Call()
+	template = cmp.Or(template, call.Template)
+	if !strings.Contains(template, "{") {
+		return template
+	}
+	r.name = r.name[:0]
+	isNamed := false
+	for template != "" {
+		text, rest, _ := strings.Cut(template, "{")
+		r.name = append(r.name, text...)
+		placeholder, rest, isPlaceholder := strings.Cut(rest, "}")
+		template = rest
+		if !isPlaceholder {
+			break
+		}
+		paths := call.Name
+		if placeholder == "category" {
+			paths = call.Category
+		}
+		value := e.TextAt(paths)
+		isNamed = isNamed || value != ""
+		if value == "" && strings.HasPrefix(rest, " ") && strings.HasSuffix(text, " ") {
+			template = rest[1:]
+		}
+		r.name = append(r.name, value...)
+	}
+	name := strings.TrimSpace(string(r.name))
+	if !isNamed || name == "" {
+		return "Viewed " + what
+	}
+	return name
+}
+
+// hasNothingToSend reports whether an identify call has no traits, and no two ids that Amplitude could connect.
+func hasNothingToSend(e *event.Event) bool {
+	if !e.UserTraits || e.Text(event.Type) != impression.IdentifyEventType {
+		return false
+	}
+	traits, _ := e.Map(event.UserProperties)
+	return !amplitude.HasTraits(traits) && (e.Text(event.UserID) == "" || e.Text(event.DeviceID) == "")
+}
