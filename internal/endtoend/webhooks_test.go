@@ -197,22 +197,37 @@ func assertUpdatesFirst(t *testing.T, server *amplitudetest.Server) {
 	t.Helper()
 	ordinary, updates := 0, 0
 	for _, user := range server.Users() {
-		events := user.Events
-		for i := range events {
-			if events[i].UserProperties == nil {
+		for i := range user.Events {
+			flags := updatedFlags(&user.Events[i])
+			if user.Events[i].Type != "$identify" {
 				ordinary++
+			}
+			if len(flags) == 0 {
 				continue
 			}
 			updates++
-			require.Less(t, i+1, len(events), "an update comes last")
-			assert.Equal(t, "[Experiment] Impression", events[i+1].Type)
-			for _, operation := range events[i].UserProperties {
-				assert.Contains(t, operation, fmt.Sprint("[Experiment] ", events[i+1].Properties["[Experiment] Flag Key"]))
-			}
+			require.Less(t, i+1, len(user.Events), "an update comes last")
+			impression := &user.Events[i+1]
+			assert.Equal(t, "[Experiment] Impression", impression.Type)
+			assert.Equal(t, []string{fmt.Sprint("[Experiment] ", impression.Properties["[Experiment] Flag Key"])}, flags)
 		}
 	}
 	assert.Greater(t, ordinary, updates, "ordinary events besides impressions")
 	assert.Positive(t, updates)
+}
+
+// updatedFlags returns the user properties of flags that an event sets or unsets.
+func updatedFlags(e *amplitudetest.Event) []string {
+	var flags []string
+	for _, operation := range e.UserProperties {
+		values, _ := operation.(map[string]any)
+		for name := range values {
+			if strings.HasPrefix(name, "[Experiment] ") {
+				flags = append(flags, name)
+			}
+		}
+	}
+	return flags
 }
 
 // TestWebhookBodiesAreRecorded compares the bodies of Segment's examples with what Segment's own sender sent.
