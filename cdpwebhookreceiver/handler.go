@@ -21,6 +21,10 @@ import (
 // retryAfter is when senders should try again after a 503, in seconds.
 const retryAfter = "5"
 
+// maxParsed is how many bytes of bodies may be in memory as records at once, which take about ten times as much. A larger body waits
+// until it is the only one.
+const maxParsed = 4 << 20
+
 // ServeHTTP answers a request that confighttp lets through.
 func (r *webhookReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	start := time.Now()
@@ -61,14 +65,28 @@ func (r *webhookReceiver) handle(w http.ResponseWriter, req *http.Request, s *so
 	}
 	ctx, cancel := context.WithDeadline(req.Context(), start.Add(r.config.MaxWait))
 	defer cancel()
-	logs, why := r.read(ctx, w, req, s)
-	if why != accepted || logs.LogRecordCount() == 0 {
+	b, why := r.authenticate(ctx, w, req, s)
+	if why != accepted {
 		r.slots.Release(1)
+		return why
+	}
+	size := min(int64(len(b.text)), maxParsed)
+	if err := r.parsed.Acquire(ctx, size); err != nil {
+		r.slots.Release(1)
+		return reasonOfPipeline(err)
+	}
+	release := func() {
+		r.parsed.Release(size)
+		r.slots.Release(1)
+	}
+	logs, why := r.parse(req, s, b)
+	if why != accepted || logs.LogRecordCount() == 0 {
+		release()
 		return why
 	}
 	events, done := logs.LogRecordCount(), make(chan error, 1)
 	go func() {
-		defer r.slots.Release(1)
+		defer release()
 		done <- r.handOn(ctx, logs)
 	}()
 	select {
@@ -105,29 +123,34 @@ func reasonOfPipeline(err error) reason {
 	}
 }
 
-// read returns the records of a request's events. ctx has the deadline of the answer.
-func (r *webhookReceiver) read(ctx context.Context, w http.ResponseWriter, req *http.Request, s *source) (plog.Logs, reason) {
-	logs := plog.NewLogs()
+// authenticate returns a request's body if the request has what its source must have. ctx has the deadline of the answer.
+func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWriter, req *http.Request, s *source) (body, reason) {
 	if s.header != nil {
 		position, why := s.header.verify(req.Header)
 		if why != accepted {
-			return logs, why
+			return body{}, why
 		}
 		r.telemetry.ReceiverCdpWebhookSecretMatches.Add(ctx, 1, s.series.headers[position])
 	}
 	deadline, _ := ctx.Deadline()
 	b, why := readBody(w, req, r.config.ServerConfig.MaxRequestBodySize, deadline)
 	if why != accepted {
-		return logs, why
+		return body{}, why
 	}
 	r.telemetry.ReceiverCdpWebhookBytes.Add(ctx, int64(len(b.sent)), s.series.source)
 	if s.signature != nil {
 		position, why := s.signature.verify(req.Header, b, time.Now())
 		if why != accepted {
-			return logs, why
+			return body{}, why
 		}
 		r.telemetry.ReceiverCdpWebhookSecretMatches.Add(ctx, 1, s.series.signatures[position])
 	}
+	return b, accepted
+}
+
+// parse returns the records of the events in a body.
+func (r *webhookReceiver) parse(req *http.Request, s *source, b body) (plog.Logs, reason) {
+	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
 	events := r.readers.Get().(*eventReader)
 	defer r.readers.Put(events)

@@ -41,6 +41,8 @@ type webhookReceiver struct {
 	readers sync.Pool
 	// slots bounds the requests under way. A request has its slot until the pipeline returns, which may be after its answer.
 	slots *semaphore.Weighted
+	// parsed bounds the bytes of bodies whose records are in memory.
+	parsed *semaphore.Weighted
 
 	server  *http.Server
 	serving sync.WaitGroup
@@ -70,6 +72,7 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*we
 		sources: newSources(config.Sources, telemetry),
 		unknown: &source{name: noSource},
 		slots:   semaphore.NewWeighted(int64(config.MaxConcurrentRequests)),
+		parsed:  semaphore.NewWeighted(maxParsed),
 	}
 	r.unknown.series = telemetry.seriesOf(r.unknown)
 	r.readers.New = func() any { return events.clone() }

@@ -254,6 +254,27 @@ func TestBlockedPipeline(t *testing.T) {
 	require.Eventually(t, func() bool { return r.post(t, "/cdp", event).status == http.StatusOK }, longWait, tick)
 }
 
+// TestBlockedPipelineHoldsFewBytes has senders of large bodies, of which only some may wait for the pipeline as records.
+func TestBlockedPipelineHoldsFewBytes(t *testing.T) {
+	next := newBlocked()
+	r := start(t, `{max_wait: 2s, sources: {cdp: {path: /cdp}}}`, next)
+	large := `{"event":"` + strings.Repeat("x", maxParsed/4-100) + `"}`
+	answers := make(chan answered)
+	for range 8 {
+		go func() {
+			a, _ := r.try(t, http.MethodPost, "/cdp", []byte(large))
+			answers <- a
+		}()
+	}
+	for range 8 {
+		assert.Equal(t, "max_wait", (<-answers).Reason)
+	}
+	assert.LessOrEqual(t, len(next.entered), 4)
+	close(next.release)
+	larger := `{"event":"` + strings.Repeat("x", maxParsed-100) + `"}`
+	require.Eventually(t, func() bool { return r.post(t, "/cdp", larger).status == http.StatusOK }, longWait, tick)
+}
+
 // TestStopAnswers stops the receiver while a request is under way.
 func TestStopAnswers(t *testing.T) {
 	next := newBlocked()
