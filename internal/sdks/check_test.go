@@ -45,6 +45,7 @@ func TestCheck(t *testing.T) {
 		fault    string
 	}{
 		{"as sent", []event{viewed, added, update, impression}, ""},
+		{"as JSON text", []event{with(viewed, "event_properties", map[string]any{"sku": `"1"`}), update, impression}, ""},
 		{"lost", []event{update, impression}, "events of device: got 0 of 1"},
 		{"twice", []event{viewed, with(viewed, "insert_id", "id"), update, impression}, "there are more than 1"},
 		{"changed", []event{with(viewed, "event_properties", map[string]any{"sku": "2"}), update, impression}, "property sku: want 1, got 2"},

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/impression-collector/impression-bridge/internal/sdktest"
@@ -42,6 +44,7 @@ func newSite(bridge, scripts string, withTLS bool) (*site, error) {
 	mux.HandleFunc("/flags/", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(scripts, "flags.json"))
 	})
+	mux.HandleFunc("/mparticle/", identify)
 	// The answer means that everything sent so far has been answered.
 	mux.HandleFunc("/settled", func(http.ResponseWriter, *http.Request) {
 		s.underway.Lock()
@@ -58,6 +61,15 @@ func newSite(bridge, scripts string, withTLS bool) (*site, error) {
 		s.server.Start()
 	}
 	return s, nil
+}
+
+// identify answers mParticle's SDK, which asks who the user is. Someone who logs in was known before, under another id.
+func identify(w http.ResponseWriter, r *http.Request) {
+	mpid := "7346244611012968789"
+	if strings.HasSuffix(r.URL.Path, "/login") {
+		mpid = "-1292861137011214512"
+	}
+	_, _ = fmt.Fprintf(w, `{"mpid":%q}`, mpid)
 }
 
 // record keeps the requests that are handed on to next.
