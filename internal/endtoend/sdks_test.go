@@ -50,6 +50,22 @@ func TestSDKs(t *testing.T) {
 	}
 }
 
+// TestTableOfSDKs compares the table of SDKs in the receiver's README with the recordings.
+func TestTableOfSDKs(t *testing.T) {
+	t.Parallel()
+	rows := tableAfter(t, filepath.Join("..", "..", "cdpwebhookreceiver", "README.md"), "With a source whose path is `/cdp`, on `host`:")
+	paths, err := sdktest.Find(testdata("sdks"))
+	require.NoError(t, err)
+	recorded := map[string]bool{}
+	for _, path := range paths {
+		recording, err := sdktest.Read(path)
+		require.NoError(t, err)
+		recorded[recording.SDK] = true
+		assert.Equal(t, []string{recording.Version, "`" + recording.Preset + "`"}, rowOf(t, rows, recording.SDK)[1:3], recording.SDK)
+	}
+	assert.Len(t, recorded, len(rows)-1)
+}
+
 // TestForgedSegmentWebhooks changes what Segment's own sender signed.
 func TestForgedSegmentWebhooks(t *testing.T) {
 	t.Parallel()
