@@ -37,6 +37,8 @@ func TestSDKs(t *testing.T) {
 				require.Equal(t, http.StatusOK, status, answer)
 				require.JSONEq(t, `{"success":true,"code":200}`, answer)
 			}
+			// The collector handles signals only some time after it is ready.
+			waitForIngested(t, bridge.Collector, bridge.Amplitude, 1)
 			require.NoError(t, bridge.Stop())
 
 			expected := sdktest.ExpectedPath(path)
