@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/deferred"
@@ -48,6 +50,17 @@ type changedValues struct {
 // refused reports whether Amplitude refuses the event for good.
 func (it *item) refused() bool {
 	return it.State == delivery.Dropped && !it.stale
+}
+
+// events returns the JSON of each event of the item.
+func (it *item) events() []jsontext.Value {
+	if it.More == 0 {
+		return []jsontext.Value{it.JSON}
+	}
+	var all []jsontext.Value
+	// The encoder wrote valid JSON.
+	_ = json.Unmarshal(slices.Concat([]byte{'['}, it.JSON, []byte{']'}), &all, jsontext.AllowDuplicateNames(true))
+	return all
 }
 
 // staysDeferred reports whether the event belongs to the next batch.
@@ -93,6 +106,16 @@ func (b *batch) encode(encoder *amplitude.Encoder, e *event.Event) []byte {
 	b.buffer = encoder.Append(b.buffer, e)
 	b.bytes += itemSize + len(b.buffer) - start
 	return slices.Clip(b.buffer[start:])
+}
+
+// extend adds another event to the item that was encoded last.
+func (b *batch) extend(it *item, encoder *amplitude.Encoder, e *event.Event) {
+	start := len(b.buffer) - len(it.JSON)
+	before := len(b.buffer)
+	b.buffer = encoder.Append(append(b.buffer, ','), e)
+	b.bytes += len(b.buffer) - before
+	it.JSON = slices.Clip(b.buffer[start:])
+	it.More++
 }
 
 // deferTo makes the event, which is stored in this place, one of the first of the next batch.

@@ -142,6 +142,7 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	it := item{record: b.records, updates: updates, withheld: withheld, unpaired: unpaired, call: e.Call().Kind}
 	it.JSON, it.Since = b.encode(&r.encoder, &e.Event), since.UnixNano()
 	it.UserID, it.DeviceID = amplitude.SentText(userID), amplitude.SentText(deviceID)
+	r.addFurther(b, &it, e)
 	it.changed = r.takeChanged(fault)
 	b.items = append(b.items, it)
 	return reasonNone

@@ -4,7 +4,11 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 
 import (
 	"cmp"
+	"errors"
 	"strings"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/event"
@@ -18,6 +22,7 @@ type CallsConfig struct {
 	Identify IdentifyConfig `mapstructure:"identify"`
 	Page     ViewConfig     `mapstructure:"page"`
 	Screen   ViewConfig     `mapstructure:"screen"`
+	Group    GroupConfig    `mapstructure:"group"`
 }
 
 // IdentifyConfig configures identify calls, which become updates of user properties.
@@ -30,6 +35,23 @@ type ViewConfig struct {
 	Enabled bool `mapstructure:"enabled"`
 	// Name is the name of the events, with {name} and {category}. If it is "", the preset's default is used.
 	Name string `mapstructure:"name"`
+}
+
+// GroupConfig configures group calls, which become updates of their user and of the group.
+type GroupConfig struct {
+	// Type is the type of the groups, such as "company". If it is "", group calls aren't sent.
+	Type string `mapstructure:"type"`
+}
+
+func (c *CallsConfig) validate() error {
+	group := c.Group.Type
+	return errors.Join(
+		c.Page.validate("page"),
+		c.Screen.validate("screen"),
+		errorIf(strings.HasPrefix(group, "$"), "calls.group.type: %q is the name of an operation in Amplitude; give a name without $", group),
+		errorIf(amplitude.SentText(group) != group, "calls.group.type: %d characters; allowed: up to %d, in UTF-8",
+			utf8.RuneCountInString(group), amplitude.MaxStringLength),
+	)
 }
 
 // placeholders are what the name of page and screen calls may have in braces.
@@ -66,8 +88,55 @@ func (r *batchReader) readCall(e *reader.Event) reason {
 			e.SetText(event.Type, r.nameOf(e, config.Screen.Name, "Screen"))
 			return reasonNone
 		}
+	case layout.Group:
+		if config.Group.Type != "" {
+			return r.readGroup(e)
+		}
 	}
 	return reasonOf(call.Kind.String())
+}
+
+// readGroup makes a group call the update that adds its user to the group. addFurther adds the update of the group.
+func (r *batchReader) readGroup(e *reader.Event) reason {
+	name := e.TextAt(e.Call().Group)
+	if name == "" {
+		return reasonNothingToSend
+	}
+	groups := pcommon.NewMap()
+	groups.PutStr(r.config.Calls.Group.Type, name)
+	e.SetText(event.Type, impression.IdentifyEventType)
+	e.SetMap(event.Groups, groups)
+	// As a user property too, as Amplitude's SDKs and the destinations of Segment and RudderStack do.
+	e.SetMap(event.UserProperties, groups)
+	e.UserTraits = true
+	return reasonNone
+}
+
+// groupIdentifyType is the event type of an update of a group's properties.
+const groupIdentifyType = "$groupidentify"
+
+// addFurther adds the events to an item that its call becomes besides the one that it has.
+func (r *batchReader) addFurther(b *batch, it *item, e *reader.Event) {
+	if e.Call().Kind != layout.Group {
+		return
+	}
+	traits := e.MapAt(e.Call().GroupTraits)
+	if !amplitude.HasTraits(traits) {
+		return
+	}
+	e.SetText(event.Type, groupIdentifyType)
+	e.SetMap(event.UserProperties, pcommon.Map{})
+	e.GroupTraits = traits
+	r.setInsertID(e, "-group")
+	b.extend(it, &r.encoder, &e.Event)
+}
+
+// setInsertID adds a suffix to an event's insert id, because Amplitude would take the events of one call for the same. Without an
+// insert id, each event has a hash of its own.
+func (r *batchReader) setInsertID(e *reader.Event, suffix string) {
+	if id := e.Text(event.InsertID); id != "" {
+		e.SetText(event.InsertID, string(amplitude.AppendInsertID(nil, id, suffix)))
+	}
 }
 
 // nameOf returns the name of a page or screen call's event. A value that is missing is left out of the template. If all are, the

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
 	"github.com/impression-collector/impression-bridge/internal/configtest"
 )
 
@@ -145,4 +147,50 @@ func TestCallsKeepTheirOrder(t *testing.T) {
 	assert.Equal(t, []string{"a", "$identify", "Viewed b", "$identify", "c"}, types)
 	assert.Equal(t, []string{"1", "2", "3", "4", "5"}, ids)
 	assert.Equal(t, map[string]any{"n": "4"}, p.server.User("user-17").Properties)
+}
+
+// TestTheEventsOfAGroupCallAreOne record: they are counted, dropped and kept together.
+func TestTheEventsOfAGroupCallAreOne(t *testing.T) {
+	const sent = `{"event_type":"TYPE","user_id":"user-17","insert_id":"ID","groups":{"company":"acme"},`
+	group := strings.Replace(callOf("group"), `"type"`, `"groupId":"acme","type"`, 1)
+	synctest.Test(t, func(t *testing.T) {
+		path, keep := withDeadLetters(t)
+		server := amplitudetest.New()
+		p := startHandled(t, componenttest.NewNopHost(), server, func(c *Config) {
+			keep(c)
+			c.Calls.Group.Type = "company"
+		})
+		require.NoError(t, p.push(t.Context(), logsOf(group, newEvent("a"))))
+		p.assertEvents(t, point(2, "outcome", "delivered", "reason", "none"))
+		server.AnswerFunc(func(request *amplitudetest.Request) (amplitudetest.Answer, bool) {
+			return amplitudetest.Answer{Status: 400, Body: `{"code":400,"events_with_invalid_fields":{"group_properties":[2]}}`}, request.EventCount == 4
+		})
+		require.NoError(t, p.push(t.Context(), logsOf(newEvent("b"), strings.Replace(group, `"m"`, `"m2"`, 1), newEvent("c"))))
+		p.assertEvents(t, point(4, "outcome", "delivered", "reason", "none"), point(1, "outcome", "dropped", "reason", "invalid_field"))
+		lines := deadLinesIn(t, path)
+		require.Len(t, lines, 2)
+		assert.JSONEq(t, strings.NewReplacer("TYPE", "$identify", "ID", "m2").Replace(sent)+`"user_properties":{"$set":{"company":"acme"}}}`, string(lines[0].Event))
+		assert.JSONEq(t, strings.NewReplacer("TYPE", "$groupidentify", "ID", "m2-group").Replace(sent)+`"group_properties":{"$set":{"plan":"pro"}}}`, string(lines[1].Event))
+		p.stop(t)
+	})
+}
+
+// TestAGroupCallIsSentAgainAsAWhole with the same insert ids, so that Amplitude counts nothing twice.
+func TestAGroupCallIsSentAgainAsAWhole(t *testing.T) {
+	group := strings.Replace(callOf("group"), `"type"`, `"groupId":"acme","type"`, 1)
+	synctest.Test(t, func(t *testing.T) {
+		server := amplitudetest.New()
+		p := startHandled(t, componenttest.NewNopHost(), server, func(c *Config) { c.Calls.Group.Type = "company" })
+		// The events are ingested, but the answer is lost.
+		server.AnswerNext(1, amplitudetest.Answer{Status: 500, Ingest: true})
+		p.pushAll(t, logsOf(newEvent("a"), group, newEvent("b")))
+		p.assertEvents(t, point(3, "outcome", "delivered", "reason", "none"))
+		var ids []string
+		for _, e := range server.Events() {
+			ids = append(ids, e.InsertID)
+		}
+		assert.Equal(t, []string{"a", "m", "m-group", "b"}, ids)
+		assert.Len(t, server.Duplicates(), 4)
+		p.stop(t)
+	})
 }

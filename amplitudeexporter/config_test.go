@@ -59,7 +59,7 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10}, defaults.DeadLetter)
 	assert.Equal(t, DeadLetterConfig{Path: "dead-letters.ndjson", MaxMegabytes: 20, MaxBackups: 3, Reasons: []string{"not_an_event"}}, everything.DeadLetter)
 	assert.Equal(t, CallsConfig{Identify: IdentifyConfig{Enabled: true}, Page: ViewConfig{Enabled: true}, Screen: ViewConfig{Enabled: true}}, defaults.Calls)
-	assert.Equal(t, CallsConfig{Page: ViewConfig{Enabled: true, Name: "Viewed {category} {name}"}}, everything.Calls)
+	assert.Equal(t, CallsConfig{Page: ViewConfig{Enabled: true, Name: "Viewed {category} {name}"}, Group: GroupConfig{Type: "company"}}, everything.Calls)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
 	assert.Equal(t, LeaveOutOlderUpdates, defaults.OlderUpdates)
 	assert.Equal(t, SendOlderUpdates, everything.OlderUpdates)
@@ -102,7 +102,9 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"older updates":    {`{api_key: k, older_updates: drop}`, `older_updates: "drop" is not known; allowed: leave_out, send`},
 	"page's name":      {`{api_key: k, calls: {page: {name: "Viewed {title}"}}}`, `calls.page.name: "Viewed {title}" has braces around something else; allowed: {name}, {category}`},
 	"screen's name":    {`{api_key: k, calls: {screen: {name: "{name"}}}`, `calls.screen.name: "{name" has braces`},
-	"unknown call":     {`{api_key: k, calls: {alias: {enabled: true}}}`, "calls.alias: no such key; allowed: identify, page, screen"},
+	"unknown call":     {`{api_key: k, calls: {alias: {enabled: true}}}`, "calls.alias: no such key; allowed: group, identify, page, screen"},
+	"group's type":     {`{api_key: k, calls: {group: {type: $set}}}`, `calls.group.type: "$set" is the name of an operation`},
+	"long group type":  {`{api_key: k, calls: {group: {type: ` + strings.Repeat("x", 1025) + `}}}`, "calls.group.type: 1025 characters; allowed: up to 1024"},
 	"no event types":   {`{api_key: k, send: impressions, event_types: []}`, "event_types: empty"},
 	"empty type":       {`{api_key: k, event_types: [a, ""]}`, "event_types: one is empty"},
 	"dry run path":     {`{api_key: k, dry_run: {path: x}}`, `dry_run.path: "x" without dry_run.enabled: true has no effect`},

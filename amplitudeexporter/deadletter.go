@@ -99,8 +99,11 @@ func (d *deadLetters) addDropped(items []item, now time.Time) {
 	}
 	for i := range items {
 		it := &items[i]
-		if it.refused() {
-			d.file.Append(&deadletter.Letter{Time: now, Reason: it.Reason.String(), Status: it.Status, Event: it.JSON})
+		if !it.refused() {
+			continue
+		}
+		for _, text := range it.events() {
+			d.file.Append(&deadletter.Letter{Time: now, Reason: it.Reason.String(), Status: it.Status, Event: text})
 		}
 	}
 }

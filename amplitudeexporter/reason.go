@@ -60,7 +60,7 @@ var reasonTexts = [...]string{
 	"invalid_field", "missing_field", "invalid_id_length", "silenced", "daily_quota", "bad_request", "forbidden", "too_large",
 	// amplitude.Change
 	"not_finite", "too_deep", "too_long", "invalid_utf8", "session_id_not_integer", "remote_ip", "repeated_key",
-	"not_an_operation",
+	"not_an_operation", "too_many_groups",
 }
 
 var reasonNotAnEvent = reasonOf(reader.NotAnEvent.String())

@@ -48,7 +48,7 @@ func TestSchemaAcceptsGoodConfigs(t *testing.T) {
 		`{api_key: k, dry_run: {enabled: true, path: x}}`,
 		`{api_key: k, headers: {a: b}, auth: {authenticator: x}}`,
 		`{api_key: k, layouts: , event_types: , sending_queue: , json_body: , dead_letter: , dry_run: , calls: }`,
-		`{api_key: k, calls: {identify: , page: {name: }, screen: {enabled: false, name: "{name} {category}"}}}`,
+		`{api_key: k, calls: {identify: , page: {name: }, screen: {enabled: false, name: "{name} {category}"}, group: {type: }}}`,
 	} {
 		require.NoError(t, schema.Validate(configtest.Parse(t, text)), text)
 		_, err := load(t, text)
@@ -73,6 +73,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 		"/$defs/view":             "{calls: {page: {unheard_of: 1}}}",
 
 		"/properties/calls/properties/identify": "{calls: {identify: {unheard_of: 1}}}",
+		"/properties/calls/properties/group":    "{calls: {group: {unheard_of: 1}}}",
 	})
 }
 

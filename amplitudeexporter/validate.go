@@ -29,8 +29,7 @@ func (c *Config) Validate() error {
 		c.validateNumbers(),
 		layoutsErr,
 		c.validateIdentities(),
-		c.Calls.Page.validate("page"),
-		c.Calls.Screen.validate("screen"),
+		c.Calls.validate(),
 		c.validateDeadLetter(),
 		c.validateDelivery(),
 	)

@@ -26,6 +26,10 @@ const (
 const (
 	// MaxStringLength is the number of characters after which Amplitude cuts a string, whether an id or a property.
 	MaxStringLength = 1024
+	// MaxGroupTypes is how many types of groups an event may have, and MaxGroups how many groups. Amplitude doesn't track others
+	// (https://amplitude.com/docs/apis/analytics/group-identify).
+	MaxGroupTypes = 5
+	MaxGroups     = 10
 	// MaxDepth is how deeply event properties and user properties may be nested.
 	MaxDepth = 40
 	// DefaultMinIDLength is the number of characters that an id needs if the request has no min_id_length.

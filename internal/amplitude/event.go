@@ -36,6 +36,9 @@ const (
 	// NotOperation is a trait with the name of an operation on user properties that isn't a map, left out.
 	NotOperation
 
+	// TooManyGroups is a group beyond MaxGroupTypes or MaxGroups, left out.
+	TooManyGroups
+
 	// Changes is the number of changes.
 	Changes = iota
 )
@@ -59,6 +62,8 @@ func (c Change) String() string {
 		return "repeated_key"
 	case NotOperation:
 		return "not_an_operation"
+	case TooManyGroups:
+		return "too_many_groups"
 	default:
 		return "unknown"
 	}
@@ -133,6 +138,10 @@ func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 			to = e.mapField(to, f, of)
 		}
 	}
+	if HasTraits(of.GroupTraits) {
+		to = append(to, `"group_properties":`...)
+		to = append(e.traits(to, of.GroupTraits), ',')
+	}
 	if of.InvalidSession {
 		e.Changed[NotInteger]++
 	}
@@ -184,6 +193,9 @@ func (e *Encoder) mapField(to []byte, f event.Field, of *event.Event) []byte {
 		}
 		to = append(to, fieldNames[f]...)
 		return append(e.traits(to, m), ',')
+	case f == event.Groups:
+		to = append(to, fieldNames[f]...)
+		return append(e.groups(to, m), ',')
 	}
 	to = append(to, fieldNames[f]...)
 	to = e.mapping(to, m, 1, selected)

@@ -140,3 +140,50 @@ func (e *Encoder) joined(m pcommon.Map) pcommon.Map {
 	}
 	return all
 }
+
+// groups writes the groups of an event, as many as Amplitude tracks.
+func (e *Encoder) groups(to []byte, m pcommon.Map) []byte {
+	types, groups := 0, 0
+	for _, value := range m.All() {
+		types++
+		if value.Type() == pcommon.ValueTypeSlice {
+			groups += value.Slice().Len()
+		} else {
+			groups++
+		}
+	}
+	if types <= MaxGroupTypes && groups <= MaxGroups {
+		return e.mapping(to, m, 1, selection{})
+	}
+	var kept xpdata.MapBuilder
+	var keys []string
+	groups = 0
+	for key, value := range m.All() {
+		switch {
+		case slices.Contains(keys, key):
+			e.Changed[RepeatedKey]++
+			continue
+		case len(keys) == MaxGroupTypes || groups == MaxGroups:
+			e.Changed[TooManyGroups]++
+			continue
+		}
+		keys = append(keys, key)
+		if value.Type() != pcommon.ValueTypeSlice {
+			groups++
+			value.CopyTo(kept.AppendEmpty(key))
+			continue
+		}
+		list := kept.AppendEmpty(key).SetEmptySlice()
+		for i := range value.Slice().Len() {
+			if groups == MaxGroups {
+				e.Changed[TooManyGroups] += int64(value.Slice().Len() - i)
+				break
+			}
+			groups++
+			value.Slice().At(i).CopyTo(list.AppendEmpty())
+		}
+	}
+	rest := pcommon.NewMap()
+	kept.UnsafeIntoMap(rest)
+	return e.mapping(to, rest, 1, selection{})
+}

@@ -27,6 +27,9 @@ type Event struct {
 	// UserTraits reports whether the user properties are traits: plain properties, of which null ones are to be unset.
 	UserTraits bool
 
+	// GroupTraits are the traits of the event's group, like UserTraits, or the zero Map.
+	GroupTraits pcommon.Map
+
 	// read has the values among the properties that were read as other fields.
 	read []pcommon.Value
 }
@@ -103,6 +106,6 @@ func (e *Event) Release() {
 
 // Reset removes all fields, but doesn't let go of their values.
 func (e *Event) Reset() {
-	e.set, e.Passthrough, e.read = 0, pcommon.Map{}, e.read[:0]
+	e.set, e.Passthrough, e.GroupTraits, e.read = 0, pcommon.Map{}, pcommon.Map{}, e.read[:0]
 	e.InvalidSession, e.RemoteIP, e.UserTraits = false, false, false
 }

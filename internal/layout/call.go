@@ -37,6 +37,8 @@ type Call struct {
 	// {category}.
 	Template       string
 	Name, Category []Path
+	// Group leads to the name of the group of a group call, and GroupTraits to its traits.
+	Group, GroupTraits []Path
 }
 
 // call is the layout of a call that isn't a track call. It is the preset's, except for the fields that it has itself.
@@ -47,8 +49,10 @@ type call struct {
 	template  string
 	// name and category are the paths of Call.
 	name, category []string
-	// properties and traits are the paths of properties and, for an identify call, of user properties.
+	// properties and traits are the paths of properties, and of the traits of a user or group.
 	properties, traits []string
+	// group are the paths of Call.
+	group []string
 }
 
 // calls are the calls of a preset.
@@ -65,7 +69,7 @@ func segmentCalls(page, screen call) calls {
 	of := calls{key: "type", all: []call{
 		{kind: Identify, condition: "identify", traits: []string{`event["traits"]`, `event["context"]["traits"]`}},
 		page, screen,
-		{kind: Group, condition: "group"},
+		{kind: Group, condition: "group", group: []string{`event["groupId"]`}, traits: []string{`event["traits"]`}},
 		{kind: Alias, condition: "alias"},
 	}}
 	for i := range of.all {
@@ -101,13 +105,16 @@ func CompileWithCalls(configs []Config) ([]Layout, error) {
 func (c *call) compile(l Layout, key string) Layout {
 	l.Paths[event.Type] = mustParse(fmt.Sprintf("event[%q]", key))
 	l.Paths[event.Properties] = mustParse(c.properties...)
+	traits := mustParse(c.traits...)
 	if c.kind == Identify {
-		l.Paths[event.UserProperties] = mustParse(c.traits...)
-		l.UserTraits = true
+		l.Paths[event.UserProperties], l.UserTraits, traits = traits, true, nil
 	}
 	l.Condition = Condition{Key: key, Value: c.condition}
 	l.GenericType = ""
-	l.Call = Call{Kind: c.kind, Template: c.template, Name: mustParse(c.name...), Category: mustParse(c.category...)}
+	l.Call = Call{
+		Kind: c.kind, Template: c.template, Name: mustParse(c.name...), Category: mustParse(c.category...),
+		Group: mustParse(c.group...), GroupTraits: traits,
+	}
 	return l
 }
 

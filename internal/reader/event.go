@@ -88,6 +88,16 @@ func (e *Event) TextAt(paths []layout.Path) string {
 	return ""
 }
 
+// MapAt returns the first map at these paths, or the zero Map.
+func (e *Event) MapAt(paths []layout.Path) pcommon.Map {
+	for i := range paths {
+		if v, present := paths[i].Value(&e.source); present && v.Type() == pcommon.ValueTypeMap {
+			return v.Map()
+		}
+	}
+	return pcommon.Map{}
+}
+
 // clear drops the reference to the record that was read.
 func (e *Event) clear() {
 	e.Reset()

@@ -83,7 +83,7 @@ func (c *client) send(ctx context.Context, items []*Item, size int) *requestErro
 	status, retryAfter, body, err := c.post(ctx, r, size)
 	var answer amplitude.Answer
 	if err == nil {
-		answer = amplitude.ReadAnswer(status, retryAfter, body, len(items), time.Now())
+		answer = amplitude.ReadAnswer(status, retryAfter, body, eventsOf(items), time.Now())
 		answer.RetryAfter = min(answer.RetryAfter, c.maxRetryAfter)
 	}
 	c.observe(status, answer.Outcome, time.Since(began))

@@ -139,6 +139,7 @@ func left(of *events) *events {
 	for _, item := range of.items {
 		if item.State == Left {
 			batch.add(string(item.JSON), item.UserID, item.DeviceID)
+			batch.items[len(batch.items)-1].More = item.More
 		}
 	}
 	return batch

@@ -17,10 +17,11 @@ const (
 	Dropped
 )
 
-// Item is an encoded event on its way to Amplitude.
+// Item is an encoded event on its way to Amplitude, or several events of one user that are accepted or dropped together.
 type Item struct {
-	// JSON is the event as it is sent.
+	// JSON is the event as it is sent, or several of them with commas between them. More is how many follow the first.
 	JSON []byte
+	More int
 	// UserID and DeviceID are the ids as they are sent, "" if missing.
 	UserID, DeviceID string
 	// Since is when the event began to wait, in nanoseconds since the epoch.
@@ -31,6 +32,19 @@ type Item struct {
 	Reason amplitude.Reason
 	// Status is the HTTP status of the last answer that didn't accept the item, 0 if there was none.
 	Status int
+}
+
+// events returns how many events the item has.
+func (it *Item) events() int {
+	return 1 + it.More
+}
+
+func eventsOf(items []*Item) int {
+	events := 0
+	for _, item := range items {
+		events += item.events()
+	}
+	return events
 }
 
 // sharesID reports whether two items have the same user or device.

@@ -145,22 +145,22 @@ func (b *blockedIDs) filter(items []*Item, mayPass func(item *Item, isBlocked bo
 
 // admit returns the items that may be sent, and counts them as sent. The others are blocked.
 func (t *throttles) admit(items []*Item, blocked *blockedIDs, now time.Time) []*Item {
-	return t.filter(items, blocked, func(user, device *throttle) bool {
+	return t.filter(items, blocked, func(item *Item, user, device *throttle) bool {
 		if !user.allows(now) || !device.allows(now) {
 			return false
 		}
-		user.take()
-		device.take()
+		user.take(item.events())
+		device.take(item.events())
 		return true
 	})
 }
 
 // block returns the admitted items without those whose ids were throttled since.
 func (t *throttles) block(items []*Item, blocked *blockedIDs, now time.Time) []*Item {
-	return t.filter(items, blocked, func(user, device *throttle) bool { return user.isOver(now) && device.isOver(now) })
+	return t.filter(items, blocked, func(_ *Item, user, device *throttle) bool { return user.isOver(now) && device.isOver(now) })
 }
 
-func (t *throttles) filter(items []*Item, blocked *blockedIDs, passes func(user, device *throttle) bool) []*Item {
+func (t *throttles) filter(items []*Item, blocked *blockedIDs, passes func(item *Item, user, device *throttle) bool) []*Item {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	if len(t.users)+len(t.devices) == 0 {
@@ -168,7 +168,7 @@ func (t *throttles) filter(items []*Item, blocked *blockedIDs, passes func(user,
 	}
 	return blocked.filter(items, func(item *Item, isBlocked bool) bool {
 		user, device := t.users[item.UserID], t.devices[item.DeviceID]
-		if !isBlocked && passes(user, device) {
+		if !isBlocked && passes(item, user, device) {
 			return true
 		}
 		user.noteBlocked()
@@ -187,10 +187,10 @@ func (t *throttle) allows(now time.Time) bool {
 	return t.isOver(now) && (t == nil || t.remaining > 0)
 }
 
-// take counts an event as sent.
-func (t *throttle) take() {
+// take counts events as sent. The events of the last item may be more than remain.
+func (t *throttle) take(events int) {
 	if t != nil {
-		t.remaining--
+		t.remaining -= events
 	}
 }
 

@@ -170,11 +170,13 @@ func (w *worker) nextRequest() (items []*Item, size int, isFull bool) {
 	limit := w.size.bytes()
 	// Every item but the last has a comma.
 	size = w.client.frame.size() - len(comma)
+	events := 0
 	for i, item := range w.items {
 		with := size + len(item.JSON) + len(comma)
+		events += item.events()
 		if i > 0 {
 			isFull = with > limit
-			if isFull || i == w.maxEvents {
+			if isFull || events > w.maxEvents {
 				return w.items[:i], size, isFull
 			}
 		}
@@ -263,7 +265,7 @@ func (w *worker) handleRejection(err *requestError, items []*Item, size int) boo
 // event that fails alone becomes a suspect. isolate reports false if everything fails.
 func (w *worker) isolate(err *requestError, items []*Item) bool {
 	if len(items) > 1 {
-		w.maxEvents = (len(items) + 1) / 2
+		w.maxEvents = (eventsOf(items) + 1) / 2
 		return true
 	}
 	item := items[0]
@@ -279,12 +281,26 @@ func (w *worker) isolate(err *requestError, items []*Item) bool {
 	return !w.suspects.allFail()
 }
 
+// verdictOn returns the verdict on an item, the first event of which has this index in the request. If it has several events, the
+// first verdict counts that is about one of them.
+func verdictOn(answer amplitude.Answer, first int, item *Item) (verdict amplitude.Verdict, reason amplitude.Reason) {
+	for i := range item.events() {
+		verdict, reason = answer.Of(first+i, item.UserID, item.DeviceID)
+		if verdict != amplitude.SendAgain {
+			break
+		}
+	}
+	return verdict, reason
+}
+
 // applyVerdicts drops and blocks the events that the answer names, and reports whether it named any.
 func (w *worker) applyVerdicts(answer amplitude.Answer, items []*Item) bool {
 	now := time.Now()
 	applied := false
-	for i, item := range items {
-		verdict, reason := answer.Of(i, item.UserID, item.DeviceID)
+	first := 0
+	for _, item := range items {
+		verdict, reason := verdictOn(answer, first, item)
+		first += item.events()
 		switch verdict {
 		case amplitude.Drop:
 			item.State, item.Reason = Dropped, reason
