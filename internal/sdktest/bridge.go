@@ -34,8 +34,10 @@ func Start(ctx context.Context, preset string) (*Bridge, error) {
 	if err := server.Listen(ctx, "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	c, err := collectortest.Start(ctx, collectortest.Default, filepath.Join(root, "testdata", "sdks", "collector.yaml"),
-		"WEBHOOK_ENDPOINT="+endpoint, "PRESET="+preset, "AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY=any")
+	config, layouts := filepath.Join(root, "testdata", "sdks", "collector.yaml"), "::layouts: [{preset: "+preset+"}]"
+	c, err := collectortest.StartWithFlags(ctx, collectortest.Default, config,
+		[]string{"--config=yaml:processors::impression" + layouts, "--config=yaml:exporters::amplitude" + layouts},
+		"WEBHOOK_ENDPOINT="+endpoint, "AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY=any")
 	if err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
