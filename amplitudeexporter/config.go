@@ -4,7 +4,6 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -182,35 +181,15 @@ func (c *Config) queueIsInMemory() bool {
 // errors are reported at once.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	unknown := configkeys.Unknown(conf.ToStringMap(), c)
-	decoding := conf.Unmarshal(c, confmap.WithIgnoreUnused())
-	if unknown == nil && decoding == nil {
+	if conf.Unmarshal(c, confmap.WithIgnoreUnused()) == nil && unknown == nil {
 		return nil
 	}
-	return errors.Join(unknown, c.decodeByKey(conf), c.Validate())
-}
-
-// decodeByKey decodes each key by itself, because if one key beside a squashed struct doesn't decode, none is set.
-func (c *Config) decodeByKey(conf *confmap.Conf) error {
 	// A type without Unmarshal, which would recurse.
 	type fields Config
-	given := conf.ToStringMap()
-	var errs []error
-	for _, key := range slices.Sorted(maps.Keys(given)) {
-		one := confmap.New()
-		if err := one.Merge(conf); err != nil {
-			return err
-		}
-		for other := range given {
-			if other != key {
-				one.Delete(other)
-			}
-		}
-		err := one.Unmarshal((*fields)(c), confmap.WithIgnoreUnused())
-		if err != nil && key == "api_key" {
-			// A key that doesn't decode isn't also missing.
-			c.APIKey = "given"
-		}
-		errs = append(errs, err)
+	failed, decoding := configkeys.DecodeByKey(conf, (*fields)(c))
+	if slices.Contains(failed, "api_key") {
+		// A key that doesn't decode isn't also missing.
+		c.APIKey = "given"
 	}
-	return errors.Join(errs...)
+	return errors.Join(unknown, decoding, c.Validate())
 }

@@ -4,6 +4,7 @@ package cdpwebhookreceiver // import "github.com/impression-collector/impression
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -86,12 +87,19 @@ func createDefaultConfig() component.Config {
 	}
 }
 
-// Unmarshal decodes the configuration. If a key is unknown, it also validates the values, so that all errors are reported at
-// once.
+// Unmarshal decodes the configuration. If a key is unknown or doesn't decode, it also validates the values, so that all errors
+// are reported at once.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	unknown := configkeys.Unknown(conf.ToStringMap(), c)
-	if err := conf.Unmarshal(c, confmap.WithIgnoreUnused()); err != nil || unknown == nil {
-		return errors.Join(unknown, err)
+	if conf.Unmarshal(c, confmap.WithIgnoreUnused()) == nil && unknown == nil {
+		return nil
 	}
-	return errors.Join(unknown, c.Validate())
+	// A type without Unmarshal, which would recurse.
+	type fields Config
+	failed, decoding := configkeys.DecodeByKey(conf, (*fields)(c))
+	if slices.Contains(failed, "sources") {
+		// Sources that don't decode aren't also missing.
+		c.Sources = map[string]SourceConfig{"given": {Path: "/"}}
+	}
+	return errors.Join(unknown, decoding, c.Validate())
 }

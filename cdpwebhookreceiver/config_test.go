@@ -119,6 +119,21 @@ func TestValidateReportsEverythingAtOnce(t *testing.T) {
 	assert.NotContains(t, strings.ReplaceAll(err.Error(), "canary-preset", ""), "canary")
 }
 
+// TestValidateReportsFaultsBesideWrongTypes has faults in the values of other keys.
+func TestValidateReportsFaultsBesideWrongTypes(t *testing.T) {
+	_, err := load(t, `{max_wait: many, max_concurrent_requests: 0, unheard_of: 1, trusted_proxies: [proxy], sources: {
+		b: {path: /b, signature: {preset: 1, secrets: [x]}}, c: {path: [/c]}}}`)
+	for _, says := range []string{
+		"unheard_of: no such key", "'max_wait' time: invalid duration", "max_concurrent_requests: 0", `trusted_proxies[0]: "proxy"`,
+		"preset' expected type 'string'", "'sources[c].path' expected type 'string'",
+	} {
+		assert.ErrorContains(t, err, says)
+	}
+	for _, wrong := range []string{"sources: none", "max_wait: 0s", "path: missing"} {
+		assert.NotContains(t, err.Error(), wrong)
+	}
+}
+
 // TestNoSecretInErrors gives secrets the wrong type.
 func TestNoSecretInErrors(t *testing.T) {
 	for _, text := range []string{
