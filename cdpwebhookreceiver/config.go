@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configauth"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
@@ -41,6 +42,8 @@ type SourceConfig struct {
 	Signature configoptional.Optional[SignatureConfig] `mapstructure:"signature"`
 	// Header is the header that each request must have, in addition to the signature if both are given.
 	Header configoptional.Optional[HeaderConfig] `mapstructure:"header"`
+	// Auth names the extension that must let each request through, in addition to the others.
+	Auth configoptional.Optional[configauth.Config] `mapstructure:"auth"`
 }
 
 // SignatureConfig describes an HMAC of the body: by the name of a preset, or by all other keys.

@@ -45,7 +45,7 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, []string{"X-Request-Id"}, everything.HeaderAttributes)
 	assert.True(t, everything.ServerConfig.Auth.HasValue())
 	assert.True(t, everything.ServerConfig.CORS.HasValue())
-	require.Len(t, everything.Sources, 3)
+	require.Len(t, everything.Sources, 4)
 	segment := everything.Sources["segment"]
 	assert.Equal(t, SignatureConfig{Preset: "segment", Secrets: []configopaque.String{"new", "old"}}, *segment.Signature.Get())
 	assert.Equal(t, HeaderConfig{Name: "Authorization", Values: []configopaque.String{"new", "old"}}, *segment.Header.Get())
@@ -54,6 +54,8 @@ func TestLoadConfig(t *testing.T) {
 		Header: "X-Sum", Prefix: "v0=", Algorithm: "sha256", Encoding: "base64", Signs: "timestamp.body",
 		TimestampHeader: "X-Time", Tolerance: time.Minute, Secrets: []configopaque.String{"secret"},
 	}, *byHand.Signature.Get())
+	basic := everything.Sources["basic"]
+	assert.Equal(t, "basicauth", basic.Auth.Get().AuthenticatorID.String())
 	open := everything.Sources["open"]
 	assert.Equal(t, SourceConfig{Path: "/open"}, open)
 }
@@ -63,7 +65,7 @@ func TestLoadConfig(t *testing.T) {
 var badConfigs = map[string]struct{ yaml, says string }{
 	"no source":          {`{}`, "sources: none; give at least one"},
 	"unknown key":        {`{sources: {a: {path: /a}}, flag: 1}`, "flag: no such key; allowed: auth, "},
-	"unknown in source":  {`{sources: {a: {path: /a, pth: 1}}}`, "sources.a.pth: no such key; allowed: header, path, signature"},
+	"unknown in source":  {`{sources: {a: {path: /a, pth: 1}}}`, "sources.a.pth: no such key; allowed: auth, header, path, signature"},
 	"unknown in header":  {`{sources: {a: {path: /a, header: {nam: x, values: [x]}}}}`, "sources.a.header.nam: no such key; allowed: enabled, name, values"},
 	"unknown in tls":     {`{sources: {a: {path: /a}}, tls: {cert: x}}`, "tls.cert: no such key; allowed: "},
 	"max_wait":           {`{sources: {a: {path: /a}}, max_wait: 0s}`, "max_wait: 0s would refuse every request; allowed: more than 0"},
@@ -93,6 +95,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"header's name":      {`{sources: {a: {path: /a, header: {values: [x]}}}}`, `sources.a.header.name: "" isn't the name of a header`},
 	"no values":          {`{sources: {a: {path: /a, header: {name: X}}}}`, "sources.a.header.values: none; give at least one"},
 	"empty value":        {`{sources: {a: {path: /a, header: {name: X, values: [" "]}}}}`, "sources.a.header.values[0]: empty"},
+	"authenticator":      {`{sources: {a: {path: /a, auth: {}}}}`, "sources.a.auth.authenticator: missing; give the name of an extension"},
 	"attribute":          {`{sources: {a: {path: /a}}, header_attributes: ["a b"]}`, `header_attributes[0]: "a b" isn't the name of a header`},
 	"credentials":        {`{sources: {a: {path: /a}}, header_attributes: [authorization]}`, `header_attributes[0]: "authorization" holds a secret`},
 	"secret header":      {`{sources: {a: {path: /a, header: {name: X, values: [x]}}}, header_attributes: [x]}`, `header_attributes[0]: "x" holds a secret`},
@@ -127,7 +130,7 @@ func TestValidateReportsFaultsBesideWrongTypes(t *testing.T) {
 		"unheard_of: no such key", "'max_wait' time: invalid duration", "max_concurrent_requests: 0", `trusted_proxies[0]: "proxy"`,
 		"preset' expected type 'string'", "'sources[c].path' expected type 'string'",
 	} {
-		assert.ErrorContains(t, err, says)
+		require.ErrorContains(t, err, says)
 	}
 	for _, wrong := range []string{"sources: none", "max_wait: 0s", "path: missing"} {
 		assert.NotContains(t, err.Error(), wrong)

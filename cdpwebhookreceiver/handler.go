@@ -65,7 +65,7 @@ func (r *webhookReceiver) handle(w http.ResponseWriter, req *http.Request, s *so
 	}
 	ctx, cancel := context.WithDeadline(req.Context(), start.Add(r.config.MaxWait))
 	defer cancel()
-	b, why := r.authenticate(ctx, w, req, s)
+	ctx, b, why := r.authenticate(ctx, w, req, s)
 	if why != accepted {
 		r.slots.Release(1)
 		return why
@@ -123,29 +123,37 @@ func reasonOfPipeline(err error) reason {
 	}
 }
 
-// authenticate returns a request's body if the request has what its source must have. ctx has the deadline of the answer.
-func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWriter, req *http.Request, s *source) (body, reason) {
+// authenticate returns a request's body if the request has what its source must have. ctx has the deadline of the answer. The
+// context that authenticate returns also has what the source's authenticator found out about the sender.
+func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWriter, req *http.Request, s *source) (context.Context, body, reason) {
 	if s.header != nil {
 		position, why := s.header.verify(req.Header)
 		if why != accepted {
-			return body{}, why
+			return ctx, body{}, why
 		}
 		r.telemetry.ReceiverCdpWebhookSecretMatches.Add(ctx, 1, s.series.headers[position])
+	}
+	if s.auth != nil {
+		authenticated, err := s.auth.Authenticate(ctx, req.Header)
+		if err != nil {
+			return ctx, body{}, unauthorized
+		}
+		ctx = authenticated
 	}
 	deadline, _ := ctx.Deadline()
 	b, why := readBody(w, req, r.config.ServerConfig.MaxRequestBodySize, deadline)
 	if why != accepted {
-		return body{}, why
+		return ctx, body{}, why
 	}
 	r.telemetry.ReceiverCdpWebhookBytes.Add(ctx, int64(len(b.sent)), s.series.source)
 	if s.signature != nil {
 		position, why := s.signature.verify(req.Header, b, time.Now())
 		if why != accepted {
-			return body{}, why
+			return ctx, body{}, why
 		}
 		r.telemetry.ReceiverCdpWebhookSecretMatches.Add(ctx, 1, s.series.signatures[position])
 	}
-	return b, accepted
+	return ctx, b, accepted
 }
 
 // parse returns the records of the events in a body.

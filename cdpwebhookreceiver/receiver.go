@@ -5,6 +5,7 @@ package cdpwebhookreceiver // import "github.com/impression-collector/impression
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -84,6 +85,17 @@ func (r *webhookReceiver) Start(ctx context.Context, host component.Host) error 
 	if err := pdatautil.RefusePooling(); err != nil {
 		return err
 	}
+	for _, s := range r.sources {
+		config := r.config.Sources[s.name].Auth
+		if !config.HasValue() {
+			continue
+		}
+		auth, err := config.Get().GetServerAuthenticator(ctx, host.GetExtensions())
+		if err != nil {
+			return fmt.Errorf("sources.%s.auth: %w", s.name, err)
+		}
+		s.auth = auth
+	}
 	r.warnOfOpenSources()
 	server, err := r.config.ServerConfig.ToServer(ctx, host.GetExtensions(), r.settings.TelemetrySettings, r,
 		confighttp.WithErrorHandler(r.refuse),
@@ -114,8 +126,8 @@ func (r *webhookReceiver) warnOfOpenSources() {
 		return
 	}
 	for _, s := range r.sources {
-		if s.signature == nil && s.header == nil {
-			r.settings.Logger.Warn("anyone who reaches this source can send events; set its signature or header, or the receiver's auth",
+		if s.signature == nil && s.header == nil && s.auth == nil {
+			r.settings.Logger.Warn("anyone who reaches this source can send events; set its signature, header or auth, or the receiver's auth",
 				zap.String("source", s.name), zap.String("path", s.path))
 		}
 	}

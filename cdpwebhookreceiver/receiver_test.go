@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
@@ -26,10 +27,12 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
+	"github.com/impression-collector/impression-bridge/cdpwebhookreceiver/internal/metadata"
 	"github.com/impression-collector/impression-bridge/cdpwebhookreceiver/internal/metadatatest"
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
@@ -370,15 +373,22 @@ func TestCORS(t *testing.T) {
 	assert.Equal(t, "https://shop.example", posted.header.Get("Access-Control-Allow-Origin"))
 }
 
-// authenticator is an extension that lets through requests with a header.
+// authenticator is an extension that lets through requests with a header, and tells the pipeline.
 type authenticator struct {
 	component.StartFunc
 	component.ShutdownFunc
 }
 
+type authData struct{}
+
+func (authData) GetAttribute(string) any     { return "subject" }
+func (authData) GetAttributeNames() []string { return nil }
+
 func (authenticator) Authenticate(ctx context.Context, sources map[string][]string) (context.Context, error) {
 	if values := sources["Authorization"]; len(values) == 1 && values[0] == "Bearer right" {
-		return ctx, nil
+		info := client.FromContext(ctx)
+		info.Auth = authData{}
+		return client.NewContext(ctx, info), nil
 	}
 	return ctx, errors.New("canary")
 }
@@ -403,6 +413,44 @@ func TestAuth(t *testing.T) {
 	assert.NotContains(t, refused.text, "canary")
 	assert.Equal(t, http.StatusOK, r.post(t, "/cdp", event, "Authorization: Bearer right").status)
 	assert.Zero(t, r.logs.FilterMessageSnippet("anyone").Len())
+}
+
+// TestAuthOfASource has one source with an authenticator of its own, and one without.
+func TestAuthOfASource(t *testing.T) {
+	subjects := make(chan any, 2)
+	next, err := consumer.NewLogs(func(ctx context.Context, _ plog.Logs) error {
+		if data := client.FromContext(ctx).Auth; data != nil {
+			subjects <- data.GetAttribute("subject")
+		} else {
+			subjects <- nil
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	r := startIn(t, `{sources: {with: {path: /with, auth: {authenticator: bearer}}, without: {path: /without}}}`, next, host{Host: componenttest.NewNopHost()})
+	for _, headers := range [][]string{nil, {"Authorization: Bearer wrong"}} {
+		refused := r.post(t, "/with", event, headers...)
+		assert.Equal(t, http.StatusUnauthorized, refused.status)
+		assert.Equal(t, "unauthorized", refused.Reason)
+		assert.NotContains(t, refused.text, "canary")
+	}
+	assert.Equal(t, http.StatusOK, r.post(t, "/with", event, "Authorization: Bearer right").status)
+	assert.Equal(t, "subject", <-subjects)
+	assert.Equal(t, http.StatusOK, r.post(t, "/without", event).status)
+	assert.Nil(t, <-subjects)
+	warnings := r.logs.FilterMessageSnippet("anyone")
+	require.Equal(t, 1, warnings.Len())
+	assert.Equal(t, "without", warnings.All()[0].ContextMap()["source"])
+}
+
+func TestUnknownAuthenticator(t *testing.T) {
+	config, err := load(t, `{endpoint: "127.0.0.1:0", sources: {a: {path: /a, auth: {authenticator: other}}}}`)
+	require.NoError(t, err)
+	r, err := NewFactory().CreateLogs(t.Context(), receivertest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
+	require.NoError(t, err)
+	err = r.Start(t.Context(), host{Host: componenttest.NewNopHost()})
+	require.ErrorContains(t, err, `sources.a.auth: failed to resolve authenticator "other"`)
+	require.NoError(t, r.Shutdown(t.Context()))
 }
 
 func TestOpenSourcesAreWarnedOf(t *testing.T) {

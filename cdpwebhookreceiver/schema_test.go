@@ -35,6 +35,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 		"":                 "{unheard_of: 1}",
 		"/$defs/source":    "{sources: {a: {unheard_of: 1}}}",
 		"/$defs/signature": "{sources: {a: {signature: {unheard_of: 1}}}}",
+		"/$defs/auth":      "{sources: {a: {auth: {unheard_of: 1}}}}",
 		"/$defs/header":    "{sources: {a: {header: {unheard_of: 1}}}}",
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"go.opentelemetry.io/collector/extension/extensionauth"
 )
 
 // noSource is the name of the source of requests whose path no source has.
@@ -18,9 +20,10 @@ const noSource = "none"
 // source is a sender.
 type source struct {
 	name, path string
-	// signature and header are nil if they aren't configured.
+	// signature, header and auth are nil if they aren't configured. auth is set at start.
 	signature *signature
 	header    *staticHeader
+	auth      extensionauth.Server
 	series    *series
 	// isLogged has the reasons that were logged.
 	isLogged [numReasons]atomic.Bool

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"golang.org/x/net/http/httpguts"
 )
@@ -111,6 +112,10 @@ func (s *SourceConfig) faults() []error {
 		header := s.Header.Get()
 		errs = append(errs, headerFault("header.name", header.Name))
 		errs = append(errs, secretFaults("header.values", header.Values)...)
+	}
+	if s.Auth.HasValue() {
+		errs = append(errs, errorIf(s.Auth.Get().AuthenticatorID == component.ID{},
+			"auth.authenticator: missing; give the name of an extension, such as basicauth"))
 	}
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }

@@ -4,7 +4,6 @@ package endtoend
 
 import (
 	"bytes"
-	"encoding/base64"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -96,7 +95,12 @@ func TestWebhookBridgeWithAFullQueue(t *testing.T) {
 }
 
 const webhookWithAuth = `
-receivers: {cdp_webhook: {endpoint: "${env:WEBHOOK_ENDPOINT}", auth: {authenticator: "${env:AUTHENTICATOR}"}, sources: {any: {path: /}}}}
+receivers:
+  cdp_webhook:
+    endpoint: "${env:WEBHOOK_ENDPOINT}"
+    sources:
+      basic: {path: /basic, auth: {authenticator: basicauth}}
+      bearer: {path: /bearer, auth: {authenticator: bearertokenauth}}
 exporters: {debug: {}}
 extensions:
   basicauth: {htpasswd: {inline: "user:password"}}
@@ -108,24 +112,34 @@ service:
   pipelines: {logs: {receivers: [cdp_webhook], exporters: [debug]}}
 `
 
-// TestWebhookWithAuth protects the receiver by each of the collector's extensions for it.
+// TestWebhookWithAuth protects the receiver, and each of its sources, by the collector's extensions for it.
 func TestWebhookWithAuth(t *testing.T) {
-	for authenticator, right := range map[string]string{
-		"basicauth":       "Basic " + base64.StdEncoding.EncodeToString([]byte("user:password")),
-		"bearertokenauth": "Bearer token",
+	const basic, bearer, wrong = "Basic dXNlcjpwYXNzd29yZA==", "Bearer token", "Bearer other"
+	for name, test := range map[string]struct {
+		flags   []string
+		accepts map[string]string
+	}{
+		"sources":         {nil, map[string]string{"/basic": basic, "/bearer": bearer}},
+		"source and both": {[]string{"--config=yaml:receivers::cdp_webhook::auth::authenticator: bearertokenauth"}, map[string]string{"/bearer": bearer}},
 	} {
-		t.Run(authenticator, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := filepath.Join(t.TempDir(), "collector.yaml")
 			require.NoError(t, os.WriteFile(config, []byte(webhookWithAuth), 0o600))
 			endpoint, err := collectortest.FreeEndpoint(t.Context())
 			require.NoError(t, err)
-			c, err := collectortest.Start(t.Context(), collectortest.Default, config, "WEBHOOK_ENDPOINT="+endpoint, "AUTHENTICATOR="+authenticator)
+			c, err := collectortest.StartWithFlags(t.Context(), collectortest.Default, config, test.flags, "WEBHOOK_ENDPOINT="+endpoint)
 			require.NoError(t, err)
-			for authorization, want := range map[string]int{right: http.StatusOK, right + "x": http.StatusUnauthorized, "": http.StatusUnauthorized} {
-				sender := &cdp{url: "http://" + endpoint, authorization: authorization}
-				status, answer := sender.post(t, []byte("{}"))
-				assert.Equal(t, want, status, answer)
+			for _, path := range []string{"/basic", "/bearer"} {
+				for _, authorization := range []string{basic, bearer, wrong, ""} {
+					want := http.StatusUnauthorized
+					if authorization != "" && authorization == test.accepts[path] {
+						want = http.StatusOK
+					}
+					sender := &cdp{url: "http://" + endpoint + path, authorization: authorization}
+					status, answer := sender.post(t, []byte("{}"))
+					assert.Equal(t, want, status, "%s %s: %s", path, authorization, answer)
+				}
 			}
 			require.NoError(t, c.Stop())
 		})
