@@ -32,10 +32,10 @@ func TestSDKs(t *testing.T) {
 			bridge, err := sdktest.Start(t.Context(), recording.Preset)
 			require.NoError(t, err)
 			for _, request := range recording.Requests {
-				status, answer, err := request.Send(t.Context(), bridge.URL)
+				status, answer, err := request.Send(t.Context(), bridge.Server(request.Target).String())
 				require.NoError(t, err)
 				require.Equal(t, http.StatusOK, status, answer)
-				require.JSONEq(t, `{"success":true,"code":200}`, answer)
+				require.Contains(t, []string{`{"success":true,"code":200}`, `{"partialSuccess":{}}`}, answer)
 			}
 			// The collector handles signals only some time after it is ready.
 			waitForIngested(t, bridge.Collector, bridge.Amplitude, 1)
@@ -62,6 +62,10 @@ func TestTableOfSDKs(t *testing.T) {
 	for _, path := range paths {
 		recording, err := sdktest.Read(path)
 		require.NoError(t, err)
+		if recording.Preset == "otel" {
+			// It sends OTLP, which another receiver takes.
+			continue
+		}
 		recorded[recording.SDK] = true
 		assert.Equal(t, []string{recording.Version, "`" + recording.Preset + "`"}, rowOf(t, rows, recording.SDK)[1:3], recording.SDK)
 	}
@@ -86,7 +90,7 @@ func TestForgedSegmentWebhooks(t *testing.T) {
 			forged.Headers = maps.Clone(forged.Headers)
 			forge(&forged)
 			require.NotEqual(t, recording.Requests[0], forged)
-			status, answer, err := forged.Send(t.Context(), bridge.URL)
+			status, answer, err := forged.Send(t.Context(), bridge.Server(forged.Target).String())
 			require.NoError(t, err)
 			assert.Equal(t, http.StatusUnauthorized, status, "%s, %s: %s", mode, name, answer)
 		}

@@ -93,10 +93,7 @@ func (c *testCase) record(ctx context.Context) (err error) {
 func (c *testCase) drive(ctx context.Context, bridge *sdktest.Bridge) (told []event, sent []sdktest.Request, err error) {
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	s, err := newSite(bridge.URL, c.scripts, c.sdk.inBrowser)
-	if err != nil {
-		return nil, nil, err
-	}
+	s := newSite(bridge, c.scripts, c.sdk.inBrowser)
 	defer s.server.Close()
 	scenario := c.runNode
 	if c.sdk.inBrowser {

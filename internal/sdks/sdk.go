@@ -29,6 +29,8 @@ var sdks = []sdk{
 	{name: "jitsu-browser", npm: "@jitsu/js", preset: "jitsu", inBrowser: true, modes: []string{"single"}},
 	{name: "jitsu-node", npm: "@jitsu/js", preset: "jitsu", modes: []string{"single"}},
 	{name: "mparticle-browser", npm: "@mparticle/web-sdk", preset: "mparticle", inBrowser: true, modes: allModes},
+	{name: "otel-browser", npm: "@opentelemetry/sdk-logs", preset: "otel", inBrowser: true, modes: []string{"single", "batch"}},
+	{name: "otel-node", npm: "@opentelemetry/sdk-logs", preset: "otel", modes: []string{"single", "batch"}},
 	{name: "posthog-browser", npm: "posthog-js", preset: "posthog", inBrowser: true, modes: allModes},
 	{name: "posthog-node", npm: "posthog-node", preset: "posthog", modes: []string{"single", "batch"}},
 	{name: "rudderstack-browser", npm: "@rudderstack/analytics-js", preset: "rudderstack", inBrowser: true, modes: allModes},

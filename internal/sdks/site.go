@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,16 +30,12 @@ type site struct {
 }
 
 // newSite starts a site in front of a bridge.
-func newSite(bridge, scripts string, withTLS bool) (*site, error) {
-	target, err := url.Parse(bridge)
-	if err != nil {
-		return nil, err
-	}
+func newSite(bridge *sdktest.Bridge, scripts string, withTLS bool) *site {
 	s := &site{}
-	proxy := httputil.NewSingleHostReverseProxy(target)
 	mux := http.NewServeMux()
-	mux.Handle("/sdk/", s.record(proxy))
-	mux.Handle("/segment", s.record(proxy))
+	for _, path := range []string{"/sdk/", "/segment", "/v1/logs"} {
+		mux.Handle(path, s.record(httputil.NewSingleHostReverseProxy(bridge.Server(path))))
+	}
 	mux.HandleFunc("/flags/", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(scripts, "flags.json"))
 	})
@@ -60,7 +55,7 @@ func newSite(bridge, scripts string, withTLS bool) (*site, error) {
 	} else {
 		s.server.Start()
 	}
-	return s, nil
+	return s
 }
 
 // identify answers mParticle's SDK, which asks who the user is. Someone who logs in was known before, under another id.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
@@ -19,8 +20,8 @@ type Bridge struct {
 	*collectortest.Collector
 
 	Amplitude *amplitudetest.Server
-	// URL is that of the receiver, without a path.
-	URL string
+
+	webhooks string
 }
 
 // Start starts a bridge with the layout of a preset.
@@ -41,7 +42,16 @@ func Start(ctx context.Context, preset string) (*Bridge, error) {
 	if err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
-	return &Bridge{Collector: c, Amplitude: server, URL: "http://" + endpoint}, nil
+	return &Bridge{Collector: c, Amplitude: server, webhooks: endpoint}, nil
+}
+
+// Server returns the URL, without a path, of the receiver that takes requests with a path: OTLP or CDPs' webhooks.
+func (b *Bridge) Server(path string) *url.URL {
+	server := url.URL{Scheme: "http", Host: b.webhooks}
+	if path == "/v1/logs" {
+		server.Host = b.OTLPEndpoint
+	}
+	return &server
 }
 
 // Stop stops the collector, which delivers all that it has accepted first, and the fake Amplitude.

@@ -11,7 +11,7 @@ import { Experiment } from '@amplitude/experiment-js-client';
 export default async function run(connect, { origin, bridge, sdk: name, mode }) {
   seedRandom(`${name}/${mode}`);
   const told = [];
-  const sdk = await connect({ url: `${bridge}/sdk`, origin, mode });
+  const sdk = await connect({ url: `${bridge}/sdk`, bridge, origin, mode });
   let userId;
   const track = (type, properties) => {
     told.push({
