@@ -43,7 +43,7 @@ func TestSoak(t *testing.T) {
 		short, long size
 	}{
 		{"kill", waits, killScenario, size{kills: 100}, size{kills: 3000}},
-		{"webhook", waits, webhookScenario, size{kills: 3, records: 20}, size{kills: 60, records: 100}},
+		{"webhook", waits, webhookScenario, size{kills: 3, records: 20}, size{kills: 20, records: 100}},
 		{"files", waits, filesScenario, size{kills: 20}, size{kills: 400}},
 		{"files-renamed", waits, renamedFilesScenario, size{kills: 20}, size{kills: 200}},
 		{"order", waits, orderScenario, size{records: 1000}, size{records: 20_000}},
