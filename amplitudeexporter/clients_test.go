@@ -47,7 +47,8 @@ func TestRequestsOfClients(t *testing.T) {
 			body: `{"event":"$impression","type":"track",` + shown + `,"channel":"web","userId":"","anonymousId":"anon-1234","messageId":"m-1",
 				"context":{"sessionId":1795426160,"library":{"name":"RudderLabs JavaScript SDK","version":"3.34.1"},"traits":{}},
 				"originalTimestamp":"2026-11-24T21:19:27.903Z","sentAt":"2026-11-24T21:19:27.910Z"}`,
-			want: []string{`{"event_type":"$impression","device_id":"anon-1234","time":1795555162902,"insert_id":"m-1","session_id":1795426160000,` + sent + `}`},
+			want: []string{`{"event_type":"$impression","device_id":"anon-1234","time":1795555162902,"insert_id":"m-1","session_id":1795426160000,` + sent + `,
+				"platform":"Web"}`},
 		},
 		// The batch has the time at which the SDK sent it, and the events have only an originalTimestamp.
 		"RudderStack's Node SDK": {
@@ -104,7 +105,7 @@ func TestRequestsOfClients(t *testing.T) {
 			body: `{"type":"TRACK","event":"Order","messageId":"m-1","userId":"undefined","anonymousId":"anon-1234","timestamp":"NOW","originalTimestamp":0,
 				"sentAt":"2026-11-24T21:19:26.833Z","context":{"device":{"id":"00000000"},"sessionId":"1795426160"},
 				"integrations":{"Actions Amplitude":{"session_id":"none"},"Amplitude":{"session_id":0}}}`,
-			want:    []string{`{"event_type":"Order","device_id":"anon-1234","time":1795555166833,"insert_id":"m-1","session_id":1795426160000}`},
+			want:    []string{`{"event_type":"Order","device_id":"anon-1234","time":1795555166833,"insert_id":"m-1","session_id":1795426160000,"idfv":"00000000"}`},
 			changed: []string{"refused_id"},
 		},
 		"half post form, metadata as text": {
@@ -118,14 +119,7 @@ func TestRequestsOfClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, componenttest.NewNopHost(), func(c *Config) { c.Lanes, c.Layouts = 1, []layout.Config{{Preset: row.preset}} })
 			require.NoError(t, p.push(t.Context(), logsOf(row.body)))
-			requests := p.server.Requests()
-			require.Len(t, requests, 1)
-			require.Len(t, requests[0].Events, len(row.want))
-			for i, event := range requests[0].Events {
-				got, err := json.Marshal(event.Fields)
-				require.NoError(t, err)
-				assert.JSONEq(t, row.want[i], string(got))
-			}
+			p.assertSent(t, row.want...)
 			var points []metricdata.DataPoint[int64]
 			for _, reason := range row.changed {
 				points = append(points, point(1, "reason", reason))
@@ -134,6 +128,19 @@ func TestRequestsOfClients(t *testing.T) {
 				metadatatest.AssertEqualExporterAmplitudeChangedValues(t, p.telemetry, points, metricdatatest.IgnoreTimestamp())
 			}
 		})
+	}
+}
+
+// assertSent asserts that one request had these events.
+func (p *pushed) assertSent(t *testing.T, want ...string) {
+	t.Helper()
+	requests := p.server.Requests()
+	require.Len(t, requests, 1)
+	require.Len(t, requests[0].Events, len(want))
+	for i, event := range requests[0].Events {
+		got, err := json.Marshal(event.Fields)
+		require.NoError(t, err)
+		assert.JSONEq(t, want[i], string(got))
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 )
 
-// given holds fields of an event: texts, maps, and integers.
+// given holds fields of an event: texts, maps, integers, and numbers.
 type given map[event.Field]any
 
 // with returns an event with these fields.
@@ -32,6 +32,8 @@ func with(fields given) *event.Event {
 			e.SetMap(f, value)
 		case int:
 			e.SetInteger(f, int64(value))
+		case float64:
+			e.SetNumber(f, value)
 		}
 	}
 	return &e
@@ -63,14 +65,21 @@ func TestAppendWritesFieldsInOrder(t *testing.T) {
 		event.Type: "type", event.UserID: "user", event.DeviceID: "device", event.Time: 1764001230123456789,
 		event.InsertID: "insert", event.SessionID: 1764001200000, event.Properties: single("p"),
 		event.UserProperties: single("u"), event.Groups: single("g"), event.IP: "203.0.113.7", event.AppVersion: "1.2",
-		event.Platform: "Web", event.OSName: "Linux", event.Language: "en", event.UserAgent: "agent",
+		event.Platform: "Web", event.OSName: "Linux", event.Language: "en", event.UserAgent: "agent", event.OSVersion: "6.1",
+		event.DeviceBrand: "brand", event.DeviceManufacturer: "manufacturer", event.DeviceModel: "model", event.Carrier: "carrier",
+		event.Country: "Germany", event.Region: "Saxony", event.City: "Leipzig", event.LocationLat: 51.34, event.LocationLng: -12.0,
+		event.IDFA: "a", event.IDFV: "v", event.ADID: "d", event.Price: 9.99, event.Quantity: 3.0, event.Revenue: 29.97,
+		event.ProductID: "p", event.RevenueType: "Purchase", event.Currency: "EUR",
 	})
-	e.Passthrough = single("price")
+	e.Passthrough = single("dma")
 	got, changes := encoded(e)
 	assertText(t, `{"event_type":"type","user_id":"user","device_id":"device","time":1764001230123,`+
 		`"insert_id":"insert","session_id":1764001200000,"event_properties":{"p":1},"user_properties":{"u":1},`+
 		`"groups":{"g":1},"ip":"203.0.113.7","app_version":"1.2","platform":"Web","os_name":"Linux","language":"en",`+
-		`"user_agent":"agent","price":1}`, got)
+		`"user_agent":"agent","os_version":"6.1","device_brand":"brand","device_manufacturer":"manufacturer","device_model":"model",`+
+		`"carrier":"carrier","country":"Germany","region":"Saxony","city":"Leipzig","location_lat":51.34,"location_lng":-12,`+
+		`"idfa":"a","idfv":"v","adid":"d","price":9.99,"quantity":3,"revenue":29.97,"productId":"p","revenueType":"Purchase",`+
+		`"currency":"EUR","dma":1}`, got)
 	assert.Zero(t, changes)
 
 	var encoder Encoder
@@ -224,21 +233,31 @@ func TestAppendPartnerID(t *testing.T) {
 func TestAppendPassthrough(t *testing.T) {
 	other := pcommon.NewMap()
 	other.PutStr("event_type", "not this")
-	other.PutStr("country", "France")
+	other.PutStr("dma", "Paris")
 	other.PutStr("user_agent", "not this")
-	other.PutDouble("price", -19.95)
 	other.PutInt("event_id", 7)
-	other.PutEmpty("city")
+	other.PutEmpty("android_id")
 	other.PutBool("$skip_user_properties_sync", true)
 	other.PutStr("unknown", "not this")
 	other.PutEmptyMap("plan").PutStr("branch", "main")
-	other.PutDouble("revenue", math.Inf(1))
+	other.PutDouble("ingestion_metadata", math.Inf(1))
 	e := with(given{event.Type: "type"})
 	e.Passthrough = other
 	got, changes := encoded(e)
-	assertText(t, `{"event_type":"type","country":"France","price":-19.95,"event_id":7,`+
-		`"$skip_user_properties_sync":true,"plan":{"branch":"main"},"revenue":null}`, got)
+	assertText(t, `{"event_type":"type","dma":"Paris","event_id":7,`+
+		`"$skip_user_properties_sync":true,"plan":{"branch":"main"},"ingestion_metadata":null}`, got)
 	assert.Equal(t, changed(NotFinite), changes)
+}
+
+func TestPassthroughWritesNoFieldTwice(t *testing.T) {
+	for _, f := range event.Fields() {
+		assert.False(t, isPassthrough(f.APIName()), f.APIName())
+	}
+}
+
+func TestAppendZeroAsANumber(t *testing.T) {
+	got, _ := encoded(with(given{event.Price: 0.0, event.LocationLat: math.Copysign(0, -1)}))
+	assertText(t, `{"location_lat":-0,"price":0}`, got)
 }
 
 // TestAppendRepeatedPassthrough repeats a key so often behind other keys that a lookup for each doesn't finish within the
@@ -250,14 +269,14 @@ func TestAppendRepeatedPassthrough(t *testing.T) {
 		entries.AppendEmpty("unknown")
 	}
 	for i := range n {
-		entries.AppendEmpty("price").SetInt(int64(i))
-		entries.AppendEmpty("city")
+		entries.AppendEmpty("event_id").SetInt(int64(i))
+		entries.AppendEmpty("dma")
 	}
 	e := with(given{event.Type: "type"})
 	e.Passthrough = pcommon.NewMap()
 	entries.UnsafeIntoMap(e.Passthrough)
 	var encoder Encoder
-	assertText(t, `{"event_type":"type","price":0}`, string(encoder.Append(nil, e)))
+	assertText(t, `{"event_type":"type","event_id":0}`, string(encoder.Append(nil, e)))
 	assert.Equal(t, int64(n-1), encoder.Changed[RepeatedKey])
 }
 
@@ -335,14 +354,14 @@ func TestAppendRepeatedKeys(t *testing.T) {
 	}
 
 	var fields xpdata.MapBuilder
-	fields.AppendEmpty("city").SetStr("first")
-	fields.AppendEmpty("city").SetStr("second")
+	fields.AppendEmpty("dma").SetStr("first")
+	fields.AppendEmpty("dma").SetStr("second")
 	other := pcommon.NewMap()
 	fields.UnsafeIntoMap(other)
 	e := with(nil)
 	e.Passthrough = other
 	got, changes := encoded(e)
-	assertText(t, `{"city":"first"}`, got)
+	assertText(t, `{"dma":"first"}`, got)
 	assert.Equal(t, changed(RepeatedKey), changes)
 
 	wide, _ := repeating(maxFiltered, 0)

@@ -127,6 +127,9 @@ func (e *Encoder) InsertHash(of *event.Event) string {
 func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 	to = append(to, '{')
 	for f := range event.Field(event.NumFields) {
+		if !of.Has(f) {
+			continue
+		}
 		switch f.Kind() {
 		case event.Name, event.Text, event.ID, event.Address:
 			to = e.textField(to, f, e.limited(f, of.Text(f)))
@@ -134,6 +137,8 @@ func (e *Encoder) fields(to []byte, of *event.Event) []byte {
 			to = e.integerField(to, f, of.Integer(f), int64(time.Millisecond))
 		case event.Session:
 			to = e.integerField(to, f, of.Integer(f), 1)
+		case event.Number:
+			to = e.numberField(to, f, of)
 		case event.Map:
 			to = e.mapField(to, f, of)
 		}
@@ -175,6 +180,13 @@ func (e *Encoder) integerField(to []byte, f event.Field, n, unit int64) []byte {
 	}
 	to = append(to, fieldNames[f]...)
 	to = strconv.AppendInt(to, n/unit, 10)
+	return append(to, ',')
+}
+
+func (e *Encoder) numberField(to []byte, f event.Field, of *event.Event) []byte {
+	n, _ := of.Number(f)
+	to = append(to, fieldNames[f]...)
+	to = e.double(to, n)
 	return append(to, ',')
 }
 

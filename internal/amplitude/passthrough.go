@@ -15,12 +15,8 @@ const partnerIDKey = "partner_id"
 // clients send.
 func isPassthrough(key string) bool {
 	switch key {
-	case "country", "region", "city", "dma", "location_lat", "location_lng",
-		"os_version", "device_brand", "device_manufacturer", "device_model", "carrier",
-		"price", "quantity", "revenue", "productId", "revenueType", "currency",
-		"idfa", "idfv", "adid", "android_id", "android_app_set_id",
-		"event_id", "group_properties", partnerIDKey, "plan", "ingestion_metadata", "$skip_user_properties_sync",
-		"library", "version_name":
+	case "dma", "android_id", "android_app_set_id", "event_id", "group_properties", partnerIDKey, "plan", "ingestion_metadata",
+		"$skip_user_properties_sync", "library", "version_name":
 		return true
 	default:
 		return false

@@ -21,7 +21,7 @@ type Event struct {
 	// Groups are the names of the event's groups by type, as Amplitude tracks them. An ingested event also has the groups that
 	// an earlier $identify gave to its user.
 	Groups map[string][]string
-	// Revenue is price times quantity or, for events without a price, the revenue that was sent.
+	// Revenue is price times quantity, if revenue isn't sent or all three are. Otherwise it is the revenue that was sent.
 	Revenue float64
 	// Fields are all fields as they were sent. Raw is the JSON text, for numbers that a float64 can't hold.
 	Fields map[string]any
@@ -58,14 +58,16 @@ func newEvent(fields map[string]any, raw []byte) Event {
 // revenueOf returns the revenue of an event. The quantity is 1 if it isn't sent.
 func revenueOf(fields map[string]any) float64 {
 	price, hasPrice := fields["price"].(float64)
-	if !hasPrice {
-		revenue, _ := fields["revenue"].(float64)
-		return revenue
-	}
-	if quantity, hasQuantity := fields["quantity"].(float64); hasQuantity {
+	quantity, hasQuantity := fields["quantity"].(float64)
+	revenue, hasRevenue := fields["revenue"].(float64)
+	switch {
+	case hasPrice && hasQuantity:
 		return price * quantity
+	case hasRevenue:
+		return revenue
+	default:
+		return price
 	}
-	return price
 }
 
 // skipsSync reports whether the event neither updates its user's properties nor shows earlier ones.

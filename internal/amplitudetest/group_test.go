@@ -81,6 +81,7 @@ func TestRevenue(t *testing.T) {
 		`"revenue":1.5`:                           1.5,
 		`"price":2.5`:                             2.5,
 		`"price":2.5,"quantity":3`:                7.5,
+		`"price":2.5,"revenue":4`:                 4,
 		`"price":2.5,"quantity":3,"revenue":9`:    7.5,
 		`"price":-2.5,"revenueType":"refund"`:     -2.5,
 		`"quantity":3`:                            0,

@@ -3,6 +3,7 @@
 package event // import "github.com/impression-collector/impression-bridge/internal/event"
 
 import (
+	"math"
 	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -12,7 +13,7 @@ import (
 // record changes. The zero Event has no fields.
 type Event struct {
 	// set has a bit for each field that the event has. The values of other fields are stale.
-	set      uint32
+	set      uint64
 	texts    [NumFields]string
 	integers [NumFields]int64
 	maps     [NumFields]pcommon.Map
@@ -34,14 +35,15 @@ type Event struct {
 	read []pcommon.Value
 }
 
-func (e *Event) has(f Field) bool {
+// Has reports whether the event has a field.
+func (e *Event) Has(f Field) bool {
 	return e.set>>f&1 != 0
 }
 
 // Text returns a field of kind Name, Text, ID, or Address, or "" if the event lacks it. A number is returned as decimal text with all
 // its digits.
 func (e *Event) Text(f Field) string {
-	if !e.has(f) {
+	if !e.Has(f) {
 		return ""
 	}
 	return e.texts[f]
@@ -55,7 +57,7 @@ func (e *Event) SetText(f Field, text string) {
 
 // Map returns a field of kind Map, and reports whether the event has it.
 func (e *Event) Map(f Field) (pcommon.Map, bool) {
-	if !e.has(f) {
+	if !e.Has(f) {
 		return pcommon.Map{}, false
 	}
 	return e.maps[f], e.maps[f] != pcommon.Map{}
@@ -70,7 +72,7 @@ func (e *Event) SetMap(f Field, m pcommon.Map) {
 // Integer returns a field of kind Moment, in nanoseconds since the Unix epoch, or of kind Session, in milliseconds since the
 // Unix epoch. It returns 0 if the event lacks the field.
 func (e *Event) Integer(f Field) int64 {
-	if !e.has(f) {
+	if !e.Has(f) {
 		return 0
 	}
 	return e.integers[f]
@@ -80,6 +82,21 @@ func (e *Event) Integer(f Field) int64 {
 func (e *Event) SetInteger(f Field, n int64) {
 	e.set |= 1 << f
 	e.integers[f] = n
+}
+
+// Number returns a field of kind Number, and reports whether the event has it.
+func (e *Event) Number(f Field) (float64, bool) {
+	return math.Float64frombits(uint64(e.Integer(f))), e.Has(f) //nolint:gosec // the bits of SetNumber
+}
+
+// SetNumber sets a field of kind Number.
+func (e *Event) SetNumber(f Field, n float64) {
+	e.SetInteger(f, int64(math.Float64bits(n))) //nolint:gosec // keeps all bits
+}
+
+// Remove removes a field.
+func (e *Event) Remove(f Field) {
+	e.set &^= 1 << f
 }
 
 // Time returns a field of kind Moment, or 0 if the event lacks it.

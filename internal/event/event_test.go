@@ -65,9 +65,18 @@ func TestFieldsAreIndependent(t *testing.T) {
 			assert.Zero(t, e.Integer(other))
 			assert.False(t, has)
 		}
+		e.SetNumber(f, -1.5)
+		n, has := e.Number(f)
+		assert.True(t, has)
+		assert.InDelta(t, -1.5, n, 0)
 		e.SetMap(f, pcommon.Map{})
-		_, has := e.Map(f)
+		_, has = e.Map(f)
 		assert.False(t, has)
+		e.Remove(f)
+		n, has = e.Number(f)
+		assert.False(t, has)
+		assert.Zero(t, n)
+		assert.Empty(t, e.Text(f))
 	}
 }
 

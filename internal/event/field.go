@@ -25,6 +25,25 @@ const (
 	OSName
 	Language
 	UserAgent
+	OSVersion
+	DeviceBrand
+	DeviceManufacturer
+	DeviceModel
+	Carrier
+	Country
+	Region
+	City
+	LocationLat
+	LocationLng
+	IDFA
+	IDFV
+	ADID
+	Price
+	Quantity
+	Revenue
+	ProductID
+	RevenueType
+	Currency
 
 	// NumFields is the number of fields.
 	NumFields = iota
@@ -43,6 +62,8 @@ const (
 	// Address is the IP address of the user: a Text, except "$remote". Amplitude's SDKs send it for the address that sends the
 	// request, which would be the collector's.
 	Address
+	// Number is a finite number, or a text that is a decimal number.
+	Number
 	// Map is a map.
 	Map
 	// Moment is a time, as pdatautil.Time reads it.
@@ -60,21 +81,40 @@ var fields = [NumFields]struct {
 	kind Kind
 	api  string
 }{
-	Type:           {"event_type", Name, "event_type"},
-	UserID:         {"user_id", ID, "user_id"},
-	DeviceID:       {"device_id", ID, "device_id"},
-	Time:           {"time", Moment, "time"},
-	InsertID:       {"insert_id", Text, "insert_id"},
-	SessionID:      {"session_id", Session, "session_id"},
-	Properties:     {"properties", Map, "event_properties"},
-	UserProperties: {"user_properties", Map, "user_properties"},
-	Groups:         {"groups", Map, "groups"},
-	IP:             {"ip", Address, "ip"},
-	AppVersion:     {"app_version", Text, "app_version"},
-	Platform:       {"platform", Text, "platform"},
-	OSName:         {"os_name", Text, "os_name"},
-	Language:       {"language", Text, "language"},
-	UserAgent:      {"user_agent", Text, "user_agent"},
+	Type:               {"event_type", Name, "event_type"},
+	UserID:             {"user_id", ID, "user_id"},
+	DeviceID:           {"device_id", ID, "device_id"},
+	Time:               {"time", Moment, "time"},
+	InsertID:           {"insert_id", Text, "insert_id"},
+	SessionID:          {"session_id", Session, "session_id"},
+	Properties:         {"properties", Map, "event_properties"},
+	UserProperties:     {"user_properties", Map, "user_properties"},
+	Groups:             {"groups", Map, "groups"},
+	IP:                 {"ip", Address, "ip"},
+	AppVersion:         {"app_version", Text, "app_version"},
+	Platform:           {"platform", Text, "platform"},
+	OSName:             {"os_name", Text, "os_name"},
+	Language:           {"language", Text, "language"},
+	UserAgent:          {"user_agent", Text, "user_agent"},
+	OSVersion:          {"os_version", Text, "os_version"},
+	DeviceBrand:        {"device_brand", Text, "device_brand"},
+	DeviceManufacturer: {"device_manufacturer", Text, "device_manufacturer"},
+	DeviceModel:        {"device_model", Text, "device_model"},
+	Carrier:            {"carrier", Text, "carrier"},
+	Country:            {"country", Text, "country"},
+	Region:             {"region", Text, "region"},
+	City:               {"city", Text, "city"},
+	LocationLat:        {"location_lat", Number, "location_lat"},
+	LocationLng:        {"location_lng", Number, "location_lng"},
+	IDFA:               {"idfa", Text, "idfa"},
+	IDFV:               {"idfv", Text, "idfv"},
+	ADID:               {"adid", Text, "adid"},
+	Price:              {"price", Number, "price"},
+	Quantity:           {"quantity", Number, "quantity"},
+	Revenue:            {"revenue", Number, "revenue"},
+	ProductID:          {"product_id", Text, "productId"},
+	RevenueType:        {"revenue_type", Text, "revenueType"},
+	Currency:           {"currency", Text, "currency"},
 }
 
 // Fields returns all fields, in their order.

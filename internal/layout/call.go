@@ -109,6 +109,12 @@ func (c *call) compile(l Layout, key string) Layout {
 	if c.kind == Identify {
 		l.Paths[event.UserProperties], l.UserTraits, traits = traits, true, nil
 	}
+	if l.Revenue == RevenueOnly {
+		// RudderStack's destination sends the revenue of track calls only.
+		for f := event.Price; f <= event.Currency; f++ {
+			l.Paths[f] = nil
+		}
+	}
 	l.Condition = Condition{Key: key, Value: c.condition}
 	l.GenericType = ""
 	l.Call = Call{

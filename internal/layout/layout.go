@@ -29,6 +29,11 @@ type Traits struct {
 	GenericType string
 	// AnonymousUserIsDevice reports whether the producer sends the device id as the user id of anonymous users.
 	AnonymousUserIsDevice bool
+	// Revenue says when an event has revenue.
+	Revenue Revenue
+	// AdvertisingIDsBySystem reports whether the advertising ids are those of the platform's system: idfa and idfv of Apple's,
+	// adid of Android.
+	AdvertisingIDsBySystem bool
 	// Web is an entry that the events of the producer's library for browsers have. If they have no platform, it is "Web".
 	Web Entry
 	// AllFields reports whether the event has the form of Amplitude's own API, so that it may have fields without a path.
@@ -38,6 +43,18 @@ type Traits struct {
 	// Call says what kind of call the layout is for. The zero Call is a track call.
 	Call Call
 }
+
+// Revenue says when the destination of a producer counts an event as revenue. Otherwise, a price is only a property.
+type Revenue uint8
+
+const (
+	// RevenueAsGiven sends each field of revenue that the event has.
+	RevenueAsGiven Revenue = iota
+	// RevenueOrPrice sends them if the event has a revenue, or both a price and a quantity.
+	RevenueOrPrice
+	// RevenueOnly sends them if the event has a revenue. Then they aren't properties.
+	RevenueOnly
+)
 
 // Entry is a value at a path from the event's root.
 type Entry struct {

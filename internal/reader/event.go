@@ -112,13 +112,17 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 	}
 	e.UserTraits = e.layout.UserTraits
 	// Properties come first, because the other fields must be marked if they are among the properties.
-	e.reader.values.begin(e.layout.fields)
+	values := &e.reader.values
+	values.begin(e.layout.fields, &e.source)
 	for _, f := range fields {
 		if f == event.Properties {
 			e.readProperties(e.layout.fields.paths[f], tellProperties)
 		}
 	}
 	for _, f := range fields {
+		if !values.has(f) {
+			continue
+		}
 		paths := e.layout.fields.paths[f]
 		switch f.Kind() {
 		case event.Text:
@@ -131,12 +135,16 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 			e.readSession(f, paths)
 		case event.Moment:
 			e.readTime(f, paths)
+		case event.Number:
+			e.readNumber(f, paths)
 		case event.Map:
 			if f != event.Properties {
 				e.readMap(f, paths)
 			}
 		}
 	}
+	e.settleRevenue()
+	e.settleAdvertisingIDs()
 }
 
 // readProperties uses the first map with a flag key, in its pre or post form. If no map has one, it uses the first map.
@@ -242,6 +250,20 @@ func textOf(v pcommon.Value, present bool) string {
 	}
 	text, _ := pdatautil.Text(v)
 	return text
+}
+
+func (e *Event) readNumber(f event.Field, paths []fieldPath) {
+	for i := range paths {
+		v, present := e.valueAt(&paths[i])
+		if !present {
+			continue
+		}
+		if n, isNumber := number(v); isNumber {
+			e.SetNumber(f, n)
+			e.mark(&paths[i].Path, v)
+			return
+		}
+	}
 }
 
 // remoteAddress is what an event has as its IP address if Amplitude shall use the address that sends the request.

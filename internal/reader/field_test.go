@@ -502,7 +502,9 @@ func TestPlatformOfBrowsers(t *testing.T) {
 		want string
 	}{
 		"analytics.js":               {layout.Config{Preset: "segment"}, call(analytics, nil), "Web"},
-		"of another CDP":             {layout.Config{Preset: "rudderstack"}, call(analytics, nil), "Web"},
+		"of another CDP":             {layout.Config{Preset: "hightouch"}, call(analytics, nil), "Web"},
+		"RudderStack's channel":      {layout.Config{Preset: "rudderstack"}, given{body: raw{"event": "a", "userId": "u", "channel": "web"}}, "Web"},
+		"another channel":            {layout.Config{Preset: "rudderstack"}, given{body: raw{"event": "a", "userId": "u", "channel": "server"}}, ""},
 		"with a device type":         {layout.Config{Preset: "segment"}, call(analytics, raw{"type": "ios"}), "ios"},
 		"with an empty device type":  {layout.Config{Preset: "segment"}, call(analytics, raw{"type": ""}), "Web"},
 		"another library":            {layout.Config{Preset: "segment"}, call(raw{"name": "analytics-node"}, nil), ""},

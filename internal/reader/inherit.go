@@ -79,7 +79,7 @@ func (in *inheritance) add(l *layout.Layout, inAttributes bool) {
 			in.cut = append(in.cut, keys)
 		}
 	}
-	for f, paths := range l.Paths {
+	for f, paths := range &l.Paths {
 		if event.Field(f) == event.Type || event.Field(f) == event.InsertID {
 			continue
 		}

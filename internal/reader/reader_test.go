@@ -3,6 +3,7 @@
 package reader
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -223,6 +224,9 @@ func TestEveryFieldIsRead(t *testing.T) {
 		case event.Name, event.Text, event.ID, event.Address:
 			value = "the " + f.Key()
 			want.texts[f] = "the " + f.Key()
+		case event.Number:
+			value = 0.5 + float64(f)
+			want.integers[f] = int64(math.Float64bits(0.5 + float64(f)))
 		case event.Map:
 			value = raw{"in": f.Key()}
 			want.maps[f] = raw{"in": f.Key()}
@@ -234,6 +238,10 @@ func TestEveryFieldIsRead(t *testing.T) {
 			want.integers[f] = 1_780_000_000_123 + int64(f)
 		default:
 			require.Fail(t, "the kind is new", f.Key())
+		}
+		if f == event.Quantity {
+			// The reader settles the revenue of another quantity.
+			value, want.integers[f] = 2, int64(math.Float64bits(2))
 		}
 		given.body.(raw)["of "+f.Key()] = value
 	}

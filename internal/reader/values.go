@@ -23,9 +23,12 @@ type fieldTable struct {
 	paths [event.NumFields][]fieldPath
 	// web is the path of the layout's trait Web.
 	web fieldPath
-	// starts has the keys with which paths start.
+	// starts has the keys with which paths start. used are the starts with keys, except the resource.
 	starts [layout.Root + 1]keyNode
+	used   []layout.Path
 	slots  int
+	// always has a bit for each field that can have a value although none is found in the event.
+	always uint64
 }
 
 // keyNode has the keys that paths have in one map.
@@ -37,6 +40,8 @@ type keyNode struct {
 type nodeKey struct {
 	text string
 	slot int
+	// fields has a bit for each field with a path that ends here.
+	fields uint64
 	// inner has the keys of paths that lead on. It is nil if no path does.
 	inner *keyNode
 }
@@ -49,7 +54,7 @@ func newFieldTable(l *layout.Layout, fields []event.Field) *fieldTable {
 			t.add(l, event.DeviceID)
 		}
 		if f == event.Platform && len(l.Web.Keys) > 0 {
-			t.web = t.slotted(layout.Path{Start: layout.Root, Keys: l.Web.Keys})
+			t.web = t.slotted(layout.Path{Start: layout.Root, Keys: l.Web.Keys}, f)
 		}
 	}
 	return t
@@ -58,18 +63,29 @@ func newFieldTable(l *layout.Layout, fields []event.Field) *fieldTable {
 func (t *fieldTable) add(l *layout.Layout, f event.Field) {
 	t.paths[f] = nil
 	for _, p := range l.Paths[f] {
-		t.paths[f] = append(t.paths[f], t.slotted(p))
+		t.paths[f] = append(t.paths[f], t.slotted(p, f))
+		if len(p.Keys) == 0 || p.Start == layout.Resource {
+			t.always |= 1 << f
+		}
+	}
+	if f.Kind() == event.Moment {
+		// The record's Timestamp is used if there is no other.
+		t.always |= 1 << f
 	}
 }
 
-// slotted returns a path with its slot.
-func (t *fieldTable) slotted(p layout.Path) fieldPath {
+// slotted returns a path of a field with its slot.
+func (t *fieldTable) slotted(p layout.Path, f event.Field) fieldPath {
 	slotted := fieldPath{Path: p, slot: noSlot}
 	node := &t.starts[p.Start]
+	if len(p.Keys) > 0 && len(node.keys) == 0 && p.Start != layout.Resource {
+		t.used = append(t.used, layout.Path{Start: p.Start})
+	}
 	for i, text := range p.Keys {
 		k := t.key(node, text)
 		slotted.slot = k.slot
 		if i == len(p.Keys)-1 {
+			k.fields |= 1 << f
 			break
 		}
 		if k.inner == nil {
@@ -105,21 +121,33 @@ func (n *keyNode) index(text string) int {
 // paths start with the same keys, and many lead to nothing: looking up each path would take much longer.
 type fieldValues struct {
 	table *fieldTable
-	// passed has a bit for each start whose map was passed over.
-	passed uint8
+	// fields has a bit for each field that may have a value.
+	fields uint64
+	// passedResource reports whether the resource was passed over. Most layouts need it for few events.
+	passedResource bool
 	// values has the value of each slot that is present. Other values are stale.
 	present []bool
 	values  []pcommon.Value
 }
 
 // begin starts with another event.
-func (v *fieldValues) begin(table *fieldTable) {
-	v.table, v.passed = table, 0
+func (v *fieldValues) begin(table *fieldTable, from *layout.Source) {
+	v.table, v.fields, v.passedResource = table, table.always, false
 	if len(v.values) < table.slots {
 		v.present, v.values = make([]bool, table.slots), make([]pcommon.Value, table.slots)
-		return
+	} else {
+		clear(v.present)
 	}
-	clear(v.present)
+	for i := range table.used {
+		if m, isMap := table.used[i].Container(from); isMap {
+			v.pass(m, &table.starts[table.used[i].Start])
+		}
+	}
+}
+
+// has reports whether a field may have a value.
+func (v *fieldValues) has(f event.Field) bool {
+	return v.fields>>f&1 != 0
 }
 
 // at returns the value at a path, and reports whether there is one.
@@ -127,11 +155,9 @@ func (v *fieldValues) at(p *fieldPath, from *layout.Source) (pcommon.Value, bool
 	if p.slot == noSlot {
 		return p.Value(from)
 	}
-	if start := uint8(1) << p.Start; v.passed&start == 0 {
-		v.passed |= start
-		if m, isMap := p.Container(from); isMap {
-			v.pass(m, &v.table.starts[p.Start])
-		}
+	if p.Start == layout.Resource && !v.passedResource {
+		v.passedResource = true
+		v.pass(from.Resource.Attributes(), &v.table.starts[layout.Resource])
 	}
 	if !v.present[p.slot] {
 		return pcommon.Value{}, false
@@ -154,6 +180,7 @@ func (v *fieldValues) pass(m pcommon.Map, node *keyNode) {
 			continue
 		}
 		v.present[k.slot], v.values[k.slot] = true, value
+		v.fields |= k.fields
 		if k.inner != nil && value.Type() == pcommon.ValueTypeMap {
 			v.pass(value.Map(), k.inner)
 		}

@@ -5,6 +5,7 @@ package reader // import "github.com/impression-collector/impression-bridge/inte
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
@@ -49,4 +50,25 @@ func decimal(text string) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
+}
+
+// number converts a number or a decimal text to a finite number. It checks the characters of a text first, because ParseFloat
+// also accepts names and hexadecimal digits, and allocates an error for most other texts.
+func number(v pcommon.Value) (float64, bool) {
+	switch v.Type() {
+	case pcommon.ValueTypeInt:
+		return float64(v.Int()), true
+	case pcommon.ValueTypeDouble:
+		n := v.Double()
+		return n, !math.IsNaN(n) && !math.IsInf(n, 0)
+	case pcommon.ValueTypeStr:
+		text := v.Str()
+		if text == "" || strings.Trim(text, "0123456789+-.eE") != "" {
+			return 0, false
+		}
+		n, err := strconv.ParseFloat(text, 64)
+		return n, err == nil
+	default:
+		return 0, false
+	}
 }
