@@ -21,6 +21,7 @@ type Bridge struct {
 
 	Amplitude *amplitudetest.Server
 
+	// webhooks is the host and port of the receiver for CDPs' webhooks.
 	webhooks string
 }
 
