@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"hash"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 func macOf(newHash func() hash.Hash, secret, text string) []byte {
@@ -129,8 +131,9 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotLogged gives the receiver secrets, and requests right and wrong ones.
-func TestSecretsAreNotLogged(t *testing.T) {
+// TestSecretsAreNotTold gives the receiver secrets, and requests right and wrong ones. None of them is in an answer, log, metric or
+// trace.
+func TestSecretsAreNotTold(t *testing.T) {
 	r := start(t, `{sources: {cdp: {path: /cdp, signature: {preset: segment, secrets: [canary-1]}, header: {name: X-Key, values: [canary-2]}}}}`,
 		consumertest.NewNop())
 	var texts []string
@@ -143,6 +146,17 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	} {
 		a := r.post(t, "/cdp", event, headers...)
 		texts = append(texts, a.text, fmt.Sprint(a.header))
+	}
+	var measured metricdata.ResourceMetrics
+	require.NoError(t, r.telemetry.Reader.Collect(t.Context(), &measured))
+	text, err := json.Marshal(measured)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "otelcol_receiver_cdp_webhook_requests")
+	texts = append(texts, string(text))
+	spans := r.telemetry.SpanRecorder.Ended()
+	require.NotEmpty(t, spans)
+	for _, span := range spans {
+		texts = append(texts, fmt.Sprint(span.Name(), span.Attributes(), span.Events(), span.Status()))
 	}
 	require.NotZero(t, r.logs.Len())
 	for _, entry := range r.logs.All() {

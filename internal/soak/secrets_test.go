@@ -16,8 +16,8 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-// secretsScenario makes Amplitude fail in many ways, with the API key and a user's address in its answers, and searches for
-// both in everything that the collector logs, serves and prints.
+// secretsScenario makes Amplitude fail in many ways, with the API key and a user's address in its answers, and posts webhooks with
+// right and wrong secrets. It searches for all of these in everything that the collector logs, serves and prints.
 func secretsScenario(t *testing.T, _ size) {
 	t.Helper()
 	const key, canary = "canary0123456789abcdef0123456789", "canary"
@@ -28,11 +28,15 @@ func secretsScenario(t *testing.T, _ size) {
 	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(metrics)
 	require.NoError(t, err)
-	b := startBridge(t, server, "secrets.yaml", "AMPLITUDE_API_KEY="+key, "ZPAGES_ENDPOINT="+zpages, "METRICS_PORT="+port)
+	webhook, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
+	b := startBridge(t, server, "secrets.yaml", "AMPLITUDE_API_KEY="+key, "ZPAGES_ENDPOINT="+zpages, "METRICS_PORT="+port,
+		"WEBHOOK_ENDPOINT="+webhook, "WEBHOOK_SECRET="+webhookSecret, "WEBHOOK_AUTHORIZATION="+webhookAuthorization)
 
 	people := newPeople(canary, 3)
 	outputs := map[string]string{}
 	for _, fault := range faults(server, key, people[0].id()) {
+		postSecrets(t, "http://"+webhook+"/segment", people[1:2])
 		before, failed := strings.Count(b.Logs(), retrying), server.Counts()
 		fault.begin(t)
 		require.NoError(t, newSender(b).send(t.Context(), batch(people, 0)))
@@ -68,7 +72,33 @@ func secretsScenario(t *testing.T, _ size) {
 			t.Logf("%s: …%s", name, text[max(0, at-200):min(len(text), at+100)])
 		}
 	}
-	reportf(t, "API key and user address: found %d times in %d outputs of %d KiB", hits, len(outputs), size>>10)
+	reportf(t, "API key, webhook secrets and user address: found %d times in %d outputs of %d KiB", hits, len(outputs), size>>10)
+}
+
+// postSecrets posts an event with the right secrets, and with wrong ones, and texts that aren't events.
+func postSecrets(t *testing.T, url string, people []*person) {
+	t.Helper()
+	event, signature, err := webhookOf(people)
+	require.NoError(t, err)
+	for _, r := range []struct {
+		body, signature, authorization string
+		want                           int
+	}{
+		{string(event), signature, webhookAuthorization, http.StatusOK},
+		{string(event), signature, "Bearer canary", http.StatusUnauthorized},
+		{string(event), "canary", webhookAuthorization, http.StatusUnauthorized},
+		{"canary", signatureOf([]byte("canary")), webhookAuthorization, http.StatusBadRequest},
+		{`{"canary":`, signatureOf([]byte(`{"canary":`)), webhookAuthorization, http.StatusBadRequest},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(r.body))
+		require.NoError(t, err)
+		request.Header.Set("X-Signature", r.signature)
+		request.Header.Set("Authorization", r.authorization)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, r.want, response.StatusCode)
+	}
 }
 
 // retrying is in the log message about a batch that will be sent again.
@@ -129,8 +159,12 @@ func pages(t *testing.T, b *bridge, zpages, metrics string) map[string]string {
 		"health":  b.get(t, "http://"+b.HealthEndpoint),
 	}
 	require.Contains(t, served["metrics"], "otelcol_exporter_amplitude_requests")
-	const spans = "tracez?zspanname=exporter%2Famplitude%2Flogs"
-	for _, page := range []string{"servicez", "pipelinez", "extensionz", "featurez", "tracez", spans + "&ztype=1", spans + "&ztype=2"} {
+	require.Contains(t, served["metrics"], "otelcol_receiver_cdp_webhook_requests")
+	pages := []string{"servicez", "pipelinez", "extensionz", "featurez", "tracez"}
+	for _, span := range []string{"exporter%2Famplitude%2Flogs", "receiver%2Fcdp_webhook%2FLogsReceived", "POST"} {
+		pages = append(pages, "tracez?ztype=1&zspanname="+span, "tracez?ztype=2&zspanname="+span)
+	}
+	for _, page := range pages {
 		served["zpages "+page] = b.get(t, "http://"+zpages+"/debug/"+page)
 	}
 	return served

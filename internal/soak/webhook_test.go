@@ -30,7 +30,7 @@ const (
 	// webhookMaxWait is its max_wait.
 	webhookMaxWait = 3 * time.Second
 
-	webhookSecret, webhookAuthorization = "secret", "Bearer authorization"
+	webhookSecret, webhookAuthorization = "canary-secret", "Bearer canary-authorization"
 )
 
 // webhookScenario has 200 senders that post signed calls as Segment and RudderStack do, one by one and in batches. It kills the
@@ -175,13 +175,17 @@ func webhookOf(people []*person) (body []byte, signature string, err error) {
 		}
 		calls = append(calls, call)
 	}
-	mac := hmac.New(sha1.New, []byte(webhookSecret))
-	mac.Write(calls[0])
 	body = calls[0]
 	if len(calls) > 1 {
 		body = fmt.Appendf(nil, "[%s]", bytes.Join(calls, []byte(",")))
 	}
-	return body, hex.EncodeToString(mac.Sum(nil)), nil
+	return body, signatureOf(calls[0]), nil
+}
+
+func signatureOf(call []byte) string {
+	mac := hmac.New(sha1.New, []byte(webhookSecret))
+	mac.Write(call)
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // post posts a body, and reports whether it was accepted. It returns an error for an answer after which CDPs don't try again.
