@@ -31,7 +31,7 @@ type batchReader struct {
 	name []byte
 }
 
-func newBatchReader(config *Config) (*batchReader, error) {
+func newBatchReader(config *Config, version string) (*batchReader, error) {
 	layouts, err := layout.CompileWithCalls(config.Layouts)
 	if err != nil {
 		return nil, err
@@ -49,8 +49,17 @@ func newBatchReader(config *Config) (*batchReader, error) {
 		MinIDLength:    config.MinIDLength,
 		TellProperties: true,
 	})
-	encoder := amplitude.Encoder{PartnerID: config.PartnerID}
+	encoder := newEncoder(config, version)
 	return &batchReader{config: config, events: events, encoder: encoder, staleUpdates: stale}, nil
+}
+
+// newEncoder returns an encoder that names the version of the collector in the library of events, if it is known.
+func newEncoder(config *Config, version string) amplitude.Encoder {
+	encoder := amplitude.Encoder{PartnerID: config.PartnerID}
+	if version != "" {
+		encoder.Library = "impression-bridge/" + version
+	}
+	return encoder
 }
 
 // maxEncoded is how much memory the events that are delivered at once may take, in bytes. It bounds the memory of a batch whose

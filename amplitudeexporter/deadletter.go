@@ -36,7 +36,8 @@ type deadLetters struct {
 // minSecret is the length from which a key is a secret. In a shorter one, such as "test", the text of events may be found.
 const minSecret = 16
 
-func openDeadLetters(ctx context.Context, config *Config, t *telemetry, logger *zap.Logger) (*deadLetters, error) {
+func (e *amplitudeExporter) openDeadLetters(ctx context.Context) (*deadLetters, error) {
+	config := e.config
 	c := &config.DeadLetter
 	if c.Path == "" {
 		return nil, nil
@@ -49,12 +50,12 @@ func openDeadLetters(ctx context.Context, config *Config, t *telemetry, logger *
 	if err != nil {
 		return nil, fmt.Errorf("dead_letter.path: %w; give a file in a folder that exists and to which the collector may write", err)
 	}
-	d := &deadLetters{file: file, telemetry: t, logger: logger, encoder: amplitude.Encoder{PartnerID: config.PartnerID}}
+	d := &deadLetters{file: file, telemetry: e.telemetry, logger: e.settings.Logger, encoder: newEncoder(config, e.version)}
 	for r := range d.isKept {
 		d.isKept[r] = !slices.Contains(notKept, reason(r)) || slices.Contains(c.Reasons, reason(r).String())
 	}
 	// An alert needs the series before the first failure.
-	t.addDeadLetters(ctx, 0, 0)
+	e.telemetry.addDeadLetters(ctx, 0, 0)
 	return d, nil
 }
 

@@ -30,6 +30,7 @@ import (
 // them again before any others.
 type amplitudeExporter struct {
 	config    *Config
+	version   string
 	settings  component.TelemetrySettings
 	telemetry *telemetry
 	storages  storages
@@ -57,7 +58,7 @@ type amplitudeExporter struct {
 }
 
 func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, error) {
-	reader, err := newBatchReader(config)
+	reader, err := newBatchReader(config, set.BuildInfo.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 		return nil, err
 	}
 	return &amplitudeExporter{
-		config: config, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
+		config: config, version: set.BuildInfo.Version, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
 		storages:          storages{exporter: set.ID, id: config.storageID(), logger: set.Logger, telemetry: t},
 		interruptDeferred: func() {}, stopping: newShutdown(), semaphore: semaphore.NewWeighted(1), reader: reader,
 		deferral: deferral{logger: set.Logger, limits: limitsOf(config), overflow: newOverflow()},
@@ -103,7 +104,7 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 	if err := e.telemetry.observe(e.deliverer, e.config.Lanes, &e.deferral.waiting); err != nil {
 		return err
 	}
-	if e.deadLetters, err = openDeadLetters(ctx, e.config, e.telemetry, e.settings.Logger); err != nil {
+	if e.deadLetters, err = e.openDeadLetters(ctx); err != nil {
 		return err
 	}
 	e.reader.deadLetters = e.deadLetters

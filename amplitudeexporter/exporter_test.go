@@ -91,6 +91,8 @@ func newPushed(tb testing.TB, server *amplitudetest.Server, change func(*Config)
 	telemetry := componenttest.NewTelemetry()
 	set := metadatatest.NewSettings(telemetry)
 	set.ID = component.NewID(metadata.Type)
+	// Without a version, tests needn't name the library in each event.
+	set.BuildInfo.Version = ""
 	core, logs := observer.New(zap.DebugLevel)
 	set.Logger = zap.New(core)
 	e, err := newExporter(set, config)
@@ -550,6 +552,21 @@ func TestTheQueueBatchesAndRetries(t *testing.T) {
 	require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Received >= 100 && c.Ingested > 0 }))
 	require.NoError(t, e.Shutdown(t.Context()))
 	assert.Less(t, len(server.Requests()), 50)
+}
+
+func TestLibrary(t *testing.T) {
+	server := amplitudetest.Start(t)
+	config := createDefaultConfig().(*Config)
+	config.APIKey = "key"
+	config.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
+	e := startWhole(t, config)
+	require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(newEvent("a"),
+		`{"event_type":"b","user_id":"user-17","insert_id":"i-1","library":"amplitude-ts/2.46.0"}`)))
+	require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Ingested == 2 }))
+	require.NoError(t, e.Shutdown(t.Context()))
+	version := component.NewDefaultBuildInfo().Version
+	events := server.User("user-17").Events
+	assert.Equal(t, []any{"impression-bridge/" + version, "amplitude-ts/2.46.0"}, []any{events[0].Fields["library"], events[1].Fields["library"]})
 }
 
 func TestWithoutQueue(t *testing.T) {

@@ -215,18 +215,26 @@ func TestAppendCountsARemoteIP(t *testing.T) {
 	assert.Equal(t, changed(RemoteIP), changes)
 }
 
-func TestAppendPartnerID(t *testing.T) {
+func TestAppendDefaults(t *testing.T) {
 	hashed := func(encoder *Encoder) string {
 		return string(encoder.Append(nil, with(given{event.Type: "type", event.Time: 1764001230123456789})))
 	}
 	without := hashed(&Encoder{})
-	encoder := Encoder{PartnerID: "partner"}
-	assert.Equal(t, strings.TrimSuffix(without, "}")+`,"partner_id":"partner"}`, hashed(&encoder), "the insert id doesn't depend on it")
+	encoder := Encoder{Library: "bridge/1", PartnerID: "partner"}
+	assert.Equal(t, strings.TrimSuffix(without, "}")+`,"library":"bridge/1","partner_id":"partner"}`, hashed(&encoder),
+		"the insert id doesn't depend on them")
 
-	for own, want := range map[any]string{"other": `{"partner_id":"other"}`, nil: `{"partner_id":"partner"}`} {
+	for _, test := range []struct {
+		own  map[string]any
+		want string
+	}{
+		{map[string]any{"partner_id": "other"}, `{"partner_id":"other","library":"bridge/1"}`},
+		{map[string]any{"library": "other"}, `{"library":"other","partner_id":"partner"}`},
+		{map[string]any{"library": nil, "dma": "d"}, `{"dma":"d","library":"bridge/1","partner_id":"partner"}`},
+	} {
 		e := with(nil)
-		e.Passthrough = mapOf(t, map[string]any{"partner_id": own})
-		assert.Equal(t, want, string(encoder.Append(nil, e)))
+		e.Passthrough = mapOf(t, test.own)
+		assert.Equal(t, test.want, string(encoder.Append(nil, e)))
 	}
 }
 

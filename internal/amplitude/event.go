@@ -74,8 +74,9 @@ func (c Change) String() string {
 //
 // `make bench` compares it with JSON libraries, which encode the same event from a struct with maps.
 type Encoder struct {
-	// PartnerID is the partner_id of events without one. It isn't part of the hash that is an event's insert id.
-	PartnerID string
+	// Library is the library of events without one, and PartnerID their partner_id. Neither is part of the hash that is an event's
+	// insert id.
+	Library, PartnerID string
 	// Changed counts the values that were written differently than they came. The caller may reset it.
 	Changed [Changes]int64
 
@@ -109,9 +110,8 @@ func (e *Encoder) Append(to []byte, of *event.Event) []byte {
 		to = append(append(to, '"'), hash[:]...)
 		to = append(to, `",`...)
 	}
-	if e.PartnerID != "" {
-		to = e.partnerID(to, of.Passthrough)
-	}
+	to = e.defaultField(to, libraryKey, e.Library, of.Passthrough)
+	to = e.defaultField(to, partnerIDKey, e.PartnerID, of.Passthrough)
 	return closed(to, '}')
 }
 

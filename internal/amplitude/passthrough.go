@@ -8,7 +8,11 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-const partnerIDKey = "partner_id"
+// The keys of fields that have a default.
+const (
+	libraryKey   = "library"
+	partnerIDKey = "partner_id"
+)
 
 // isPassthrough reports whether a key is a field of Amplitude's API that isn't in the table of package event. The HTTP V2
 // documentation lists them under "Keys for the event argument", except library and version_name, which Amplitude's own
@@ -16,7 +20,7 @@ const partnerIDKey = "partner_id"
 func isPassthrough(key string) bool {
 	switch key {
 	case "dma", "android_id", "android_app_set_id", "event_id", "group_properties", partnerIDKey, "plan", "ingestion_metadata",
-		"$skip_user_properties_sync", "library", "version_name":
+		"$skip_user_properties_sync", libraryKey, "version_name":
 		return true
 	default:
 		return false
@@ -57,14 +61,19 @@ func (e *Encoder) passthrough(to []byte, m pcommon.Map) []byte {
 	return to
 }
 
-// partnerID writes PartnerID unless the event has a partner_id, which passthrough has written.
-func (e *Encoder) partnerID(to []byte, m pcommon.Map) []byte {
+// defaultField writes a field of events that have none, which passthrough would have written.
+func (e *Encoder) defaultField(to []byte, key, text string, m pcommon.Map) []byte {
+	if text == "" {
+		return to
+	}
 	if m != (pcommon.Map{}) {
-		if own, present := m.Get(partnerIDKey); present && own.Type() != pcommon.ValueTypeEmpty {
+		if own, present := m.Get(key); present && own.Type() != pcommon.ValueTypeEmpty {
 			return to
 		}
 	}
-	to = append(to, `"`+partnerIDKey+`":`...)
-	to = e.text(to, e.PartnerID)
+	to = append(to, '"')
+	to = append(to, key...)
+	to = append(to, '"', ':')
+	to = e.text(to, text)
 	return append(to, ',')
 }
