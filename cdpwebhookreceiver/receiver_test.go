@@ -37,13 +37,13 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
-func gzipped(t *testing.T, text string) string {
-	t.Helper()
+func gzipped(tb testing.TB, text string) string {
+	tb.Helper()
 	var compressed bytes.Buffer
 	w := gzip.NewWriter(&compressed)
 	_, err := w.Write([]byte(text))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
+	require.NoError(tb, err)
+	require.NoError(tb, w.Close())
 	return compressed.String()
 }
 

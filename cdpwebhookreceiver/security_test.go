@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,7 +82,7 @@ func TestNobodyChoosesASource(t *testing.T) {
 		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
-		got := fmt.Sprint(response.StatusCode)
+		got := strconv.Itoa(response.StatusCode)
 		for _, record := range collectortest.Records(sink.AllLogs()) {
 			source, _ := record.Attributes().Get("cdp.source")
 			got = source.Str()
@@ -90,13 +91,13 @@ func TestNobodyChoosesASource(t *testing.T) {
 	}
 }
 
-func zlibbed(t *testing.T, text string) string {
-	t.Helper()
+func zlibbed(tb testing.TB, text string) string {
+	tb.Helper()
 	var compressed bytes.Buffer
 	w := zlib.NewWriter(&compressed)
 	_, err := w.Write([]byte(text))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
+	require.NoError(tb, err)
+	require.NoError(tb, w.Close())
 	return compressed.String()
 }
 
