@@ -3,7 +3,6 @@
 package soak
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -79,22 +78,28 @@ func configOf(t *testing.T, name string) string {
 	return filepath.Join(root, "testdata", "soak", name)
 }
 
-// waitForAll waits until the server has all events of the people, or until the time is up, and returns the result.
+// waitForAll waits until the server has all events of the people, and returns the result. It gives up if no more of them arrive
+// within a time.
 func (b *bridge) waitForAll(t *testing.T, people []*person, within time.Duration) summary {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	var last summary
+	for progress := time.Now(); ; {
+		began := time.Now()
 		now := summaryOf(people, b.amplitude)
-		if now.lost == 0 {
+		switch {
+		case now.lost == 0:
+			return now
+		case now.lost != last.lost:
+			progress = time.Now()
+		case time.Since(progress) > within:
+			t.Log(b.Logs())
 			return now
 		}
+		last = now
+		// A summary of many events keeps the server from answering.
 		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Log(b.Logs())
+		case <-time.After(max(100*time.Millisecond, 5*time.Since(began))):
+		case <-t.Context().Done():
 			return now
 		}
 	}
