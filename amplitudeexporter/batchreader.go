@@ -32,7 +32,7 @@ type batchReader struct {
 }
 
 func newBatchReader(config *Config, version string) (*batchReader, error) {
-	layouts, err := layout.CompileWithCalls(config.Layouts)
+	layouts, err := layout.CompileWithCalls(config.Layouts, config.Calls.Traits == TraitsFromEveryCall)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,19 @@ type CallsConfig struct {
 	Page     ViewConfig     `mapstructure:"page"`
 	Screen   ViewConfig     `mapstructure:"screen"`
 	Group    GroupConfig    `mapstructure:"group"`
+	// Traits says which calls send the traits that they carry: identify or every_call.
+	Traits TraitsFrom `mapstructure:"traits"`
 }
+
+// TraitsFrom says which calls send the traits that they carry.
+type TraitsFrom string
+
+const (
+	// TraitsFromIdentify sends the traits of identify calls.
+	TraitsFromIdentify TraitsFrom = "identify"
+	// TraitsFromEveryCall also sends the traits in the context of other calls.
+	TraitsFromEveryCall TraitsFrom = "every_call"
+)
 
 // IdentifyConfig configures identify calls, which become updates of user properties.
 type IdentifyConfig struct {
@@ -46,6 +58,8 @@ type GroupConfig struct {
 func (c *CallsConfig) validate() error {
 	group := c.Group.Type
 	return errors.Join(
+		errorIf(c.Traits != TraitsFromIdentify && c.Traits != TraitsFromEveryCall,
+			"calls.traits: %q is not known; allowed: identify, every_call", c.Traits),
 		c.Page.validate("page"),
 		c.Screen.validate("screen"),
 		errorIf(strings.HasPrefix(group, "$"), "calls.group.type: %q is the name of an operation in Amplitude; give a name without $", group),
@@ -67,33 +81,57 @@ func (c *ViewConfig) validate(key string) error {
 		key, c.Name, strings.Join(placeholders, ", "))
 }
 
-// readCall makes an event or an update of a call that isn't a track call, or returns the reason why it isn't sent.
+// readCall makes an event or an update of a call, or returns the reason why it isn't sent. It leaves a track call as it is.
 func (r *batchReader) readCall(e *reader.Event) reason {
 	call, config := e.Call(), &r.config.Calls
+	isSent := true
 	switch call.Kind {
 	case layout.Track:
-		return reasonNone
+		if call.Template != "" {
+			e.SetText(event.Type, r.nameOf(e, "", "eCommerce"))
+		}
 	case layout.Identify:
-		if config.Identify.Enabled {
-			e.SetText(event.Type, impression.IdentifyEventType)
-			return reasonNone
-		}
+		isSent = config.Identify.Enabled
+		e.SetText(event.Type, impression.IdentifyEventType)
+		readTrait(e)
 	case layout.Page:
-		if config.Page.Enabled {
-			e.SetText(event.Type, r.nameOf(e, config.Page.Name, "Page"))
-			return reasonNone
-		}
+		isSent = config.Page.Enabled
+		e.SetText(event.Type, r.nameOf(e, config.Page.Name, "Viewed Page"))
 	case layout.Screen:
-		if config.Screen.Enabled {
-			e.SetText(event.Type, r.nameOf(e, config.Screen.Name, "Screen"))
-			return reasonNone
-		}
+		isSent = config.Screen.Enabled
+		e.SetText(event.Type, r.nameOf(e, config.Screen.Name, "Viewed Screen"))
 	case layout.Group:
-		if config.Group.Type != "" {
+		if isSent = config.Group.Type != ""; isSent {
 			return r.readGroup(e)
 		}
+	default:
+		isSent = false
 	}
-	return reasonOf(call.Kind.String())
+	if !isSent {
+		return reasonOf(call.Kind.String())
+	}
+	for i := range call.Added {
+		if value, present := e.ValueAt(call.Added[i].Paths); present {
+			e.AddProperty(call.Added[i].Key, value)
+		}
+	}
+	return reasonNone
+}
+
+// readTrait reads the trait of a call that changes only one.
+func readTrait(e *reader.Event) {
+	call := e.Call()
+	name := e.TextAt(call.Trait)
+	if name == "" {
+		return
+	}
+	traits := pcommon.NewMap()
+	trait := traits.PutEmpty(name)
+	isDeleted, present := e.ValueAt(call.TraitDeleted)
+	if value, isSet := e.ValueAt(call.NewTrait); isSet && (!present || isDeleted.AsString() != "true") {
+		value.CopyTo(trait)
+	}
+	e.SetMap(event.UserProperties, traits)
 }
 
 // readGroup makes a group call the update that adds its user to the group. addFurther adds the update of the group.
@@ -120,13 +158,13 @@ func (r *batchReader) addFurther(b *batch, it *item, e *reader.Event) {
 	if e.Call().Kind != layout.Group {
 		return
 	}
-	traits := e.MapAt(e.Call().GroupTraits)
-	if !amplitude.HasTraits(traits) {
+	traits, present := e.ValueAt(e.Call().GroupTraits)
+	if !present || traits.Type() != pcommon.ValueTypeMap || !amplitude.HasTraits(traits.Map()) {
 		return
 	}
 	e.SetText(event.Type, groupIdentifyType)
 	e.SetMap(event.UserProperties, pcommon.Map{})
-	e.GroupTraits = traits
+	e.GroupTraits = traits.Map()
 	r.setInsertID(e, "-group")
 	b.extend(it, &r.encoder, &e.Event)
 }
@@ -139,9 +177,9 @@ func (r *batchReader) setInsertID(e *reader.Event, suffix string) {
 	}
 }
 
-// nameOf returns the name of a page or screen call's event. A value that is missing is left out of the template. If all are, the
-// name is "Viewed Page" or "Viewed Screen".
-func (r *batchReader) nameOf(e *reader.Event, template, what string) string {
+// nameOf returns the name of a call's event. A value that is missing is left out of the template, which may be "" for the default
+// one. If all are missing, the name is unnamed.
+func (r *batchReader) nameOf(e *reader.Event, template, unnamed string) string {
 	call := e.Call()
 	template = cmp.Or(template, call.Template)
 	if !strings.Contains(template, "{") {
@@ -166,13 +204,27 @@ func (r *batchReader) nameOf(e *reader.Event, template, what string) string {
 		if value == "" && strings.HasPrefix(rest, " ") && strings.HasSuffix(text, " ") {
 			template = rest[1:]
 		}
+		if call.IsCommerce {
+			value = camelCase(value)
+		}
 		r.name = append(r.name, value...)
 	}
 	name := strings.TrimSpace(string(r.name))
 	if !isNamed || name == "" {
-		return "Viewed " + what
+		return unnamed
 	}
 	return name
+}
+
+// camelCase returns a text such as add_to_cart as AddToCart.
+func camelCase(text string) string {
+	var name strings.Builder
+	for word := range strings.SplitSeq(text, "_") {
+		if word != "" {
+			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+	}
+	return name.String()
 }
 
 // hasNothingToSend reports whether an identify call has no traits, and no two ids that Amplitude could connect.

@@ -28,8 +28,9 @@ type callCase struct {
 	Name string
 	// Config is added to the configuration, which has the preset's layout.
 	Config string
-	// Record is the JSON text of the record's body.
-	Record string
+	// Record is the JSON text of the record's body. Records is how many it becomes if it is an envelope.
+	Record  string
+	Records int64
 	// Sent are the JSON texts of the events.
 	Sent []string
 	// Reason is why the record isn't sent.
@@ -66,6 +67,9 @@ func (c *callCase) run(t *testing.T, preset string) {
 	t.Helper()
 	p := start(t, componenttest.NewNopHost(), func(config *Config) {
 		config.Layouts = []LayoutConfig{{Preset: preset}}
+		if preset == "snowplow" {
+			config.Layouts[0].Paths = map[string][]string{"properties": {`event["unstruct_event_com_acme_order_1"]`}}
+		}
 		endpoint := config.ClientConfig.Endpoint
 		_, err := configtest.Load(t, config, c.Config)
 		require.NoError(t, err)
@@ -84,7 +88,7 @@ func (c *callCase) run(t *testing.T, preset string) {
 		assert.JSONEq(t, want, string(sent[i]))
 	}
 	if c.Reason == "" {
-		p.assertEvents(t, point(1, "outcome", "delivered", "reason", "none"))
+		p.assertEvents(t, point(max(1, c.Records), "outcome", "delivered", "reason", "none"))
 	} else {
 		p.assertEvents(t, point(1, "outcome", "dropped", "reason", c.Reason))
 	}

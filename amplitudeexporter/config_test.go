@@ -58,8 +58,12 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, DryRunConfig{Enabled: true, Path: "requests.ndjson"}, everything.DryRun)
 	assert.Equal(t, DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10}, defaults.DeadLetter)
 	assert.Equal(t, DeadLetterConfig{Path: "dead-letters.ndjson", MaxMegabytes: 20, MaxBackups: 3, Reasons: []string{"not_an_event"}}, everything.DeadLetter)
-	assert.Equal(t, CallsConfig{Identify: IdentifyConfig{Enabled: true}, Page: ViewConfig{Enabled: true}, Screen: ViewConfig{Enabled: true}}, defaults.Calls)
-	assert.Equal(t, CallsConfig{Page: ViewConfig{Enabled: true, Name: "Viewed {category} {name}"}, Group: GroupConfig{Type: "company"}}, everything.Calls)
+	assert.Equal(t, CallsConfig{
+		Identify: IdentifyConfig{Enabled: true}, Page: ViewConfig{Enabled: true}, Screen: ViewConfig{Enabled: true}, Traits: TraitsFromIdentify,
+	}, defaults.Calls)
+	assert.Equal(t, CallsConfig{
+		Page: ViewConfig{Enabled: true, Name: "Viewed {category} {name}"}, Group: GroupConfig{Type: "company"}, Traits: TraitsFromEveryCall,
+	}, everything.Calls)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
 	assert.Equal(t, LeaveOutOlderUpdates, defaults.OlderUpdates)
 	assert.Equal(t, SendOlderUpdates, everything.OlderUpdates)
@@ -102,7 +106,8 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"older updates":    {`{api_key: k, older_updates: drop}`, `older_updates: "drop" is not known; allowed: leave_out, send`},
 	"page's name":      {`{api_key: k, calls: {page: {name: "Viewed {title}"}}}`, `calls.page.name: "Viewed {title}" has braces around something else; allowed: {name}, {category}`},
 	"screen's name":    {`{api_key: k, calls: {screen: {name: "{name"}}}`, `calls.screen.name: "{name" has braces`},
-	"unknown call":     {`{api_key: k, calls: {alias: {enabled: true}}}`, "calls.alias: no such key; allowed: group, identify, page, screen"},
+	"unknown call":     {`{api_key: k, calls: {alias: {enabled: true}}}`, "calls.alias: no such key; allowed: group, identify, page, screen, traits"},
+	"traits":           {`{api_key: k, calls: {traits: all}}`, `calls.traits: "all" is not known; allowed: identify, every_call`},
 	"group's type":     {`{api_key: k, calls: {group: {type: $set}}}`, `calls.group.type: "$set" is the name of an operation`},
 	"long group type":  {`{api_key: k, calls: {group: {type: ` + strings.Repeat("x", 1025) + `}}}`, "calls.group.type: 1025 characters; allowed: up to 1024"},
 	"no event types":   {`{api_key: k, send: impressions, event_types: []}`, "event_types: empty"},
@@ -111,7 +116,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"long partner":     {`{api_key: k, partner_id: ` + strings.Repeat("x", 1025) + `}`, "partner_id: 1025 characters; allowed: up to 1024"},
 	"megabytes":        {`{api_key: k, dead_letter: {path: x, max_megabytes: 0}}`, "dead_letter.max_megabytes: 0; allowed: 1 to 1048576"},
 	"backups":          {`{api_key: k, dead_letter: {path: x, max_backups: 0}}`, "dead_letter.max_backups: 0; allowed: 1 to 10000"},
-	"dead reason":      {`{api_key: k, dead_letter: {path: x, reasons: [not_an_event, older_update]}}`, `dead_letter.reasons[1]: "older_update" can't be added; allowed: not_an_event, identify, page, screen, group, alias; what is refused is kept anyway`},
+	"dead reason":      {`{api_key: k, dead_letter: {path: x, reasons: [not_an_event, older_update]}}`, `dead_letter.reasons[1]: "older_update" can't be added; allowed: not_an_event, identify, page, screen, group, alias, page_ping; what is refused is kept anyway`},
 	"dead path":        {`{api_key: k, dead_letter: {reasons: [not_an_event]}}`, `dead_letter.reasons: ["not_an_event"] without dead_letter.path has no effect; give both or neither`},
 	"unknown in dead":  {`{api_key: k, dead_letter: {paths: x}}`, "dead_letter.paths: no such key; allowed: max_backups, max_megabytes, path, reasons"},
 	"no lanes":         {`{api_key: k, lanes: 0}`, "lanes: 0; allowed: 1 to 256"},

@@ -123,6 +123,7 @@ var deadCases = map[string]struct {
 	"screen":               {record: callOf("screen"), recordBody: callOf("screen")},
 	"group":                {record: callOf("group"), recordBody: callOf("group")},
 	"alias":                {record: callOf("alias"), recordBody: callOf("alias")},
+	"page_ping":            {record: `{"event_name":"page_ping","user_id":"user-17"}`, recordBody: `{"event_name":"page_ping","user_id":"user-17"}`},
 	"json_invalid":         {record: `{"event": oops}`, recordBody: `{"event": oops}`},
 	"json_too_deep":        {record: `{"event":"deep","a":[[[[[[[]]]]]]]}`, recordBody: `{"event":"deep","a":[[[[[[[]]]]]]]}`},
 	"json_too_large":       {record: `{"event":"` + strings.Repeat("x", 2000) + `"}`, recordBody: `{"event":"` + strings.Repeat("x", 2000) + `"}`},
@@ -154,7 +155,10 @@ func TestDeadLettersOfEachReason(t *testing.T) {
 				}
 				p := startHandled(t, componenttest.NewNopHost(), server, func(c *Config) {
 					keep(c)
-					c.Calls = CallsConfig{}
+					c.Calls = CallsConfig{Traits: TraitsFromIdentify}
+					if why == "page_ping" {
+						c.Layouts = append([]LayoutConfig{{Preset: "snowplow", Paths: map[string][]string{"properties": {`event["p"]`}}}}, c.Layouts...)
+					}
 					if strings.HasPrefix(why, "json_") {
 						c.JSONBody = JSONBodyConfig{MaxDepth: 5, MaxBytes: 1000, MaxValues: 20}
 					}

@@ -411,3 +411,21 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	to := encoder.Append(nil, hashed)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { to = encoder.Append(to[:0], hashed) }))
 }
+
+func TestAppendAddedProperties(t *testing.T) {
+	value := pcommon.NewValueStr("added")
+	for want, e := range map[string]*event.Event{
+		`{"event_properties":{"a":1,"b":"added"}}`:       with(given{event.Properties: mapOf(t, map[string]any{"a": int64(1)})}),
+		`{"event_properties":{"a":"added","b":"added"}}`: with(nil),
+	} {
+		e.AddProperty("a", value)
+		e.AddProperty("b", value)
+		got, changes := encoded(e)
+		assertText(t, want, got)
+		assert.Zero(t, changes)
+		e.Reset()
+		e.SetMap(event.Properties, mapOf(t, map[string]any{}))
+		got, _ = encoded(e)
+		assertText(t, `{"event_properties":{}}`, got)
+	}
+}

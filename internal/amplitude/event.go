@@ -211,7 +211,24 @@ func (e *Encoder) mapField(to []byte, f event.Field, of *event.Event) []byte {
 	}
 	to = append(to, fieldNames[f]...)
 	to = e.mapping(to, m, 1, selected)
+	if f == event.Properties && len(of.Added) > 0 {
+		to = e.added(to, m, of.Added)
+	}
 	return append(to, ',')
+}
+
+// added adds properties that the map lacks to what was written of the map.
+func (e *Encoder) added(to []byte, m pcommon.Map, all []event.Added) []byte {
+	to = to[:len(to)-1]
+	if to[len(to)-1] != '{' {
+		to = append(to, ',')
+	}
+	for _, a := range all {
+		if _, present := m.Get(a.Key); !present {
+			to = e.entry(to, a.Key, a.Value, 1, selection{})
+		}
+	}
+	return closed(to, '}')
 }
 
 // insertHash returns a hash of the encoded fields and the time. It may overwrite what follows the fields in their buffer.

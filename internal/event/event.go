@@ -28,11 +28,27 @@ type Event struct {
 	// UserTraits reports whether the user properties are traits: plain properties, of which null ones are to be unset.
 	UserTraits bool
 
+	// Added are properties that count if the map of properties lacks them.
+	Added []Added
 	// GroupTraits are the traits of the event's group, like UserTraits, or the zero Map.
 	GroupTraits pcommon.Map
 
 	// read has the values among the properties that were read as other fields.
 	read []pcommon.Value
+}
+
+// AddProperty adds a property.
+func (e *Event) AddProperty(key string, value pcommon.Value) {
+	if _, has := e.Map(Properties); !has {
+		e.SetMap(Properties, pcommon.NewMap())
+	}
+	e.Added = append(e.Added, Added{Key: key, Value: value})
+}
+
+// Added is a property with the name Key.
+type Added struct {
+	Key   string
+	Value pcommon.Value
 }
 
 // Has reports whether the event has a field.
@@ -118,11 +134,12 @@ func (e *Event) IsProperty(v pcommon.Value) bool {
 // Release removes all fields and lets go of their values.
 func (e *Event) Release() {
 	clear(e.read[:cap(e.read)])
-	*e = Event{read: e.read[:0]}
+	clear(e.Added[:cap(e.Added)])
+	*e = Event{read: e.read[:0], Added: e.Added[:0]}
 }
 
 // Reset removes all fields, but doesn't let go of their values.
 func (e *Event) Reset() {
 	e.set, e.Passthrough, e.GroupTraits, e.read = 0, pcommon.Map{}, pcommon.Map{}, e.read[:0]
-	e.InvalidSession, e.RemoteIP, e.UserTraits = false, false, false
+	e.InvalidSession, e.RemoteIP, e.UserTraits, e.Added = false, false, false, e.Added[:0]
 }

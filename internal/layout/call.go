@@ -20,6 +20,7 @@ const (
 	Screen
 	Group
 	Alias
+	PagePing
 
 	// Kinds is the number of kinds.
 	Kinds = iota
@@ -27,18 +28,30 @@ const (
 
 // String returns the kind as the value of a metric attribute.
 func (k Kind) String() string {
-	return [Kinds]string{"track", "identify", "page", "screen", "group", "alias"}[k]
+	return [Kinds]string{"track", "identify", "page", "screen", "group", "alias", "page_ping"}[k]
 }
 
 // Call is what the layout of a call has besides the fields of an event.
 type Call struct {
 	Kind Kind
 	// Template is the default name of the event that the call becomes. Name and Category lead to the values of {name} and
-	// {category}.
+	// {category}. If IsCommerce, {name} is an action such as add_to_cart, and is written as AddToCart.
 	Template       string
 	Name, Category []Path
+	IsCommerce     bool
+	// Added are properties of the event that aren't in its map of properties. Those of the map count first.
+	Added []Added
+	// Trait, NewTrait, and TraitDeleted lead to the name of the only trait of an identify call, to its value, and to whether it
+	// was deleted.
+	Trait, NewTrait, TraitDeleted []Path
 	// Group leads to the name of the group of a group call, and GroupTraits to its traits.
 	Group, GroupTraits []Path
+}
+
+// Added is a property with the name Key.
+type Added struct {
+	Key   string
+	Paths []Path
 }
 
 // call is the layout of a call that isn't a track call. It is the preset's, except for the fields that it has itself.
@@ -47,12 +60,30 @@ type call struct {
 	// condition is the value by which the preset distinguishes the call, under the key of calls. Its case doesn't matter.
 	condition string
 	template  string
-	// name and category are the paths of Call.
+	// name, category, and those of added, by their key, are the paths of Call.
 	name, category []string
+	added          []added
+	isCommerce     bool
+	// trait, newTrait, and traitDeleted are the paths of Call.
+	trait, newTrait, traitDeleted []string
 	// properties and traits are the paths of properties, and of the traits of a user or group.
 	properties, traits []string
 	// group are the paths of Call.
 	group []string
+}
+
+type added struct {
+	key   string
+	paths []string
+}
+
+// addedFrom returns properties with the keys that they have in the map at a path.
+func addedFrom(path string, keys ...string) []added {
+	var all []added
+	for _, key := range keys {
+		all = append(all, added{key: key, paths: []string{fmt.Sprintf("%s[%q]", path, key)}})
+	}
+	return all
 }
 
 // calls are the calls of a preset.
@@ -60,13 +91,19 @@ type calls struct {
 	// key is the key of the conditions.
 	key string
 	all []call
+	// first reports whether the calls would be claimed by the layout of the preset, and so come before it.
+	first bool
+	// traits are the paths of the traits that other calls carry. They are sent if the configuration asks for it, or always, as
+	// the producer's own destination does.
+	traits     []string
+	withTraits bool
 }
 
 // segmentCalls returns the calls of a producer with Segment's API (https://segment.com/docs/connections/spec/).
 func segmentCalls(page, screen call) calls {
 	page.kind, page.condition = Page, "page"
 	screen.kind, screen.condition = Screen, "screen"
-	of := calls{key: "type", all: []call{
+	of := calls{key: "type", traits: []string{`event["context"]["traits"]`}, all: []call{
 		{kind: Identify, condition: "identify", traits: []string{`event["traits"]`, `event["context"]["traits"]`}},
 		page, screen,
 		{kind: Group, condition: "group", group: []string{`event["groupId"]`}, traits: []string{`event["traits"]`}},
@@ -82,20 +119,32 @@ func segmentCalls(page, screen call) calls {
 	return of
 }
 
-// CompileWithCalls is like Compile. It also returns the layouts of the presets' calls that aren't track calls, each after that of
-// its preset. Fields that a configuration replaces are replaced in these too, except the event type and the properties.
-func CompileWithCalls(configs []Config) ([]Layout, error) {
+// CompileWithCalls is like Compile. It also returns the layouts of the presets' calls that aren't track calls, each beside that of
+// its preset. Fields that a configuration replaces are replaced in these too, except the event type and the properties. If
+// everyCall is set, the traits that any call carries are its user properties.
+func CompileWithCalls(configs []Config, everyCall bool) ([]Layout, error) {
 	compiled, err := Compile(configs)
 	if err != nil {
 		return nil, err
 	}
 	var layouts []Layout
 	for i, config := range configs {
-		layouts = append(layouts, compiled[i])
 		// Compile has reported the error.
 		resolved, _ := config.resolve()
-		for _, c := range resolved.calls.all {
-			layouts = append(layouts, c.compile(compiled[i], resolved.calls.key))
+		of := resolved.calls
+		base := compiled[i]
+		if (everyCall || of.withTraits) && of.traits != nil && config.Paths[event.UserProperties.Key()] == nil {
+			base.Paths[event.UserProperties] = append(slices.Clip(base.Paths[event.UserProperties]), mustParse(of.traits...)...)
+			base.UserTraits = true
+		}
+		var others []Layout
+		for _, c := range of.all {
+			others = append(others, c.compile(base, of.key))
+		}
+		if of.first {
+			layouts = append(append(layouts, others...), base)
+		} else {
+			layouts = append(append(layouts, base), others...)
 		}
 	}
 	return layouts, nil
@@ -119,7 +168,11 @@ func (c *call) compile(l Layout, key string) Layout {
 	l.GenericType = ""
 	l.Call = Call{
 		Kind: c.kind, Template: c.template, Name: mustParse(c.name...), Category: mustParse(c.category...),
-		Group: mustParse(c.group...), GroupTraits: traits,
+		Group: mustParse(c.group...), GroupTraits: traits, IsCommerce: c.isCommerce,
+		Trait: mustParse(c.trait...), NewTrait: mustParse(c.newTrait...), TraitDeleted: mustParse(c.traitDeleted...),
+	}
+	for _, a := range c.added {
+		l.Call.Added = append(l.Call.Added, Added{Key: a.key, Paths: mustParse(a.paths...)})
 	}
 	return l
 }

@@ -186,8 +186,8 @@ var presets = map[string]preset{
 			event.RevenueType: {`event["properties"]["revenueType"]`, `event["properties"]["revenue_type"]`},
 		}).paths,
 		calls: segmentCalls(
-			call{template: "Viewed {name} Page", name: []string{`event["name"]`, `event["properties"]["category"]`}},
-			call{template: "Viewed {name} Screen", name: []string{`event["name"]`, `event["event"]`, `event["properties"]["category"]`}},
+			rudderView("Viewed {name} Page", `event["name"]`, `event["properties"]["category"]`),
+			rudderView("Viewed {name} Screen", `event["name"]`, `event["event"]`, `event["properties"]["category"]`),
 		),
 	},
 	// As in Jitsu's destination Amplitude, https://github.com/jitsucom/jitsu:
@@ -247,6 +247,30 @@ var presets = map[string]preset{
 			event.IDFV:               {`event["device_info"]["ios_idfv"]`},
 			event.ADID:               {`event["device_info"]["android_advertising_id"]`},
 		},
+		// As in https://docs.mparticle.com/integrations/amplitude/event/.
+		calls: calls{
+			key: "event_type", traits: []string{`event["user_attributes"]`}, withTraits: true,
+			all: []call{
+				{
+					kind: Screen, condition: "screen_view", template: "Viewed {name}", name: []string{`event["data"]["screen_name"]`},
+					properties: []string{`event["data"]["custom_attributes"]`},
+				},
+				{
+					condition: "commerce_event", template: "eCommerce - {name}", isCommerce: true,
+					name:       []string{`event["data"]["product_action"]["action"]`, `event["data"]["custom_event_type"]`},
+					properties: []string{`event["data"]["custom_attributes"]`},
+					added: append(
+						addedFrom(`event["data"]["product_action"]`,
+							"products", "transaction_id", "affiliation", "coupon_code", "tax_amount", "shipping_amount"),
+						addedFrom(`event["data"]`, "promotion_action", "product_impressions", "currency_code", "screen_name")...,
+					),
+				},
+				{
+					kind: Identify, condition: "user_attribute_change", trait: []string{`event["data"]["user_attribute_name"]`},
+					newTrait: []string{`event["data"]["new"]`}, traitDeleted: []string{`event["data"]["deleted"]`},
+				},
+			},
+		},
 	},
 	// PostHog's capture API. The distinct id of an anonymous user is the device id.
 	"posthog": {
@@ -303,6 +327,15 @@ var presets = map[string]preset{
 			event.Revenue:     {`event["tr_total"]`},
 			event.Currency:    {`event["tr_currency"]`},
 		},
+		// As in Snowplow's tag for Amplitude, which sends the event name:
+		// https://docs.snowplow.io/docs/destinations/forwarding-events/google-tag-manager-server-side/amplitude-tag-for-gtm-ss/.
+		calls: calls{key: "event_name", first: true, all: []call{
+			{
+				kind: Page, condition: "page_view", template: "page_view", name: []string{`event["page_title"]`},
+				added: addedFrom("event", "page_url", "page_title", "page_referrer", "page_urlhost", "page_urlpath", "page_urlquery"),
+			},
+			{kind: PagePing, condition: "page_ping"},
+		}},
 	},
 	// Tealium's flat data layer.
 	"tealium": {
@@ -331,6 +364,11 @@ var presets = map[string]preset{
 			event.ADID:               {`event["google_adid"]`},
 		},
 	},
+}
+
+// rudderView returns a page or screen call of RudderStack, whose destination also sends its name as a property.
+func rudderView(template string, name ...string) call {
+	return call{template: template, name: name, added: []added{{key: "name", paths: name}}}
 }
 
 // with returns the preset after replacing the given fields.

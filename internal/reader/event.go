@@ -77,6 +77,16 @@ func (e *Event) Call() *layout.Call {
 	return &e.layout.Call
 }
 
+// ValueAt returns the value at the first of the paths that leads to one that isn't null, and reports whether there is one.
+func (e *Event) ValueAt(paths []layout.Path) (pcommon.Value, bool) {
+	for i := range paths {
+		if v, present := paths[i].Value(&e.source); present && pdatautil.IsSet(v) {
+			return v, true
+		}
+	}
+	return pcommon.Value{}, false
+}
+
 // TextAt returns the text or number at the first of the paths that leads to one, or "" if there is none.
 func (e *Event) TextAt(paths []layout.Path) string {
 	for i := range paths {
@@ -86,16 +96,6 @@ func (e *Event) TextAt(paths []layout.Path) string {
 		}
 	}
 	return ""
-}
-
-// MapAt returns the first map at these paths, or the zero Map.
-func (e *Event) MapAt(paths []layout.Path) pcommon.Map {
-	for i := range paths {
-		if v, present := paths[i].Value(&e.source); present && v.Type() == pcommon.ValueTypeMap {
-			return v.Map()
-		}
-	}
-	return pcommon.Map{}
 }
 
 // clear drops the reference to the record that was read.
