@@ -55,7 +55,7 @@ func newBatchReader(config *Config, version string) (*batchReader, error) {
 
 // newEncoder returns an encoder that names the version of the collector in the library of events, if it is known.
 func newEncoder(config *Config, version string) amplitude.Encoder {
-	encoder := amplitude.Encoder{PartnerID: config.PartnerID}
+	encoder := amplitude.Encoder{PartnerID: config.PartnerID, SkipUserPropertiesSync: !config.UserPropertiesSync}
 	if version != "" {
 		encoder.Library = "impression-bridge/" + version
 	}
@@ -160,6 +160,10 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 // removeStaleUpdates removes stale updates from an event with this time of its own. It returns the remaining updates, or those
 // for which the event is withheld, and reports whether the event still has anything to send.
 func (r *batchReader) removeStaleUpdates(e *event.Event, own pcommon.Timestamp, now time.Time) (updates, withheld []experimentUpdate, left bool) {
+	if !r.config.UserPropertiesSync {
+		setPlainly(e)
+		return nil, nil, true
+	}
 	if r.config.OlderUpdates == SendOlderUpdates {
 		return nil, nil, true
 	}
@@ -174,6 +178,25 @@ func (r *batchReader) removeStaleUpdates(e *event.Event, own pcommon.Timestamp, 
 	}
 	e.SetMap(event.UserProperties, rest)
 	return updates, withheld, e.Text(event.Type) != impression.IdentifyEventType || rest.Len() > 0
+}
+
+// setPlainly replaces operations that only set and unset user properties by the properties that they set. Without the
+// synchronization, Amplitude shows an event with those that it was sent with and no others, and documents this for plain ones.
+func setPlainly(e *event.Event) {
+	operations, has := e.Map(event.UserProperties)
+	if !has || operations.Len() == 0 || e.Text(event.Type) == impression.IdentifyEventType {
+		return
+	}
+	var plain pcommon.Map
+	for operator, operands := range operations.All() {
+		switch {
+		case operator == "$set" && operands.Type() == pcommon.ValueTypeMap && plain == pcommon.Map{}:
+			plain = operands.Map()
+		case operator != "$unset":
+			return
+		}
+	}
+	e.SetMap(event.UserProperties, plain)
 }
 
 func (r *batchReader) isImpression(e *event.Event) bool {

@@ -58,6 +58,8 @@ type Config struct {
 	DeadLetter DeadLetterConfig `mapstructure:"dead_letter"`
 	// OlderUpdates says what happens to an update that is older than one that was sent: leave_out or send.
 	OlderUpdates OlderUpdates `mapstructure:"older_updates"`
+	// UserPropertiesSync says whether events update the properties of their users, and are shown with all of them.
+	UserPropertiesSync bool `mapstructure:"user_properties_sync"`
 	// DryRun shows the requests that would be sent.
 	DryRun DryRunConfig `mapstructure:"dry_run"`
 }
@@ -153,6 +155,8 @@ func createDefaultConfig() component.Config {
 			Traits: TraitsFromIdentify,
 		},
 		OlderUpdates:  LeaveOutOlderUpdates,
+
+		UserPropertiesSync: true,
 		EventTypes:    []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
 		DeadLetter:    DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10},
 		MaxRetryAfter: 5 * time.Minute,

@@ -67,6 +67,7 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
 	assert.Equal(t, LeaveOutOlderUpdates, defaults.OlderUpdates)
 	assert.Equal(t, SendOlderUpdates, everything.OlderUpdates)
+	assert.Equal(t, []bool{true, false}, []bool{defaults.UserPropertiesSync, everything.UserPropertiesSync})
 	assert.Equal(t, int64(2000), everything.QueueConfig.Get().Batch.Get().MinSize)
 	assert.Equal(t, 200*time.Millisecond, everything.QueueConfig.Get().Batch.Get().FlushTimeout, "the keys beside a given key keep their defaults")
 	assert.Equal(t, 1, everything.QueueConfig.Get().NumConsumers)
@@ -218,6 +219,7 @@ func TestWarningsNameTheirKeys(t *testing.T) {
 		`{sending_queue: {storage: file_storage, block_on_overflow: false}}`:      {"sending_queue.block_on_overflow: false"},
 		`{sending_queue: {storage: file_storage, batch: {enabled: false}}}`:       {"sending_queue.batch: not given"},
 		`{api: batch, sending_queue: {storage: s}}`:                               {"api: batch"},
+		`{user_properties_sync: false, sending_queue: {storage: s}}`:              {"user_properties_sync: false"},
 		`{retry_on_failure: {max_elapsed_time: 5m}, sending_queue: {storage: s}}`: {"retry_on_failure.max_elapsed_time: 5m0s"},
 		`{dry_run: {enabled: true}, sending_queue: {storage: s}}`:                 {"dry_run.enabled: true"},
 	} {

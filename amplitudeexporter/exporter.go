@@ -80,7 +80,7 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 		return err
 	}
 	for _, warning := range e.config.warnings() {
-		e.settings.Logger.Warn("this configuration can lose or reorder events", zap.String("setting", warning))
+		e.settings.Logger.Warn("this configuration can lose, repeat or reorder events", zap.String("setting", warning))
 	}
 	e.host = host
 	key, err := e.newClient(ctx, host)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -292,6 +293,39 @@ func TestPartnerID(t *testing.T) {
 		ids = append(ids, event.Fields["partner_id"])
 	}
 	assert.Equal(t, []any{"ours", "theirs"}, ids)
+}
+
+// TestWithoutTheSynchronization sends a live update and then, by another exporter, older events of the same user.
+func TestWithoutTheSynchronization(t *testing.T) {
+	live := start(t, componenttest.NewNopHost(), nil)
+	require.NoError(t, live.push(t.Context(), logsOf(
+		`{"event_type":"$identify","user_id":"user-17","insert_id":"i-1","user_properties":{"$set":{"[Experiment] a":"live","plan":"pro"}}}`)))
+	backfill := start(t, componenttest.NewNopHost(), func(c *Config) {
+		c.UserPropertiesSync, c.ClientConfig.Endpoint = false, live.server.URL(amplitude.HTTPV2)
+	})
+	call := `{"type":"track","event":"[Experiment] Impression","userId":"user-17","messageId":"m-%d","timestamp":"2025-11-23T10:00:0%[1]dZ","user_properties":%s}`
+	require.NoError(t, backfill.push(t.Context(), logsOf(
+		fmt.Sprintf(call, 2, `{"$set":{"[Experiment] a":"second"},"$unset":{"[Experiment] b":"-"}}`),
+		fmt.Sprintf(call, 1, `{"$set":{"[Experiment] a":"first"}}`),
+		fmt.Sprintf(call, 3, `{"$unset":{"[Experiment] a":"-"}}`),
+		fmt.Sprintf(call, 4, `{"$set":{"a":1},"$add":{"b":1}}`),
+		`{"event_type":"$identify","user_id":"user-17","insert_id":"i-2","user_properties":{"$set":{"plan":"free"}},"$skip_user_properties_sync":false}`,
+	)))
+	var sent, shown []any
+	user := live.server.User("user-17")
+	for _, e := range user.Events[1:] {
+		assert.Equal(t, true, e.Fields["$skip_user_properties_sync"])
+		sent, shown = append(sent, e.Fields["user_properties"]), append(shown, e.UserState)
+	}
+	assert.Equal(t, []any{
+		map[string]any{"[Experiment] a": "second"},
+		map[string]any{"[Experiment] a": "first"},
+		nil,
+		map[string]any{"$set": map[string]any{"a": 1.0}, "$add": map[string]any{"b": 1.0}},
+		map[string]any{"$set": map[string]any{"plan": "free"}},
+	}, sent, "an older update belongs to its event")
+	assert.Equal(t, map[string]any{"[Experiment] a": "live", "plan": "pro"}, user.Properties)
+	assert.Equal(t, map[string]any{"[Experiment] a": "first"}, shown[1])
 }
 
 func TestAShortIDDoesNotHideALongerOne(t *testing.T) {

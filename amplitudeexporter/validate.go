@@ -167,6 +167,7 @@ func (c *Config) warnings() []string {
 		"retry_on_failure.max_elapsed_time: %s: a longer outage loses events, and later events may overtake earlier ones when the collector stops; give 0 to retry without end",
 		c.RetryConfig.MaxElapsedTime))
 	warnIf(c.API == amplitude.Batch, "api: batch: unlike for http_v2, Amplitude doesn't promise to keep the order of one device's events")
+	warnIf(!c.UserPropertiesSync, "user_properties_sync: false: no event changes a user property, and Amplitude recognizes repeated events for 7 days only: send the same events again within that time or never")
 	warnIf(c.DryRun.Enabled, "dry_run.enabled: true: nothing is sent; all events are counted as dry_run and leave the queue")
 	return warnings
 }

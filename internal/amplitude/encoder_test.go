@@ -238,6 +238,14 @@ func TestAppendDefaults(t *testing.T) {
 	}
 }
 
+func TestAppendSkipsTheSynchronization(t *testing.T) {
+	encoder := Encoder{SkipUserPropertiesSync: true}
+	e := with(given{event.Type: "type"})
+	assert.Equal(t, `{"event_type":"type","$skip_user_properties_sync":true}`, string(encoder.Append(nil, e)))
+	e.Passthrough = mapOf(t, map[string]any{"$skip_user_properties_sync": false})
+	assert.Equal(t, `{"event_type":"type","$skip_user_properties_sync":true}`, string(encoder.Append(nil, e)), "an event can't undo it")
+}
+
 func TestAppendPassthrough(t *testing.T) {
 	other := pcommon.NewMap()
 	other.PutStr("event_type", "not this")

@@ -77,6 +77,8 @@ type Encoder struct {
 	// Library is the library of events without one, and PartnerID their partner_id. Neither is part of the hash that is an event's
 	// insert id.
 	Library, PartnerID string
+	// SkipUserPropertiesSync tells Amplitude for each event to leave the properties of its user as they are.
+	SkipUserPropertiesSync bool
 	// Changed counts the values that were written differently than they came. The caller may reset it.
 	Changed [Changes]int64
 
@@ -112,6 +114,9 @@ func (e *Encoder) Append(to []byte, of *event.Event) []byte {
 	}
 	to = e.defaultField(to, libraryKey, e.Library, of.Passthrough)
 	to = e.defaultField(to, partnerIDKey, e.PartnerID, of.Passthrough)
+	if e.SkipUserPropertiesSync {
+		to = append(to, `"`+skipSyncKey+`":true,`...)
+	}
 	return closed(to, '}')
 }
 

@@ -14,13 +14,17 @@ const (
 	partnerIDKey = "partner_id"
 )
 
+// skipSyncKey is the key of the field that tells Amplitude to leave the properties of a user as they are
+// (https://amplitude.com/docs/data/data-backfill).
+const skipSyncKey = "$skip_user_properties_sync"
+
 // isPassthrough reports whether a key is a field of Amplitude's API that isn't in the table of package event. The HTTP V2
 // documentation lists them under "Keys for the event argument", except library and version_name, which Amplitude's own
 // clients send.
 func isPassthrough(key string) bool {
 	switch key {
 	case "dma", "android_id", "android_app_set_id", "event_id", "group_properties", partnerIDKey, "plan", "ingestion_metadata",
-		"$skip_user_properties_sync", libraryKey, "version_name":
+		skipSyncKey, libraryKey, "version_name":
 		return true
 	default:
 		return false
@@ -36,7 +40,7 @@ func (e *Encoder) passthrough(to []byte, m pcommon.Map) []byte {
 	// Looking up the key in the map for each entry would take quadratic time if a key is repeated often.
 	e.passed = e.passed[:0]
 	for key, value := range m.All() {
-		if !isPassthrough(key) {
+		if !isPassthrough(key) || key == skipSyncKey && e.SkipUserPropertiesSync {
 			continue
 		}
 		isRepeated := slices.Contains(e.passed, key)
