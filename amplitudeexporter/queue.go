@@ -31,8 +31,9 @@ type resumingQueue struct {
 	client *persistentqueue.Client
 	// offers has room for one token, which a sender holds while it offers events to the queue. The queue may block forever if
 	// several senders give up while they wait for room in it (exporterhelper v0.161.0, cond.go;
-	// open-telemetry/opentelemetry-collector#15700). It is nil if senders wait for more than that.
+	// open-telemetry/opentelemetry-collector#15700). Like config, it is nil if senders wait for more than that.
 	offers  chan struct{}
+	config  *exporterhelper.QueueBatchConfig
 	removal removal
 	// beginShutdown bounds how long deliveries take, because the shutdown of the queue waits for them.
 	beginShutdown func()
@@ -59,6 +60,7 @@ func newResumingQueue(ctx context.Context, set exporter.Settings, e *amplitudeEx
 		Logs: logs, storages: &e.storages, logger: set.Logger, beginShutdown: e.beginShutdown,
 	}
 	if queue := e.config.QueueConfig; queue.HasValue() && !queue.Get().WaitForResult {
+		q.config = queue.Get()
 		q.offers = make(chan struct{}, 1)
 	}
 	return q, nil
@@ -92,6 +94,9 @@ func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
 // ConsumeLogs implements consumer.Logs.
 func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	if q.offers != nil {
+		if err := q.checkSize(logs); err != nil {
+			return err
+		}
 		select {
 		case q.offers <- struct{}{}:
 			defer func() { <-q.offers }()
@@ -111,6 +116,23 @@ func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	}
 	// If it was removed since the first check, the events may be lost.
 	return q.removal.check()
+}
+
+// checkSize returns an error if the queue has no room for a batch even when it is empty. A stored queue would have its sender wait
+// forever.
+func (q *resumingQueue) checkSize(logs plog.Logs) error {
+	size := 1
+	switch q.config.Sizer {
+	case exporterhelper.RequestSizerTypeItems:
+		size = logs.LogRecordCount()
+	case exporterhelper.RequestSizerTypeBytes:
+		size = (&plog.ProtoMarshaler{}).LogsSize(logs)
+	}
+	if int64(size) <= q.config.QueueSize {
+		return nil
+	}
+	return fmt.Errorf("a batch of %d %s is more than sending_queue.queue_size, %d %[2]s; raise it, or send fewer records at once",
+		size, &q.config.Sizer, q.config.QueueSize)
 }
 
 // Shutdown implements component.Component.

@@ -4,7 +4,9 @@ package amplitudeexporter
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/exporter/exportertest"
@@ -205,6 +208,32 @@ func TestAStopSaysWhatStaysInTheQueue(t *testing.T) {
 				}
 			}
 			assert.Equal(t, test.logged, logged)
+		})
+	}
+}
+
+// TestABatchLargerThanTheQueueIsRefused at once. It would wait forever for room, and hold up other senders.
+func TestABatchLargerThanTheQueueIsRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		sizer exporterhelper.RequestSizerType
+		size  int64
+		unit  string
+	}{
+		"items": {exporterhelper.RequestSizerTypeItems, queued - 1, "items"},
+		"bytes": {exporterhelper.RequestSizerTypeBytes, 1000, "bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := amplitudetest.Start(t)
+			e := startOnDiskWith(t, server, storagetest.NewDisk(nil), func(config *Config) {
+				queue := config.QueueConfig.Get()
+				queue.Sizer, queue.QueueSize = test.sizer, test.size
+			})
+			err := e.ConsumeLogs(t.Context(), logsOf(slices.Repeat([]string{newEvent("large")}, queued)...))
+			require.ErrorContains(t, err, fmt.Sprintf("more than sending_queue.queue_size, %d %s; raise it, or send fewer records at once", test.size, test.unit))
+			assert.False(t, consumererror.IsPermanent(err), "the sender must keep it")
+			require.NoError(t, e.ConsumeLogs(t.Context(), logsOf(newEvent(name))))
+			require.NoError(t, server.WaitUntil(t.Context(), func(amplitudetest.Counts) bool { return len(server.User("user-17").Events) == 1 }))
+			require.NoError(t, e.Shutdown(t.Context()))
 		})
 	}
 }
