@@ -154,12 +154,12 @@ func createDefaultConfig() component.Config {
 			Identify: IdentifyConfig{Enabled: true}, Page: ViewConfig{Enabled: true}, Screen: ViewConfig{Enabled: true},
 			Traits: TraitsFromIdentify,
 		},
-		OlderUpdates:  LeaveOutOlderUpdates,
+		OlderUpdates: LeaveOutOlderUpdates,
 
 		UserPropertiesSync: true,
-		EventTypes:    []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
-		DeadLetter:    DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10},
-		MaxRetryAfter: 5 * time.Minute,
+		EventTypes:         []string{"$impression", "[Experiment] Impression", "$exposure", "[Experiment] Exposure"},
+		DeadLetter:         DeadLetterConfig{MaxMegabytes: 100, MaxBackups: 10},
+		MaxRetryAfter:      5 * time.Minute,
 	}
 }
 

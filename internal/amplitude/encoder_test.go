@@ -241,9 +241,9 @@ func TestAppendDefaults(t *testing.T) {
 func TestAppendSkipsTheSynchronization(t *testing.T) {
 	encoder := Encoder{SkipUserPropertiesSync: true}
 	e := with(given{event.Type: "type"})
-	assert.Equal(t, `{"event_type":"type","$skip_user_properties_sync":true}`, string(encoder.Append(nil, e)))
+	assertText(t, `{"event_type":"type","$skip_user_properties_sync":true}`, string(encoder.Append(nil, e)))
 	e.Passthrough = mapOf(t, map[string]any{"$skip_user_properties_sync": false})
-	assert.Equal(t, `{"event_type":"type","$skip_user_properties_sync":true}`, string(encoder.Append(nil, e)), "an event can't undo it")
+	assertText(t, `{"event_type":"type","$skip_user_properties_sync":true}`, string(encoder.Append(nil, e)))
 }
 
 func TestAppendPassthrough(t *testing.T) {
