@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -17,24 +18,47 @@ import (
 type body struct {
 	sent, text   []byte
 	isCompressed bool
+	// buffer holds sent.
+	buffer *bytes.Buffer
 }
 
-// readBody reads a body of up to limit bytes, compressed or not, until the deadline.
-func readBody(w http.ResponseWriter, req *http.Request, limit int64, deadline time.Time) (body, reason) {
+// maxKept is the size up to which the buffer of a body is kept for the next one.
+const maxKept = 256 << 10
+
+// bodyReader reads bodies. It reuses the buffers of those that were released.
+type bodyReader struct {
+	// buffers pools *bytes.Buffer.
+	buffers sync.Pool
+}
+
+// read reads a body of up to limit bytes, compressed or not, until the deadline.
+func (r *bodyReader) read(w http.ResponseWriter, req *http.Request, limit int64, deadline time.Time) (body, reason) {
 	controller := http.NewResponseController(w)
 	// The only possible error is that w isn't a connection, in tests.
 	_ = controller.SetReadDeadline(deadline)
-	sent, err := io.ReadAll(req.Body)
-	if err != nil {
+	buffer, isReused := r.buffers.Get().(*bytes.Buffer)
+	if !isReused {
+		buffer = &bytes.Buffer{}
+	}
+	if _, err := buffer.ReadFrom(req.Body); err != nil {
 		return body{}, reasonOfRead(err)
 	}
 	// Otherwise, the server would take the deadline for a sender that hung up, and cancel the request's context.
 	_ = controller.SetReadDeadline(time.Time{})
+	sent := buffer.Bytes()
 	if !bytes.HasPrefix(sent, gzipMagic) {
-		return body{sent: sent, text: sent}, accepted
+		return body{sent: sent, text: sent, buffer: buffer}, accepted
 	}
 	text, why := gunzip(sent, limit)
-	return body{sent: sent, text: text, isCompressed: true}, why
+	return body{sent: sent, text: text, isCompressed: true, buffer: buffer}, why
+}
+
+// release makes a body invalid. A body that isn't released is left to the garbage collector.
+func (r *bodyReader) release(b body) {
+	if b.buffer.Cap() <= maxKept {
+		b.buffer.Reset()
+		r.buffers.Put(b.buffer)
+	}
 }
 
 func reasonOfRead(err error) reason {

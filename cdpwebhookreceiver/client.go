@@ -31,8 +31,11 @@ func newClientAddresses(trusted []string) (clientAddresses, error) {
 // proxy, the last address in X-Forwarded-For that isn't one. What stands before that address may be invented.
 func (c *clientAddresses) of(req *http.Request) string {
 	client, known := parseAddress(req.RemoteAddr)
-	if !known {
+	switch {
+	case !known:
 		return ""
+	case !c.isTrusted(client):
+		return client.String()
 	}
 	hops := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -141,7 +142,7 @@ func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWrite
 		ctx = authenticated
 	}
 	deadline, _ := ctx.Deadline()
-	b, why := readBody(w, req, r.config.ServerConfig.MaxRequestBodySize, deadline)
+	b, why := r.bodies.read(w, req, r.config.ServerConfig.MaxRequestBodySize, deadline)
 	if why != accepted {
 		return ctx, body{}, why
 	}
@@ -156,8 +157,9 @@ func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWrite
 	return ctx, b, accepted
 }
 
-// parse returns the records of the events in a body.
+// parse returns the records of the events in a body, which isn't valid afterwards.
 func (r *webhookReceiver) parse(req *http.Request, s *source, b body) (plog.Logs, reason) {
+	defer r.bodies.release(b)
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
 	events := r.readers.Get().(*eventReader)
@@ -165,13 +167,15 @@ func (r *webhookReceiver) parse(req *http.Request, s *source, b body) (plog.Logs
 	if why := events.read(b.text, records); why != accepted {
 		return logs, why
 	}
-	r.describe(req, s, records)
+	if records.Len() > 0 {
+		r.describe(req, s, records)
+	}
 	return logs, accepted
 }
 
 // describe sets what the records have in common.
 func (r *webhookReceiver) describe(req *http.Request, s *source, records plog.LogRecordSlice) {
-	attributes := pcommon.NewMap()
+	attributes := records.At(0).Attributes()
 	attributes.PutStr("cdp.source", s.name)
 	if address := r.clients.of(req); address != "" {
 		attributes.PutStr("client.address", address)
@@ -188,9 +192,11 @@ func (r *webhookReceiver) describe(req *http.Request, s *source, records plog.Lo
 		}
 	}
 	now := pcommon.NewTimestampFromTime(time.Now())
-	for _, record := range records.All() {
+	for i, record := range records.All() {
 		record.SetObservedTimestamp(now)
-		attributes.CopyTo(record.Attributes())
+		if i > 0 {
+			attributes.CopyTo(record.Attributes())
+		}
 	}
 }
 
@@ -208,7 +214,7 @@ func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *so
 	w.WriteHeader(a.status)
 	// Amplitude's SDKs read the status from the body. Without it, they send everything again.
 	if why == accepted {
-		_, _ = fmt.Fprintf(w, `{"success":true,"code":%d}`, a.status)
+		_, _ = io.WriteString(w, `{"success":true,"code":200}`)
 	} else {
 		_, _ = fmt.Fprintf(w, `{"success":false,"code":%d,"reason":%q,"error":%q}`, a.status, a.name, a.text)
 	}

@@ -38,6 +38,7 @@ type webhookReceiver struct {
 	// unknown is the source of requests whose path no source has.
 	unknown *source
 	clients clientAddresses
+	bodies  bodyReader
 	// readers pools *eventReader.
 	readers sync.Pool
 	// slots bounds the requests under way. A request has its slot until the pipeline returns, which may be after its answer.
@@ -99,7 +100,7 @@ func (r *webhookReceiver) Start(ctx context.Context, host component.Host) error 
 	r.warnOfOpenSources()
 	server, err := r.config.ServerConfig.ToServer(ctx, host.GetExtensions(), r.settings.TelemetrySettings, r,
 		confighttp.WithErrorHandler(r.refuse),
-		// readBody recognizes gzip itself. Here, it would hide the bytes as sent, which may be signed.
+		// bodyReader recognizes gzip itself. Here, it would hide the bytes as sent, which may be signed.
 		confighttp.WithDecoder("gzip", func(sent io.ReadCloser) (io.ReadCloser, error) { return sent, nil }),
 		confighttp.WithDecoder("", func(io.ReadCloser) (io.ReadCloser, error) { return nil, nil }))
 	if err != nil {

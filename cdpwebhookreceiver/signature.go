@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -47,12 +48,12 @@ var signaturePresets = map[string]SignatureConfig{
 // signature verifies the signatures of a source.
 type signature struct {
 	header, prefix  string
-	newHash         func() hash.Hash
 	decode          func(string) ([]byte, error)
 	signs           string
 	timestampHeader string
 	tolerance       time.Duration
-	secrets         [][]byte
+	// macs has a pool of hash.Hash, keyed HMACs, for each secret.
+	macs []*sync.Pool
 }
 
 func newSignature(config *SignatureConfig) *signature {
@@ -62,17 +63,18 @@ func newSignature(config *SignatureConfig) *signature {
 		given = preset
 	}
 	s := &signature{
-		header: given.Header, prefix: given.Prefix, newHash: sha256.New, decode: hex.DecodeString,
+		header: given.Header, prefix: given.Prefix, decode: hex.DecodeString,
 		signs: cmp.Or(given.Signs, signsBody), timestampHeader: given.TimestampHeader, tolerance: cmp.Or(given.Tolerance, defaultTolerance),
 	}
+	newHash := sha256.New
 	if given.Algorithm == algorithmSHA1 {
-		s.newHash = sha1.New
+		newHash = sha1.New
 	}
 	if given.Encoding == encodingBase64 {
 		s.decode = base64.StdEncoding.DecodeString
 	}
 	for _, secret := range given.Secrets {
-		s.secrets = append(s.secrets, []byte(secret))
+		s.macs = append(s.macs, &sync.Pool{New: func() any { return hmac.New(newHash, []byte(secret)) }})
 	}
 	return s
 }
@@ -92,11 +94,13 @@ func (s *signature) verify(header http.Header, b body, now time.Time) (int, reas
 		before = timestamp + "."
 	}
 	for _, signed := range s.signed(b) {
-		for position, secret := range s.secrets {
-			mac := hmac.New(s.newHash, secret)
+		for position, macs := range s.macs {
+			mac := macs.Get().(hash.Hash)
+			mac.Reset()
 			mac.Write([]byte(before))
 			mac.Write(signed)
 			sum := mac.Sum(nil)
+			macs.Put(mac)
 			for _, g := range given {
 				if hmac.Equal(sum, g) {
 					return position, accepted
@@ -136,10 +140,10 @@ func (s *signature) signed(b body) [][]byte {
 
 // firstElement returns the first element of a JSON array as sent, or nil if the text isn't one.
 func firstElement(text []byte) []byte {
-	decoder := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if decoder.PeekKind() != jsontext.KindBeginArray {
+	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("[")) {
 		return nil
 	}
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if _, err := decoder.ReadToken(); err != nil {
 		return nil
 	}

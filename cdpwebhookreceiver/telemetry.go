@@ -57,7 +57,7 @@ func (t *telemetry) seriesOf(s *source) *series {
 		return options
 	}
 	if s.signature != nil {
-		all.signatures = matches(credentialSignature, len(s.signature.secrets))
+		all.signatures = matches(credentialSignature, len(s.signature.macs))
 	}
 	if s.header != nil {
 		all.headers = matches(credentialHeader, len(s.header.sums))
