@@ -98,7 +98,7 @@ func (r *webhookReceiver) handle(w http.ResponseWriter, req *http.Request, s *so
 		why = reasonOfPipeline(ctx.Err())
 	}
 	if why == accepted {
-		r.telemetry.ReceiverCdpWebhookEvents.Add(ctx, int64(events), s.series.source)
+		s.series.events.Add(int64(events))
 	}
 	return why
 }
@@ -132,7 +132,7 @@ func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWrite
 		if why != accepted {
 			return ctx, body{}, why
 		}
-		r.telemetry.ReceiverCdpWebhookSecretMatches.Add(ctx, 1, s.series.headers[position])
+		s.series.headers[position].Add(1)
 	}
 	if s.auth != nil {
 		authenticated, err := s.auth.Authenticate(ctx, req.Header)
@@ -146,13 +146,13 @@ func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWrite
 	if why != accepted {
 		return ctx, body{}, why
 	}
-	r.telemetry.ReceiverCdpWebhookBytes.Add(ctx, int64(len(b.sent)), s.series.source)
+	s.series.bytes.Add(int64(len(b.sent)))
 	if s.signature != nil {
 		position, why := s.signature.verify(req.Header, b, time.Now())
 		if why != accepted {
 			return ctx, body{}, why
 		}
-		r.telemetry.ReceiverCdpWebhookSecretMatches.Add(ctx, 1, s.series.signatures[position])
+		s.series.signatures[position].Add(1)
 	}
 	return ctx, b, accepted
 }
@@ -218,7 +218,7 @@ func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *so
 	} else {
 		_, _ = fmt.Fprintf(w, `{"success":false,"code":%d,"reason":%q,"error":%q}`, a.status, a.name, a.text)
 	}
-	r.telemetry.ReceiverCdpWebhookRequests.Add(req.Context(), 1, s.series.requests[why])
+	s.series.requests[why].Add(1)
 	r.telemetry.ReceiverCdpWebhookDuration.Record(req.Context(), time.Since(start).Seconds(), s.series.durations[why])
 	if why != accepted && s.isLogged[why].CompareAndSwap(false, true) {
 		r.settings.Logger.Warn("refused a request; others with this reason are counted, but not logged",

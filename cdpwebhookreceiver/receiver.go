@@ -77,6 +77,9 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*we
 		parsed:  semaphore.NewWeighted(maxParsed),
 	}
 	r.unknown.series = telemetry.seriesOf(r.unknown)
+	if err := telemetry.register(); err != nil {
+		return nil, err
+	}
 	r.readers.New = func() any { return events.clone() }
 	return r, nil
 }
@@ -137,7 +140,6 @@ func (r *webhookReceiver) warnOfOpenSources() {
 // Shutdown accepts no new connections, answers the requests under way, and waits until the pipeline has returned from all of
 // them.
 func (r *webhookReceiver) Shutdown(ctx context.Context) error {
-	defer r.telemetry.Shutdown()
 	if r.server == nil {
 		return nil
 	}

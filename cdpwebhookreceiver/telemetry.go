@@ -3,6 +3,10 @@
 package cdpwebhookreceiver // import "github.com/impression-collector/impression-bridge/cdpwebhookreceiver"
 
 import (
+	"context"
+	"errors"
+	"sync/atomic"
+
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -14,6 +18,15 @@ import (
 type telemetry struct {
 	*metadata.TelemetryBuilder
 	receiver attribute.KeyValue
+	// events, bytes, requests, and matches have the counters of all sources, by metric.
+	events, bytes, requests, matches []*counter
+}
+
+// counter is a count that a metric reads. Four additions to counters of the SDK would take several percent of the time of a small
+// request.
+type counter struct {
+	atomic.Int64
+	attributes metric.MeasurementOption
 }
 
 func newTelemetry(set receiver.Settings) (*telemetry, error) {
@@ -24,13 +37,37 @@ func newTelemetry(set receiver.Settings) (*telemetry, error) {
 	return &telemetry{TelemetryBuilder: builder, receiver: attribute.String("receiver", set.ID.String())}, nil
 }
 
-// series has the attributes of a source's series.
+// register makes the metrics read the counters of the sources, all of which must exist. They are never unregistered, so that the
+// last counts before a stop are reported too.
+func (t *telemetry) register() error {
+	return errors.Join(
+		t.RegisterReceiverCdpWebhookEventsCallback(reading(t.events)),
+		t.RegisterReceiverCdpWebhookBytesCallback(reading(t.bytes)),
+		t.RegisterReceiverCdpWebhookRequestsCallback(reading(t.requests)),
+		t.RegisterReceiverCdpWebhookSecretMatchesCallback(reading(t.matches)),
+	)
+}
+
+// reading skips zeros, so that a series starts with its first request.
+func reading(counters []*counter) metric.Int64Callback {
+	return func(_ context.Context, to metric.Int64Observer) error {
+		for _, c := range counters {
+			if n := c.Load(); n > 0 {
+				to.Observe(n, c.attributes)
+			}
+		}
+		return nil
+	}
+}
+
+// series has the series of a source.
 type series struct {
-	// source is for metrics by source alone. requests and durations are indexed by reason.
-	source              metric.MeasurementOption
-	requests, durations [numReasons]metric.MeasurementOption
+	events, bytes *counter
+	// requests and durations are indexed by reason.
+	requests  [numReasons]*counter
+	durations [numReasons]metric.MeasurementOption
 	// signatures and headers are indexed by the position of the secret.
-	signatures, headers []metric.MeasurementOption
+	signatures, headers []*counter
 }
 
 // The values of the attribute credential.
@@ -43,18 +80,24 @@ func (t *telemetry) seriesOf(s *source) *series {
 	of := func(attributes ...attribute.KeyValue) metric.MeasurementOption {
 		return metric.WithAttributeSet(attribute.NewSet(append(attributes, t.receiver, attribute.String("source", s.name))...))
 	}
-	all := &series{source: of()}
+	count := func(in *[]*counter, attributes ...attribute.KeyValue) *counter {
+		c := &counter{attributes: of(attributes...)}
+		*in = append(*in, c)
+		return c
+	}
+	all := &series{events: count(&t.events), bytes: count(&t.bytes)}
 	for r := range reason(numReasons) {
 		status := attribute.Int("status", answers[r].status)
-		all.requests[r] = of(status, attribute.String("reason", r.String()))
+		all.requests[r] = count(&t.requests, status, attribute.String("reason", r.String()))
 		all.durations[r] = of(status)
 	}
-	matches := func(credential string, secrets int) []metric.MeasurementOption {
-		var options []metric.MeasurementOption
+	matches := func(credential string, secrets int) []*counter {
+		var counters []*counter
 		for position := range secrets {
-			options = append(options, of(attribute.String("credential", credential), attribute.Int("position", position)))
+			c := count(&t.matches, attribute.String("credential", credential), attribute.Int("position", position))
+			counters = append(counters, c)
 		}
-		return options
+		return counters
 	}
 	if s.signature != nil {
 		all.signatures = matches(credentialSignature, len(s.signature.macs))

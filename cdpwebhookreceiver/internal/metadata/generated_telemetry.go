@@ -3,10 +3,12 @@
 package metadata
 
 import (
+	"context"
 	"errors"
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/trace"
 
 	"go.opentelemetry.io/collector/component"
@@ -26,11 +28,11 @@ type TelemetryBuilder struct {
 	meter                           metric.Meter
 	mu                              sync.Mutex
 	registrations                   []metric.Registration
-	ReceiverCdpWebhookBytes         metric.Int64Counter
+	ReceiverCdpWebhookBytes         metric.Int64ObservableCounter
 	ReceiverCdpWebhookDuration      metric.Float64Histogram
-	ReceiverCdpWebhookEvents        metric.Int64Counter
-	ReceiverCdpWebhookRequests      metric.Int64Counter
-	ReceiverCdpWebhookSecretMatches metric.Int64Counter
+	ReceiverCdpWebhookEvents        metric.Int64ObservableCounter
+	ReceiverCdpWebhookRequests      metric.Int64ObservableCounter
+	ReceiverCdpWebhookSecretMatches metric.Int64ObservableCounter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -42,6 +44,76 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterReceiverCdpWebhookBytesCallback sets callback for observable ReceiverCdpWebhookBytes metric.
+func (builder *TelemetryBuilder) RegisterReceiverCdpWebhookBytesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ReceiverCdpWebhookBytes, obs: o})
+		return nil
+	}, builder.ReceiverCdpWebhookBytes)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterReceiverCdpWebhookEventsCallback sets callback for observable ReceiverCdpWebhookEvents metric.
+func (builder *TelemetryBuilder) RegisterReceiverCdpWebhookEventsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ReceiverCdpWebhookEvents, obs: o})
+		return nil
+	}, builder.ReceiverCdpWebhookEvents)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterReceiverCdpWebhookRequestsCallback sets callback for observable ReceiverCdpWebhookRequests metric.
+func (builder *TelemetryBuilder) RegisterReceiverCdpWebhookRequestsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ReceiverCdpWebhookRequests, obs: o})
+		return nil
+	}, builder.ReceiverCdpWebhookRequests)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterReceiverCdpWebhookSecretMatchesCallback sets callback for observable ReceiverCdpWebhookSecretMatches metric.
+func (builder *TelemetryBuilder) RegisterReceiverCdpWebhookSecretMatchesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ReceiverCdpWebhookSecretMatches, obs: o})
+		return nil
+	}, builder.ReceiverCdpWebhookSecretMatches)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+type observerInt64 struct {
+	embedded.Int64Observer
+	inst metric.Int64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveInt64(oi.inst, value, opts...)
 }
 
 // Shutdown unregister all registered callbacks for async instruments.
@@ -62,7 +134,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
-	builder.ReceiverCdpWebhookBytes, err = builder.meter.Int64Counter(
+	builder.ReceiverCdpWebhookBytes, err = builder.meter.Int64ObservableCounter(
 		"otelcol_receiver_cdp_webhook_bytes",
 		metric.WithDescription("Bytes of bodies that were read completely, as sent. [Alpha]"),
 		metric.WithUnit("By"),
@@ -75,19 +147,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithExplicitBucketBoundaries([]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}...),
 	)
 	errs = errors.Join(errs, err)
-	builder.ReceiverCdpWebhookEvents, err = builder.meter.Int64Counter(
+	builder.ReceiverCdpWebhookEvents, err = builder.meter.Int64ObservableCounter(
 		"otelcol_receiver_cdp_webhook_events",
 		metric.WithDescription("Events that the pipeline accepted and whose sender got 200. [Alpha]"),
 		metric.WithUnit("{events}"),
 	)
 	errs = errors.Join(errs, err)
-	builder.ReceiverCdpWebhookRequests, err = builder.meter.Int64Counter(
+	builder.ReceiverCdpWebhookRequests, err = builder.meter.Int64ObservableCounter(
 		"otelcol_receiver_cdp_webhook_requests",
 		metric.WithDescription("Requests, by the status and the reason of the answer. Senders repeat those with a 5xx, and many give up those with a 4xx. [Alpha]"),
 		metric.WithUnit("{requests}"),
 	)
 	errs = errors.Join(errs, err)
-	builder.ReceiverCdpWebhookSecretMatches, err = builder.meter.Int64Counter(
+	builder.ReceiverCdpWebhookSecretMatches, err = builder.meter.Int64ObservableCounter(
 		"otelcol_receiver_cdp_webhook_secret_matches",
 		metric.WithDescription("Requests whose signature or header was right, by the secret that matched. [Alpha]"),
 		metric.WithUnit("{requests}"),
