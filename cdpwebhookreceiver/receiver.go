@@ -15,9 +15,11 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/confighttp/xconfighttp"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
@@ -101,8 +103,13 @@ func (r *webhookReceiver) Start(ctx context.Context, host component.Host) error 
 		s.auth = auth
 	}
 	r.warnOfOpenSources()
+	isObserved, err := isHTTPObserved(ctx, r.settings.TelemetrySettings)
+	if err != nil {
+		return err
+	}
 	server, err := r.config.ServerConfig.ToServer(ctx, host.GetExtensions(), r.settings.TelemetrySettings, r,
 		confighttp.WithErrorHandler(r.refuse),
+		xconfighttp.WithOtelHTTPOptions(otelhttp.WithFilter(func(*http.Request) bool { return isObserved })),
 		// bodyReader recognizes gzip itself. Here, it would hide the bytes as sent, which may be signed.
 		confighttp.WithDecoder("gzip", func(sent io.ReadCloser) (io.ReadCloser, error) { return sent, nil }),
 		confighttp.WithDecoder("", func(io.ReadCloser) (io.ReadCloser, error) { return nil, nil }))

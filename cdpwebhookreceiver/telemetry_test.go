@@ -7,8 +7,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/trace"
 )
 
 // TestCountsAfterStop requires counts that the collector can still report when the receiver has stopped.
@@ -19,4 +25,41 @@ func TestCountsAfterStop(t *testing.T) {
 	events, err := r.telemetry.GetMetric("otelcol_receiver_cdp_webhook_events")
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), events.Data.(metricdata.Sum[int64]).DataPoints[0].Value)
+}
+
+func TestHTTPServerIsInstrumented(t *testing.T) {
+	r := start(t, oneSource, consumertest.NewNop())
+	r.post(t, "/cdp", event)
+	_, err := r.telemetry.GetMetric("http.server.request.duration")
+	require.NoError(t, err)
+	var scopes []string
+	for _, span := range r.telemetry.SpanRecorder.Ended() {
+		scopes = append(scopes, span.InstrumentationScope().Name)
+	}
+	assert.Contains(t, scopes, otelhttp.ScopeName)
+}
+
+func TestHTTPServerIsInstrumentedOnlyForSomeone(t *testing.T) {
+	reader := metric.WithReader(metric.NewManualReader())
+	dropped := metric.WithView(metric.NewView(
+		metric.Instrument{Scope: instrumentation.Scope{Name: otelhttp.ScopeName}}, metric.Stream{Aggregation: metric.AggregationDrop{}}))
+	for name, test := range map[string]struct {
+		change func(*component.TelemetrySettings)
+		want   bool
+	}{
+		"no telemetry": {func(*component.TelemetrySettings) {}, false},
+		"traces":       {func(set *component.TelemetrySettings) { set.TracerProvider = trace.NewTracerProvider() }, true},
+		"metrics":      {func(set *component.TelemetrySettings) { set.MeterProvider = metric.NewMeterProvider(reader) }, true},
+		"metrics below level detailed": {
+			func(set *component.TelemetrySettings) { set.MeterProvider = metric.NewMeterProvider(reader, dropped) }, false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := componenttest.NewNopTelemetrySettings()
+			test.change(&set)
+			got, err := isHTTPObserved(t.Context(), set)
+			require.NoError(t, err)
+			assert.Equal(t, test.want, got)
+		})
+	}
 }
