@@ -68,7 +68,7 @@ soak: collector ## Run the soak tests for about an hour: kills, errors, outages;
 	@go test ./internal/soak -count=1 -v -timeout=0 $(ARGS) -soak.long
 
 .PHONY: bench
-bench: ## Compare with OTTL, Amplitude's client and JSON libraries; fail if a target is missed
+bench: ## Compare with OTTL, Amplitude's client, JSON libraries and a bare HTTP handler; fail if a target is missed
 	@go run -C internal/bench .
 
 .PHONY: sdks

@@ -83,6 +83,8 @@ func (g *group) bars(e *entry) []bar {
 		return g.atMost(e, 12, attributesLabel(fewAttributes))
 	case "encode " + ours:
 		return []bar{allocs(0)}
+	case "receiver/single " + ours, "receiver/batch " + ours:
+		return g.atMost(e, 1.25, bareHandler)
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processorhelper"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
@@ -74,12 +76,15 @@ func newSettings(kind component.Type, name string) processor.Settings {
 }
 
 func newTelemetry() component.TelemetrySettings {
-	// Like the collector below level detailed, leave out the sizes: measuring a batch takes another pass over it.
+	// Like the collector below level detailed, leave out the metrics of HTTP servers and clients, and the sizes: measuring a batch
+	// takes another pass over it.
 	sizes := metric.NewView(metric.Instrument{Name: "otelcol_exporter_*_size_bytes"}, metric.Stream{Aggregation: metric.AggregationDrop{}})
+	http := metric.NewView(
+		metric.Instrument{Scope: instrumentation.Scope{Name: otelhttp.ScopeName}}, metric.Stream{Aggregation: metric.AggregationDrop{}})
 	return component.TelemetrySettings{
 		Logger:         zap.NewNop(),
 		TracerProvider: tracenoop.NewTracerProvider(),
-		MeterProvider:  metric.NewMeterProvider(metric.WithReader(metric.NewManualReader()), metric.WithView(sizes)),
+		MeterProvider:  metric.NewMeterProvider(metric.WithReader(metric.NewManualReader()), metric.WithView(sizes, http)),
 	}
 }
 

@@ -61,6 +61,8 @@ func newGroups(prefix string) ([]*group, error) {
 	add(newEncodeGroup())
 	add(newExporterGroup())
 	add(newPipelineGroup())
+	add(newReceiverGroup("single", 1))
+	add(newReceiverGroup("batch", eventsPerText))
 	if len(groups) == 0 {
 		return nil, fmt.Errorf("no entry starts with %q; entries are named like otel/10/ours", prefix)
 	}

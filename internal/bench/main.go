@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench compares the speed of the impression processor with a loop that only looks for impressions and with OTTL
-// processors that do the same job, the amplitude exporter with Amplitude's own client, and its encoder with JSON libraries.
-// First it checks that all of them produce the same results. It prints one table and fails if a limit is missed.
+// processors that do the same job, the amplitude exporter with Amplitude's own client, its encoder with JSON libraries, and
+// the webhook receiver with a bare HTTP handler. First it checks that all of them produce the same results. It prints one table
+// and fails if a limit is missed.
 package main
 
 import (
@@ -19,10 +20,14 @@ func main() {
 	profile := flag.String("cpuprofile", "", "write a CPU profile to `file`; pprof -tagfocus=contender:ours hides the copying of batches")
 	budget := flag.Duration("time", 5*time.Second, "measure each group for this `duration`")
 	sink := flag.Bool("sink", false, "internal: count the events that another bench process sends, until standard input ends")
+	post := flag.Bool("post", false, "internal: post the webhooks that another bench process asks for, until standard input ends")
 	flag.Parse()
 	do := func() error { return run(*only, *budget) }
-	if *sink {
+	switch {
+	case *sink:
 		do = func() error { return serveSink(os.Stdin, os.Stdout) }
+	case *post:
+		do = func() error { return servePoster(os.Stdin, os.Stdout) }
 	}
 	if err := profiled(*profile, do); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -10,8 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"sync/atomic"
 	"time"
 )
@@ -90,35 +88,20 @@ func serveSink(in io.Reader, out io.Writer) error {
 	return err
 }
 
-// sinkProcess is a sink in a process of its own, so that its CPU time doesn't count as the sender's. It ends with this
-// process.
+// sinkProcess is a sink in a process of its own.
 type sinkProcess struct {
-	url     string
-	command *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
+	*helper
+	url string
 	// sent is the number of events sent to it since the start.
 	sent int
 }
 
 func startSink() (*sinkProcess, error) {
-	program, err := os.Executable()
+	h, err := startHelper("-sink")
 	if err != nil {
 		return nil, err
 	}
-	s := &sinkProcess{command: exec.Command(program, "-sink")}
-	s.command.Stderr = os.Stderr
-	if s.in, err = s.command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := s.command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	s.out = bufio.NewReader(out)
-	if err := s.command.Start(); err != nil {
-		return nil, err
-	}
+	s := &sinkProcess{helper: h}
 	if _, err := fmt.Fscanln(s.out, &s.url); err != nil {
 		return nil, errors.Join(fmt.Errorf("the sink process did not print its URL: %w", err), s.close())
 	}
@@ -139,8 +122,4 @@ func (s *sinkProcess) await(events int) error {
 		return fmt.Errorf("%d events arrived, but %d were sent", arrived, s.sent)
 	}
 	return nil
-}
-
-func (s *sinkProcess) close() error {
-	return errors.Join(s.in.Close(), s.command.Wait())
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test binary be a sink process, like the command itself.
+// TestMain lets the test binary be a helper process, like the command itself.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "-sink" {
+	if len(os.Args) == 2 && slices.Contains([]string{"-sink", "-post"}, os.Args[1]) {
 		main()
 		return
 	}
