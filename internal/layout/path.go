@@ -65,6 +65,20 @@ func parsePath(text string) (Path, error) {
 	return p, nil
 }
 
+// String returns the path in the notation of parsePath.
+func (p Path) String() string {
+	var text strings.Builder
+	for name, start := range starts {
+		if start == p.Start {
+			text.WriteString(name)
+		}
+	}
+	for _, key := range p.Keys {
+		text.WriteString("[" + strconv.Quote(key) + "]")
+	}
+	return text.String()
+}
+
 var errKey = errors.New(`a key is written ["name"]`)
 
 func parseKeys(text string) ([]string, error) {
