@@ -14,6 +14,7 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/event"
+	"github.com/impression-collector/impression-bridge/internal/inspection"
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
 
@@ -78,6 +79,8 @@ type batch struct {
 	skipped [reasonCount]int64
 	// skippedCalls counts those of them that are calls of a CDP, by kind, and by whether the configuration filters them.
 	skippedCalls [outcomeCount][layout.Kinds]int64
+	// unsent are the first of the skipped events, if the inspector wants to know about them.
+	unsent []inspection.Item
 	// buffer is where the next event is encoded. Items refer to it, and to the buffers that it replaced.
 	buffer []byte
 	// bytes is how much memory the events of the logs take.
@@ -202,6 +205,7 @@ func (b *batch) keepDeferred() {
 	b.records, b.bytes, b.skipped = 0, 0, [reasonCount]int64{}
 	b.skippedCalls = [outcomeCount][layout.Kinds]int64{}
 	clear(b.toDeliver)
+	b.unsent = nil
 	if b.buffer = b.buffer[:0]; cap(b.buffer) > maxBuffer {
 		b.buffer = nil
 	}

@@ -27,6 +27,8 @@ type batchReader struct {
 	staleUpdates *staleUpdates
 	deadLetters  *deadLetters
 	pairing      pairing
+	// isWatched is set if the inspector wants to know about skipped events.
+	isWatched bool
 	// name is where the name of a page or screen call is put together.
 	name []byte
 }
@@ -102,6 +104,9 @@ func (r *batchReader) readScope(b *batch, resource plog.ResourceLogs, scope plog
 	for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
 		if why := r.readEvent(b, e, now); why != reasonNone {
 			b.skip(why, e.Call().Kind)
+			if r.isWatched {
+				b.addUnsent(why, e)
+			}
 			r.deadLetters.addSkipped(why, e, resource, scope, now)
 		}
 		b.records++

@@ -23,6 +23,7 @@ import (
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/transport"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/inspection"
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
@@ -33,6 +34,7 @@ type amplitudeExporter struct {
 	version   string
 	settings  component.TelemetrySettings
 	telemetry *telemetry
+	reporter  inspection.Reporter
 	storages  storages
 	dropLog   dropLog
 
@@ -83,6 +85,9 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 		e.settings.Logger.Warn("this configuration can lose, repeat or reorder events", zap.String("setting", warning))
 	}
 	e.host = host
+	if e.reporter = inspection.Find(host.GetExtensions()); e.reporter.Inspector != nil {
+		e.reporter.Inspector.ExplainExporter(e.storages.exporter.String(), e.explain)
+	}
 	key, err := e.newClient(ctx, host)
 	if err != nil {
 		return err
@@ -168,6 +173,7 @@ func (e *amplitudeExporter) push(ctx context.Context, logs plog.Logs) error {
 		return errStopping
 	}
 	defer e.reader.endLogs()
+	e.reader.isWatched = e.reporter.Watched() != nil
 	for {
 		end, isCut := e.reader.read(&e.batch, logs, time.Now(), maxEncoded)
 		part := logs
@@ -252,6 +258,9 @@ func (e *amplitudeExporter) recordBatch(ctx context.Context) {
 	e.deadLetters.addDropped(e.batch.items, now)
 	e.deadLetters.flush(ctx, now)
 	e.telemetry.recordBatch(ctx, &e.batch)
+	if inspector := e.reporter.Watched(); inspector != nil && len(e.batch.items)+e.batch.records > 0 {
+		inspector.Delivered(e.inspected())
+	}
 }
 
 // endBatch forgets everything but the deferred events that are left, and loads more of them.

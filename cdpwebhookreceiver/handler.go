@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/impression-collector/impression-bridge/cdpwebhookreceiver/internal/metadata"
+	"github.com/impression-collector/impression-bridge/internal/inspection"
 )
 
 // retryAfter is when senders should try again after a 503, in seconds.
@@ -99,6 +100,7 @@ func (r *webhookReceiver) handle(w http.ResponseWriter, req *http.Request, s *so
 	}
 	if why == accepted {
 		s.series.events.Add(int64(events))
+		r.report(inspection.Received{Source: s.name, Events: int64(events)})
 	}
 	return why
 }
@@ -203,6 +205,9 @@ func (r *webhookReceiver) describe(req *http.Request, s *source, records plog.Lo
 // answer answers a request, and counts it.
 func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *source, start time.Time, why reason) {
 	a := &answers[why]
+	if why != accepted {
+		r.report(inspection.Received{Source: s.name, Reason: a.name, Text: a.text})
+	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	switch a.status {
@@ -223,5 +228,13 @@ func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *so
 	if why != accepted && s.isLogged[why].CompareAndSwap(false, true) {
 		r.settings.Logger.Warn("refused a request; others with this reason are counted, but not logged",
 			zap.String("source", s.name), zap.Int("status", a.status), zap.String("reason", a.name), zap.String("error", a.text))
+	}
+}
+
+// report tells the inspector about a request.
+func (r *webhookReceiver) report(request inspection.Received) {
+	if inspector := r.reporter.Watched(); inspector != nil {
+		request.Receiver = r.settings.ID.String()
+		inspector.Received(request)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/impression-collector/impression-bridge/internal/inspection"
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
@@ -36,6 +37,7 @@ type webhookReceiver struct {
 	next      consumer.Logs
 	obsreport *receiverhelper.ObsReport
 	telemetry *telemetry
+	reporter  inspection.Reporter
 	sources   []*source
 	// unknown is the source of requests whose path no source has.
 	unknown *source
@@ -103,6 +105,7 @@ func (r *webhookReceiver) Start(ctx context.Context, host component.Host) error 
 		s.auth = auth
 	}
 	r.warnOfOpenSources()
+	r.reporter = inspection.Find(host.GetExtensions())
 	isObserved, err := isHTTPObserved(ctx, r.settings.TelemetrySettings)
 	if err != nil {
 		return err

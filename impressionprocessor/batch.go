@@ -24,6 +24,8 @@ type batch struct {
 	impressions *impression.Reader
 	rename      *impression.Renamer
 	counts      counts
+	// tap collects what is reported to the inspector. It is nil while nobody looks.
+	tap *tap
 
 	// pending are the updates of one scope that are emitted as records, in the order of their impressions.
 	pending []pendingUpdate
@@ -137,6 +139,7 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 			b.processEvent(i, e)
 		} else {
 			b.counts.problems[e.Problem]++
+			b.tap.addLeft(e, "")
 		}
 		if b.isFull() {
 			break
@@ -145,6 +148,7 @@ func (b *batch) processScope(resource pcommon.Resource, records plog.LogRecordSl
 	if len(b.pending) > 0 {
 		b.writePending(records)
 	}
+	b.tap.copyResults(records)
 	if len(b.removed) > 0 {
 		b.removeDropped(records)
 	}
@@ -160,18 +164,19 @@ func (b *batch) isFull() bool {
 func (b *batch) processEvent(index int, e *reader.Event) {
 	properties, isMap := e.Map(event.Properties)
 	if !isMap {
-		b.counts.event(e.TypeIndex, malformedProperties)
+		b.leave(e, malformedProperties)
 		return
 	}
 	shown, fault := b.impressions.Read(properties)
 	if fault != impression.NoFault {
-		b.counts.event(e.TypeIndex, outcomeOf[fault])
+		b.leave(e, outcomeOf[fault])
 		return
 	}
 	b.counts.impression(shown.FlagKey, shown.Variant)
-	update := b.update(e, &shown)
+	update := b.config.update(e, &shown)
 	drop := b.config.drop && update.Operation == impression.Unset
 	b.emit(index, e, &shown, &update, drop)
+	b.tap.addPair(e, &shown, update.Operation, drop, b.pending)
 	if drop {
 		b.counts.event(e.TypeIndex, dropped)
 		return
@@ -189,20 +194,26 @@ func (b *batch) processEvent(index int, e *reader.Event) {
 	b.counts.event(e.TypeIndex, transformed)
 }
 
+// leave counts an event that stays as it is.
+func (b *batch) leave(e *reader.Event, why outcome) {
+	b.counts.event(e.TypeIndex, why)
+	b.tap.addLeft(e, outcomeTexts[why])
+}
+
 // update returns the user property update of an impression, without the property's name and the insert id.
-func (b *batch) update(e *reader.Event, shown *impression.Impression) impression.Update {
+func (c *compiled) update(e *reader.Event, shown *impression.Impression) impression.Update {
 	update := impression.Update{
 		Variant: shown.Variant,
 		Time:    cmp.Or(shown.Time, e.Time(event.Time)),
 	}
-	if b.config.needsIdentity() {
+	if c.needsIdentity() {
 		// A resource's id would be copied to the updates of all its records, at any length.
 		update.Identity = impression.Identity{
 			UserID: amplitude.Cut(e.Text(event.UserID)), DeviceID: amplitude.Cut(e.Text(event.DeviceID)),
 		}
 	}
-	identified := !b.config.needsIdentity() || update.Identity != impression.Identity{}
-	update.Operation = shown.Operation(identified, b.config.unsetVariants)
+	identified := !c.needsIdentity() || update.Identity != impression.Identity{}
+	update.Operation = shown.Operation(identified, c.unsetVariants)
 	return update
 }
 

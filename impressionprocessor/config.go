@@ -137,7 +137,9 @@ type compiled struct {
 	eventTypes []eventType
 	layouts    []layout.Layout
 	// events is the reader that each batch clones.
-	events        *reader.Reader
+	events *reader.Reader
+	// allEvents finds events of any type, to describe them to the inspector.
+	allEvents     *reader.Reader
 	limits        jsonvalue.Limits
 	emit          Emit
 	unsetVariants []string
@@ -167,17 +169,21 @@ func (c *Config) compile() (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &compiled{
-		eventTypes: eventTypes,
-		layouts:    layouts,
-		events: reader.New(reader.Settings{
-			Layouts: layouts,
-			Types:   preForms(eventTypes),
-			Fields:  []event.Field{event.Properties, event.UserID, event.DeviceID, event.InsertID, event.Time},
-			Limits:  c.JSONBody,
+	settings := reader.Settings{
+		Layouts: layouts,
+		Types:   preForms(eventTypes),
+		Fields:  []event.Field{event.Properties, event.UserID, event.DeviceID, event.InsertID, event.Time},
+		Limits:  c.JSONBody,
 
-			MinIDLength: c.MinIDLength,
-		}),
+		MinIDLength: c.MinIDLength,
+	}
+	events := reader.New(settings)
+	settings.Types = nil
+	return &compiled{
+		eventTypes:    eventTypes,
+		layouts:       layouts,
+		events:        events,
+		allEvents:     reader.New(settings),
 		limits:        c.JSONBody,
 		emit:          c.UserProperties.Emit,
 		unsetVariants: c.UserProperties.UnsetVariants,
@@ -330,6 +336,15 @@ func preForms(eventTypes []eventType) []string {
 	var types []string
 	for _, t := range eventTypes {
 		types = append(types, t.pre)
+	}
+	return types
+}
+
+// types returns the event types before the processor, then those after it.
+func (c *compiled) types() []string {
+	types := preForms(c.eventTypes)
+	for _, t := range c.eventTypes {
+		types = append(types, t.post)
 	}
 	return types
 }

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processorhelper"
 
+	"github.com/impression-collector/impression-bridge/internal/inspection"
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 )
 
@@ -19,12 +20,14 @@ type impressionProcessor struct {
 	config    *compiled
 	telemetry *telemetry
 	next      consumer.Logs
+	id        string
+	reporter  inspection.Reporter
 	// batches pools *batch, so that a batch without impressions costs no allocation.
 	batches sync.Pool
 }
 
-func newProcessor(config *compiled, telemetry *telemetry, next consumer.Logs) *impressionProcessor {
-	p := &impressionProcessor{config: config, telemetry: telemetry, next: next}
+func newProcessor(id string, config *compiled, telemetry *telemetry, next consumer.Logs) *impressionProcessor {
+	p := &impressionProcessor{id: id, config: config, telemetry: telemetry, next: next}
 	p.batches.New = func() any { return newBatch(config) }
 	return p
 }
@@ -33,8 +36,16 @@ func newProcessor(config *compiled, telemetry *telemetry, next consumer.Logs) *i
 // ErrSkipProcessingData. If what it adds would take much memory, it passes on the logs in parts, and returns the last one.
 func (p *impressionProcessor) processLogs(ctx context.Context, logs plog.Logs) (plog.Logs, error) {
 	b := p.batches.Get().(*batch)
+	inspector := p.reporter.Watched()
+	if inspector != nil {
+		b.tap = newTap(p.config, logs)
+	}
 	defer func() {
 		p.telemetry.record(ctx, b)
+		if inspector != nil {
+			inspector.Processed(b.tap.finish(p.id, b))
+			b.tap = nil
+		}
 		b.reset()
 		p.batches.Put(b)
 	}()
@@ -55,7 +66,10 @@ func (p *impressionProcessor) processLogs(ctx context.Context, logs plog.Logs) (
 	}
 }
 
-func (*impressionProcessor) start(context.Context, component.Host) error {
+func (p *impressionProcessor) start(_ context.Context, host component.Host) error {
+	if p.reporter = inspection.Find(host.GetExtensions()); p.reporter.Inspector != nil {
+		p.reporter.Inspector.ExplainProcessor(p.id, func(logs plog.Logs) []inspection.Event { return explain(p.config, logs) })
+	}
 	return pdatautil.RefusePooling()
 }
 

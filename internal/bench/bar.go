@@ -66,6 +66,10 @@ func (g *group) bars(e *entry) []bar {
 	case "otel/0 " + allPresets:
 		// The EventName alone decides, however many presets there are.
 		return append(g.atMost(e, 1.2, ours), allocs(0))
+	case "inspector/0 " + unwatched:
+		return append(g.atMost(e, 1.01, ours), allocs(0))
+	case "inspector/10 " + unwatched, "inspector/100 " + unwatched:
+		return g.atMost(e, 1.01, ours)
 	case "segment-body/0 " + ours, "segment-attributes/0 " + ours:
 		return append(g.atMost(e, 1, ottlSelection), allocs(0))
 	case "segment-body/0 " + allPresets, "segment-attributes/0 " + allPresets:

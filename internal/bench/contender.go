@@ -26,6 +26,7 @@ const (
 	floorComponent = "floor, as component"
 	ours           = "ours"
 	allPresets     = "ours, all presets"
+	unwatched      = "ours, inspector unwatched"
 	bareSearch     = "bare search"
 	neededSearch   = "needed search, as component"
 	bareParse      = "bare parse"
@@ -52,6 +53,8 @@ func newContender(name, layout string, next consumer.Logs) (consume, error) {
 		return newOurs(defaultConfig(), next)
 	case allPresets:
 		return newOurs(allPresetsConfig(), next)
+	case unwatched:
+		return newUnwatched(next)
 	case bareSearch:
 		return func(_ context.Context, logs plog.Logs) error {
 			search(logs)

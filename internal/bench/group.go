@@ -56,6 +56,7 @@ func newGroups(prefix string) ([]*group, error) {
 	}
 	for _, percent := range percentages {
 		add(newEnvelopeGroup(percent))
+		add(newInspectorGroup(percent))
 	}
 	add(newAttributesGroup())
 	add(newEncodeGroup())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
+	"github.com/impression-collector/impression-bridge/internal/inspectiontest"
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 	"github.com/impression-collector/impression-bridge/internal/layout"
 )
@@ -24,6 +25,15 @@ func newOurs(config *impressionprocessor.Config, next consumer.Logs) (consume, e
 		return nil, err
 	}
 	return p.ConsumeLogs, nil
+}
+
+// newUnwatched returns ours with an inspector at which nobody looks.
+func newUnwatched(next consumer.Logs) (consume, error) {
+	p, err := newProcessor(impressionprocessor.NewFactory(), "", defaultConfig(), next)
+	if err != nil {
+		return nil, err
+	}
+	return p.ConsumeLogs, p.Start(context.Background(), inspectiontest.New(false))
 }
 
 // allPresetsConfig lists every preset, the default ones first. Presets without a default for a required field get one.

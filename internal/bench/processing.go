@@ -67,6 +67,15 @@ const (
 	recordsBehindEnvelope = 2000
 )
 
+// newInspectorGroup compares ours with ours beside an inspector at which nobody looks.
+func newInspectorGroup(percent int) *group {
+	g := &group{name: fmt.Sprintf("inspector/%d", percent)}
+	for _, contender := range []string{ours, unwatched} {
+		g.add(contender, &processing{workload: newWorkload(otel, percent), contender: contender})
+	}
+	return g
+}
+
 func newAttributesGroup() *group {
 	g := &group{name: "attributes"}
 	for _, number := range []int{fewAttributes, manyAttributes} {
