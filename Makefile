@@ -59,7 +59,7 @@ test: collector collector-ottl ## Run all tests with the race detector; fail if 
 		{ print "coverage: " $$NF " of statements, minimum " min "%"; if ($$NF + 0 < min) { printf "%s", low; exit 1 } }'
 
 # A statement counts as covered if any package's tests run it.
-test: COVER = -covermode=atomic -coverprofile=_build/coverage.all -coverpkg=./impressionprocessor/...,./amplitudeexporter/...,./cdpwebhookreceiver/...,./internal/...
+test: COVER = -covermode=atomic -coverprofile=_build/coverage.all -coverpkg=./impressionprocessor/...,./amplitudeexporter/...,./cdpwebhookreceiver/...,./impressioninspectorextension/...,./internal/...
 # The race detector needs a C compiler. Go disables cgo if there is none.
 test: RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 

@@ -56,7 +56,7 @@ func (b *batch) addUnsent(why reason, e *reader.Event) {
 
 // explain describes what the exporter makes of each record. It sends nothing, and doesn't know which updates were sent before.
 func (e *amplitudeExporter) explain(logs plog.Logs) []inspection.Sent {
-	r, err := newBatchReader(e.config)
+	r, err := newBatchReader(e.config, e.version)
 	if err != nil {
 		// The exporter couldn't have been created.
 		return nil
@@ -68,12 +68,14 @@ func (e *amplitudeExporter) explain(logs plog.Logs) []inspection.Sent {
 		for _, scope := range resource.ScopeLogs().All() {
 			r.pairing.beginScope()
 			for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
-				sent := inspection.Sent{Event: inspection.Describe(e)}
+				sent, first := inspection.Sent{Event: inspection.Describe(e)}, len(b.items)
 				if why := r.readEvent(&b, e, time.Now()); why != reasonNone {
 					sent.Reason, sent.IsUnpaired = why.String(), why == reasonUnpairedUpdate
-				} else {
-					it := &b.items[len(b.items)-1]
-					sent.JSON, sent.IsUnpaired = bytes.Clone(it.JSON), it.unpaired
+				}
+				for i := range b.items[first:] {
+					it := &b.items[first+i]
+					sent.JSON = append(sent.JSON, bytes.Clone(it.JSON))
+					sent.IsUnpaired = sent.IsUnpaired || it.unpaired
 				}
 				all = append(all, sent)
 			}

@@ -67,7 +67,7 @@ func TestExplainSendsNothing(t *testing.T) {
 	for range 2 {
 		sent := explain(logsOf(newEvent("a"), `{"no": "event"}`, `[`+newEvent("b")+`, {"type":"track","event":"c","userId":"none"}]`))
 		require.Len(t, sent, 4)
-		assert.JSONEq(t, `{"event_type":"a","user_id":"user-17","time":1795428000000,"insert_id":"a"}`, string(sent[0].JSON))
+		assert.JSONEq(t, `{"event_type":"a","user_id":"user-17","time":1795428000000,"insert_id":"a"}`, string(sent[0].JSON[0]))
 		assert.Equal(t, "segment", sent[0].Layout)
 		assert.Equal(t, "not_an_event", sent[1].Reason)
 		assert.Equal(t, "b", sent[2].Type)

@@ -86,6 +86,9 @@ type Collector struct {
 	// HealthEndpoint is another, for ${env:HEALTH_ENDPOINT}.
 	HealthEndpoint string
 
+	// InspectorEndpoint is another, for ${env:INSPECTOR_ENDPOINT}.
+	InspectorEndpoint string
+
 	path               string
 	flags, environment []string
 
@@ -97,7 +100,7 @@ type Collector struct {
 }
 
 // Start starts a collector and waits until all its pipelines run. The variables, each "NAME=value", are environment
-// variables for the configuration, in addition to OTLP_ENDPOINT, HEALTH_ENDPOINT and METRICS_LEVEL. The configuration
+// variables for the configuration, in addition to OTLP_ENDPOINT, HEALTH_ENDPOINT, INSPECTOR_ENDPOINT and METRICS_LEVEL. The configuration
 // must use ${env:HEALTH_ENDPOINT} as the endpoint of its health_check extension. METRICS_LEVEL is none, because
 // collectors with metrics would all listen on the same port.
 func Start(ctx context.Context, name, config string, variables ...string) (*Collector, error) {
@@ -115,7 +118,8 @@ func StartWithFlags(ctx context.Context, name, config string, flags []string, va
 	}
 	otlp, otlpErr := FreeEndpoint(ctx)
 	health, healthErr := FreeEndpoint(ctx)
-	if err := errors.Join(otlpErr, healthErr); err != nil {
+	inspector, inspectorErr := FreeEndpoint(ctx)
+	if err := errors.Join(otlpErr, healthErr, inspectorErr); err != nil {
 		return nil, err
 	}
 	arguments := []string{"--config", config}
@@ -124,11 +128,13 @@ func StartWithFlags(ctx context.Context, name, config string, flags []string, va
 		arguments = append(arguments, FileGate)
 	}
 	c := &Collector{
-		OTLPEndpoint:   otlp,
-		HealthEndpoint: health,
-		path:           path,
-		flags:          append(arguments, flags...),
-		environment:    append(append(os.Environ(), variables...), "OTLP_ENDPOINT="+otlp, "HEALTH_ENDPOINT="+health, "METRICS_LEVEL=none"),
+		OTLPEndpoint:      otlp,
+		HealthEndpoint:    health,
+		InspectorEndpoint: inspector,
+		path:              path,
+		flags:             append(arguments, flags...),
+		environment: append(append(os.Environ(), variables...),
+			"OTLP_ENDPOINT="+otlp, "HEALTH_ENDPOINT="+health, "INSPECTOR_ENDPOINT="+inspector, "METRICS_LEVEL=none"),
 	}
 	if err := c.Restart(ctx); err != nil {
 		return nil, err

@@ -15,12 +15,24 @@ import (
 // Amplitude. The configuration refers to the file as ${env:INPUT}, to the server as ${env:AMPLITUDE_ENDPOINT} and to a
 // key as ${env:AMPLITUDE_API_KEY}.
 func Deliver(ctx context.Context, config, events string, server *amplitudetest.Server, variables ...string) error {
-	variables = append(variables, "INPUT="+events, "AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY=any")
-	c, err := Start(ctx, Default, config, variables...)
+	c, err := StartDelivery(ctx, config, events, server, variables...)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.WaitForLast(ctx, events, server), c.Stop())
+	return c.Stop()
+}
+
+// StartDelivery is like Deliver, but leaves the collector running after the last event of the file.
+func StartDelivery(ctx context.Context, config, events string, server *amplitudetest.Server, variables ...string) (*Collector, error) {
+	variables = append(variables, "INPUT="+events, "AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY=any")
+	c, err := Start(ctx, Default, config, variables...)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.WaitForLast(ctx, events, server); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
 }
 
 // WaitForLast waits until a fake Amplitude has the last event of a file. Events before it may still be in other lanes, which

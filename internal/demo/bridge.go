@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -18,15 +19,19 @@ import (
 )
 
 // runBridge sends the events of a file through the collector in a folder to a fake Amplitude, and shows what it then knows
-// about each user.
-func runBridge(ctx context.Context, out io.Writer, folder, events string, update bool) (err error) {
+// about each user. Before it stops the collector, it waits for in to have a line or to end, so that users can look at the inspector.
+func runBridge(ctx context.Context, in io.Reader, out io.Writer, folder, events string, update bool) (err error) {
 	server := amplitudetest.New()
 	if err := server.Listen(ctx, "127.0.0.1:0"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 
-	if err := collectortest.Deliver(ctx, filepath.Join(folder, "collector.yaml"), events, server); err != nil {
+	c, err := collectortest.StartDelivery(ctx, filepath.Join(folder, "collector.yaml"), events, server)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(showInspector(in, out, c.InspectorEndpoint), c.Stop()); err != nil {
 		return err
 	}
 	expected := filepath.Join(folder, "expected.ndjson")
@@ -42,6 +47,16 @@ func runBridge(ctx context.Context, out io.Writer, folder, events string, update
 	}
 	_, err = fmt.Fprintf(out, "\n%d users and devices: the same as in testdata/demo/bridge/expected.ndjson\n", len(server.Users()))
 	return err
+}
+
+func showInspector(in io.Reader, out io.Writer, endpoint string) error {
+	if _, err := fmt.Fprintf(out, "The inspector shows what became of the events: http://%s\nPress Enter to go on.\n\n", endpoint); err != nil {
+		return err
+	}
+	if _, err := bufio.NewReader(in).ReadString('\n'); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
 }
 
 func printBridgeIntroduction(out io.Writer, events string) error {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,9 +25,10 @@ func bridgeEvents() string {
 func TestBridgeShowsWhatAmplitudeKnows(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, runBridge(t.Context(), &out, bridgeFolder(t), bridgeEvents(), false))
+	require.NoError(t, runBridge(t.Context(), strings.NewReader("\n"), &out, bridgeFolder(t), bridgeEvents(), false))
 
 	for _, part := range []string{
+		"The inspector shows what became of the events: http://127.0.0.1:",
 		"The 20 lines of ",
 		"events: 26, ",
 		`
@@ -68,7 +70,7 @@ func TestBridgeFailsIfAmplitudeKnowsSomethingElse(t *testing.T) {
 			t.Parallel()
 			folder := bridgeFolder(t)
 			change(t, filepath.Join(folder, test.file), test.from, test.to)
-			require.ErrorContains(t, runBridge(t.Context(), &bytes.Buffer{}, folder, bridgeEvents(), false), test.fault)
+			require.ErrorContains(t, runBridge(t.Context(), strings.NewReader("\n"), &bytes.Buffer{}, folder, bridgeEvents(), false), test.fault)
 		})
 	}
 }
@@ -81,7 +83,7 @@ func TestBridgeUpdatesTheExpectedFile(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(expected))
 
-	require.NoError(t, runBridge(t.Context(), &bytes.Buffer{}, folder, bridgeEvents(), true))
+	require.NoError(t, runBridge(t.Context(), strings.NewReader("\n"), &bytes.Buffer{}, folder, bridgeEvents(), true))
 
 	updated, err := os.ReadFile(expected)
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
@@ -27,7 +28,7 @@ func main() {
 	switch {
 	case err != nil:
 	case *bridge:
-		err = runBridge(ctx, os.Stdout, filepath.Join(root, "testdata", "demo", "bridge"), filepath.Join(demo, eventsFile), *update)
+		err = runBridge(ctx, terminal(os.Stdin), os.Stdout, filepath.Join(root, "testdata", "demo", "bridge"), filepath.Join(demo, eventsFile), *update)
 	default:
 		err = run(ctx, os.Stdout, demo, *update)
 	}
@@ -35,6 +36,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// terminal returns the file if it is a terminal, at which somebody can press Enter, or else nothing to read.
+func terminal(file *os.File) io.Reader {
+	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return strings.NewReader("")
+	}
+	return file
 }
 
 // eventsFile is the name of the input file of both demos.

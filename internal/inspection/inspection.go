@@ -147,8 +147,8 @@ type Item struct {
 // Sent describes what an exporter makes of a record.
 type Sent struct {
 	Event
-	// JSON is the event in Amplitude's form, or nil if it isn't sent, for the Reason.
-	JSON   []byte
+	// JSON are the events that it becomes, in Amplitude's form. There are none if it isn't sent, for the Reason.
+	JSON   [][]byte
 	Reason string
 	// IsUnpaired reports whether it is an impression that the processor read with another identity.
 	IsUnpaired bool
