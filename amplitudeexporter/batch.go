@@ -38,8 +38,9 @@ type item struct {
 	stale bool
 	// unpaired reports whether the event is an impression that the processor read with another identity.
 	unpaired bool
-	// call is the kind of the event's call.
-	call layout.Kind
+	// call is the kind of the event's call, and identified what an identify call says.
+	call       layout.Kind
+	identified identified
 }
 
 // changedValues is how many values of an event were changed for one reason.

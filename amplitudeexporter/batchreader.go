@@ -25,6 +25,7 @@ type batchReader struct {
 	events       *reader.Reader
 	encoder      amplitude.Encoder
 	staleUpdates *staleUpdates
+	unchanged    *unchanged
 	deadLetters  *deadLetters
 	pairing      pairing
 	// isWatched is set if the inspector wants to know about skipped events.
@@ -42,6 +43,10 @@ func newBatchReader(config *Config, version string) (*batchReader, error) {
 	if err != nil {
 		return nil, err
 	}
+	unchanged, err := newUnchanged(&config.Calls.Identify)
+	if err != nil {
+		return nil, err
+	}
 	events := reader.New(reader.Settings{
 		// The processor's updates have the same form whatever layouts are configured.
 		Layouts: slices.Concat([]layout.Layout{layout.OfUpdates(impression.IdentifyEventType)}, layouts),
@@ -52,7 +57,7 @@ func newBatchReader(config *Config, version string) (*batchReader, error) {
 		TellProperties: true,
 	})
 	encoder := newEncoder(config, version)
-	return &batchReader{config: config, events: events, encoder: encoder, staleUpdates: stale}, nil
+	return &batchReader{config: config, events: events, encoder: encoder, staleUpdates: stale, unchanged: unchanged}, nil
 }
 
 // newEncoder returns an encoder that names the version of the collector in the library of events, if it is known.
@@ -145,6 +150,10 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	if hasNothingToSend(&e.Event) {
 		return reasonNothingToSend
 	}
+	says, isUnchanged := r.unchanged.read(e, &r.encoder, now)
+	if isUnchanged {
+		return reasonUnchanged
+	}
 	updates, withheld, left := r.removeStaleUpdates(&e.Event, own, now)
 	if !left {
 		return reasonOlderUpdate
@@ -153,10 +162,10 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason
 	if e.Record.ObservedTimestamp() == 0 {
 		since = now
 	}
-	it := item{record: b.records, updates: updates, withheld: withheld, unpaired: unpaired, call: e.Call().Kind}
-	it.JSON, it.Since = b.encode(&r.encoder, &e.Event), since.UnixNano()
+	it := item{record: b.records, updates: updates, withheld: withheld, unpaired: unpaired, call: e.Call().Kind, identified: says}
+	it.Since = since.UnixNano()
+	r.encode(b, &it, e)
 	it.UserID, it.DeviceID = amplitude.SentText(userID), amplitude.SentText(deviceID)
-	r.addFurther(b, &it, e)
 	it.changed = r.takeChanged(fault)
 	b.items = append(b.items, it)
 	return reasonNone
@@ -251,6 +260,7 @@ func (r *batchReader) takeChanged(ids amplitude.IDFault) []changedValues {
 // endPart remembers the updates of the items.
 func (r *batchReader) endPart(items []item) {
 	r.staleUpdates.endBatch(items)
+	r.unchanged.endBatch(items, time.Now())
 	r.events.StartPart()
 }
 

@@ -5,6 +5,7 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 import (
 	"cmp"
 	"errors"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -25,7 +26,19 @@ type CallsConfig struct {
 	Group    GroupConfig    `mapstructure:"group"`
 	// Traits says which calls send the traits that they carry: identify or every_call.
 	Traits TraitsFrom `mapstructure:"traits"`
+	// Products says what becomes of the products of an order: list or event.
+	Products ProductsAs `mapstructure:"products"`
 }
+
+// ProductsAs says what becomes of the products of an order.
+type ProductsAs string
+
+const (
+	// ProductsAsList sends them as a property of the order.
+	ProductsAsList ProductsAs = "list"
+	// ProductsAsEvents also sends an event for each of them, which then has its revenue in place of the order.
+	ProductsAsEvents ProductsAs = "event"
+)
 
 // TraitsFrom says which calls send the traits that they carry.
 type TraitsFrom string
@@ -40,6 +53,8 @@ const (
 // IdentifyConfig configures identify calls, which become updates of user properties.
 type IdentifyConfig struct {
 	Enabled bool `mapstructure:"enabled"`
+	// SkipUnchanged leaves out a call that says the same as the one before of its user.
+	SkipUnchanged bool `mapstructure:"skip_unchanged"`
 }
 
 // ViewConfig configures page or screen calls, which become events.
@@ -60,6 +75,8 @@ func (c *CallsConfig) validate() error {
 	return errors.Join(
 		errorIf(c.Traits != TraitsFromIdentify && c.Traits != TraitsFromEveryCall,
 			"calls.traits: %q is not known; allowed: identify, every_call", c.Traits),
+		errorIf(c.Products != ProductsAsList && c.Products != ProductsAsEvents,
+			"calls.products: %q is not known; allowed: list, event", c.Products),
 		c.Page.validate("page"),
 		c.Screen.validate("screen"),
 		errorIf(strings.HasPrefix(group, "$"), "calls.group.type: %q is the name of an operation in Amplitude; give a name without $", group),
@@ -87,8 +104,9 @@ func (r *batchReader) readCall(e *reader.Event) reason {
 	isSent := true
 	switch call.Kind {
 	case layout.Track:
-		if call.Template != "" {
+		if call.IsCommerce {
 			e.SetText(event.Type, r.nameOf(e, "", "eCommerce"))
+			settleCommerce(e)
 		}
 	case layout.Identify:
 		isSent = config.Identify.Enabled
@@ -150,14 +168,42 @@ func (r *batchReader) readGroup(e *reader.Event) reason {
 	return reasonNone
 }
 
+// settleCommerce removes the amount of an action that isn't a purchase, makes that of a refund negative, and reports whether the action
+// is either.
+func settleCommerce(e *reader.Event) bool {
+	switch e.TextAt(e.Call().Name) {
+	case "purchase":
+		return true
+	case "refund":
+		for _, f := range []event.Field{event.Price, event.Revenue} {
+			if n, has := e.Number(f); has {
+				e.SetNumber(f, -n)
+			}
+		}
+		return true
+	default:
+		e.RemoveRevenue()
+		return false
+	}
+}
+
+// encode makes an item of an event, with the further events that its call becomes.
+func (r *batchReader) encode(b *batch, it *item, e *reader.Event) {
+	if products := r.productsOf(e); len(products) > 0 {
+		r.encodeProducts(b, it, e, products)
+		return
+	}
+	it.JSON = b.encode(&r.encoder, &e.Event)
+	if e.Call().Kind == layout.Group {
+		r.encodeGroup(b, it, e)
+	}
+}
+
 // groupIdentifyType is the event type of an update of a group's properties.
 const groupIdentifyType = "$groupidentify"
 
-// addFurther adds the events to an item that its call becomes besides the one that it has.
-func (r *batchReader) addFurther(b *batch, it *item, e *reader.Event) {
-	if e.Call().Kind != layout.Group {
-		return
-	}
+// encodeGroup adds the update of a group call's group.
+func (r *batchReader) encodeGroup(b *batch, it *item, e *reader.Event) {
 	traits, present := e.ValueAt(e.Call().GroupTraits)
 	if !present || traits.Type() != pcommon.ValueTypeMap || !amplitude.HasTraits(traits.Map()) {
 		return
@@ -165,14 +211,71 @@ func (r *batchReader) addFurther(b *batch, it *item, e *reader.Event) {
 	e.SetText(event.Type, groupIdentifyType)
 	e.SetMap(event.UserProperties, pcommon.Map{})
 	e.GroupTraits = traits.Map()
-	r.setInsertID(e, "-group")
+	setInsertID(e, e.Text(event.InsertID), "-group")
 	b.extend(it, &r.encoder, &e.Event)
 }
 
-// setInsertID adds a suffix to an event's insert id, because Amplitude would take the events of one call for the same. Without an
-// insert id, each event has a hash of its own.
-func (r *batchReader) setInsertID(e *reader.Event, suffix string) {
-	if id := e.Text(event.InsertID); id != "" {
+// maxProducts is how many products of an order become events. An item must fit into a request.
+const maxProducts = 100
+
+// productsOf returns the products of an event that become events of their own.
+func (r *batchReader) productsOf(e *reader.Event) []pcommon.Map {
+	call := e.Call()
+	if r.config.Calls.Products != ProductsAsEvents || call.Products == nil ||
+		call.ProductsOf != "" && call.ProductsOf != e.Text(event.Type) {
+		return nil
+	}
+	list, present := e.ValueAt(call.Products)
+	if !present || list.Type() != pcommon.ValueTypeSlice || list.Slice().Len() > maxProducts {
+		return nil
+	}
+	var products []pcommon.Map
+	for _, product := range list.Slice().All() {
+		if product.Type() == pcommon.ValueTypeMap {
+			products = append(products, product.Map())
+		}
+	}
+	return products
+}
+
+// encodeProducts encodes an order, then its products. If these have revenue, the order has none, because it would count twice.
+func (r *batchReader) encodeProducts(b *batch, it *item, e *reader.Event, products []pcommon.Map) {
+	call, order, hasRevenue := e.Call(), e.Event, false
+	for _, product := range products {
+		hasRevenue = r.readProduct(e, product) || hasRevenue
+	}
+	e.Event = order
+	if hasRevenue {
+		e.RemoveRevenue()
+	}
+	it.JSON = b.encode(&r.encoder, &e.Event)
+	id := order.Text(event.InsertID)
+	if id == "" && order.Time(event.Time) != 0 {
+		// Two products may be the same.
+		id = r.encoder.InsertHash(&e.Event)
+	}
+	for i, product := range products {
+		e.Event = order
+		r.readProduct(e, product)
+		e.SetText(event.Type, cmp.Or(call.ProductType, order.Text(event.Type)+" - Item"))
+		setInsertID(e, id, "-"+strconv.Itoa(i+1))
+		b.extend(it, &r.encoder, &e.Event)
+	}
+}
+
+// readProduct makes an order the event of one of its products, and reports whether that has revenue.
+func (r *batchReader) readProduct(e *reader.Event, product pcommon.Map) (hasRevenue bool) {
+	hasRevenue = e.ReadProduct(product)
+	if e.Call().IsCommerce {
+		hasRevenue = settleCommerce(e) && hasRevenue
+	}
+	return hasRevenue
+}
+
+// setInsertID sets an event's insert id to that of its call with a suffix, because Amplitude would take the events of one call for the
+// same. Without an id, each event has a hash of its own.
+func setInsertID(e *reader.Event, id, suffix string) {
+	if id != "" {
 		e.SetText(event.InsertID, string(amplitude.AppendInsertID(nil, id, suffix)))
 	}
 }

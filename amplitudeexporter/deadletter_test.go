@@ -155,7 +155,7 @@ func TestDeadLettersOfEachReason(t *testing.T) {
 				}
 				p := startHandled(t, componenttest.NewNopHost(), server, func(c *Config) {
 					keep(c)
-					c.Calls = CallsConfig{Traits: TraitsFromIdentify}
+					c.Calls = CallsConfig{Traits: TraitsFromIdentify, Products: ProductsAsList}
 					if why == "page_ping" {
 						c.Layouts = append([]LayoutConfig{{Preset: "snowplow", Paths: map[string][]string{"properties": {`event["p"]`}}}}, c.Layouts...)
 					}
@@ -202,7 +202,7 @@ func TestDeadLettersOfEachReason(t *testing.T) {
 func TestDeadCasesAreComplete(t *testing.T) {
 	for _, why := range droppedReasons() {
 		_, isTested := deadCases[why]
-		assert.Equal(t, !slices.Contains([]string{"not_an_impression", "older_update", "unpaired_update", "nothing_to_send", "none"}, why), isTested, why)
+		assert.Equal(t, !slices.Contains([]string{"not_an_impression", "older_update", "unpaired_update", "nothing_to_send", "unchanged", "none"}, why), isTested, why)
 	}
 }
 

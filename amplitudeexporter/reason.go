@@ -40,6 +40,8 @@ const (
 	reasonUnpairedUpdate
 	// reasonNothingToSend is an identify call without traits.
 	reasonNothingToSend
+	// reasonUnchanged is an identify call that says the same as the one before of its user.
+	reasonUnchanged
 	reasonRefusedID
 	reasonIDTooShort
 	// The other reasons have no constant, because other packages name them: see reasonOf.
@@ -48,7 +50,7 @@ const (
 const reasonCount = len(reasonTexts)
 
 var reasonTexts = [...]string{
-	"none", "not_an_impression", "older_update", "unpaired_update", "nothing_to_send",
+	"none", "not_an_impression", "older_update", "unpaired_update", "nothing_to_send", "unchanged",
 	// amplitude.IDFault
 	"refused_id", "id_too_short", "missing_id",
 	// reader.Problem
@@ -67,7 +69,7 @@ var reasonNotAnEvent = reasonOf(reader.NotAnEvent.String())
 
 // notKept are the reasons whose events aren't dead letters unless they are listed. An event that a configuration excludes isn't
 // refused, and neither is one without content. An older update must not be sent again, because it would undo a newer one.
-var notKept = append([]reason{reasonNone, reasonNotAnImpression, reasonOlderUpdate, reasonNotAnEvent, reasonNothingToSend}, callReasons()...)
+var notKept = append([]reason{reasonNone, reasonNotAnImpression, reasonOlderUpdate, reasonNotAnEvent, reasonNothingToSend, reasonUnchanged}, callReasons()...)
 
 // callReasons returns the reasons of calls that the configuration turns off.
 func callReasons() []reason {

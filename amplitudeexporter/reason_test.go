@@ -16,7 +16,7 @@ import (
 
 // droppedReasons returns the reasons for which records may be dropped or filtered, and "none".
 func droppedReasons() []string {
-	reasons := []string{reasonNone.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String(), reasonUnpairedUpdate.String(), reasonNothingToSend.String()}
+	reasons := []string{reasonNone.String(), reasonNotAnImpression.String(), reasonOlderUpdate.String(), reasonUnpairedUpdate.String(), reasonNothingToSend.String(), reasonUnchanged.String()}
 	reasons = append(reasons, calls()...)
 	for _, fault := range []amplitude.IDFault{{}, {Refused: 1}, {TooShort: 1}} {
 		reasons = append(reasons, fault.DropReason())

@@ -41,6 +41,10 @@ type Call struct {
 	IsCommerce     bool
 	// Added are properties of the event that aren't in its map of properties. Those of the map count first.
 	Added []Added
+	// Products leads to the list of the event's products. Its type must be ProductsOf, unless that is "". ProductType is the type of
+	// an event for one product; if it is "", it is that of the event with " - Item".
+	Products                []Path
+	ProductsOf, ProductType string
 	// Trait, NewTrait, and TraitDeleted lead to the name of the only trait of an identify call, to its value, and to whether it
 	// was deleted.
 	Trait, NewTrait, TraitDeleted []Path
@@ -170,6 +174,11 @@ func (c *call) compile(l Layout, key string) Layout {
 		Kind: c.kind, Template: c.template, Name: mustParse(c.name...), Category: mustParse(c.category...),
 		Group: mustParse(c.group...), GroupTraits: traits, IsCommerce: c.isCommerce,
 		Trait: mustParse(c.trait...), NewTrait: mustParse(c.newTrait...), TraitDeleted: mustParse(c.traitDeleted...),
+	}
+	if c.isCommerce {
+		l.Paths[event.Revenue] = mustParse(`event["data"]["product_action"]["total_amount"]`)
+		l.Paths[event.Currency] = mustParse(`event["data"]["currency_code"]`)
+		l.Call.Products = mustParse(`event["data"]["product_action"]["products"]`)
 	}
 	for _, a := range c.added {
 		l.Call.Added = append(l.Call.Added, Added{Key: a.key, Paths: mustParse(a.paths...)})

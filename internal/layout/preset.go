@@ -31,6 +31,11 @@ var userPropertiesPaths = []string{`event["user_properties"]`}
 // platforms.
 var advertisingID = []string{`event["context"]["device"]["advertisingId"]`, `event["context"]["device"]["idfa"]`}
 
+// orderCompleted locates the products of an order. The destinations of Segment and RudderStack both send Product Purchased events.
+var orderCompleted = Call{
+	Products: mustParse(`event["properties"]["products"]`), ProductsOf: "Order Completed", ProductType: "Product Purchased",
+}
+
 // trackCall is the layout of a track call, which Segment defined (https://segment.com/docs/connections/spec/track/) and other
 // CDPs adopted.
 var trackCall = preset{
@@ -39,6 +44,7 @@ var trackCall = preset{
 		// As in Segment's destination Amplitude (Actions), https://github.com/segmentio/action-destinations:
 		// packages/destination-actions/src/destinations/amplitude/events-functions.ts.
 		Revenue: RevenueOrPrice,
+		Call:    orderCompleted,
 		Web:     Entry{Keys: []string{"context", "library", "name"}, Value: "analytics.js"},
 	},
 	paths: paths{
@@ -166,6 +172,7 @@ var presets = map[string]preset{
 			Condition:              trackCall.Condition,
 			Web:                    Entry{Keys: []string{"channel"}, Value: "web"},
 			Revenue:                RevenueOnly,
+			Call:                   orderCompleted,
 			AdvertisingIDsBySystem: true,
 		},
 		paths: trackCall.with(paths{

@@ -23,13 +23,13 @@ func (e *Event) settleRevenue() {
 			e.SetNumber(event.Revenue, revenue)
 		}
 		if revenue == 0 {
-			e.removeRevenue()
+			e.RemoveRevenue()
 			return
 		}
 		e.setDefault(event.RevenueType, "Purchase")
 	case layout.RevenueOnly:
 		if !isRevenue {
-			e.removeRevenue()
+			e.RemoveRevenue()
 			return
 		}
 		if !hasPrice {
@@ -37,25 +37,30 @@ func (e *Event) settleRevenue() {
 		} else if quantity == 0 {
 			quantity = 1
 		}
-		hasPrice = true
 		e.SetNumber(event.Price, price)
 		e.SetNumber(event.Quantity, quantity)
 		e.setDefault(event.RevenueType, "Purchased")
 		e.markRevenue()
 	}
+	e.settleQuantity()
+}
+
+// settleQuantity removes a quantity that isn't an integer, as Amplitude's is, and the price with it: Amplitude takes the product of
+// both as the revenue. The destinations round the quantity, which changes the revenue.
+func (e *Event) settleQuantity() {
+	quantity, _ := e.Number(event.Quantity)
 	if quantity == math.Trunc(quantity) {
 		return
 	}
-	// Amplitude's quantity is an integer, and it takes the product of price and quantity as the revenue. The destinations round
-	// the quantity, which changes the revenue.
-	if hasPrice {
+	if price, hasPrice := e.Number(event.Price); hasPrice {
 		e.SetNumber(event.Revenue, price*quantity)
 		e.Remove(event.Price)
 	}
 	e.Remove(event.Quantity)
 }
 
-func (e *Event) removeRevenue() {
+// RemoveRevenue removes all fields of revenue.
+func (e *Event) RemoveRevenue() {
 	for f := event.Price; f <= event.Currency; f++ {
 		e.Remove(f)
 	}
