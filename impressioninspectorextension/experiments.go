@@ -62,7 +62,7 @@ type minute struct {
 	count int64
 }
 
-func newExperiments(weights map[string]map[string]float64, hasher *hasher) *experiments {
+func newExperiments(weights map[string]map[string]float64, hasher *hasher, maxUsers int) *experiments {
 	return &experiments{weights: weights, hasher: hasher, pool: users.NewPool(maxUsers), byFlag: map[string]*experiment{}}
 }
 

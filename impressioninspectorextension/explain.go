@@ -264,7 +264,7 @@ func (x *explainers) addSent(e *explanation, sent []inspection.Sent) {
 // addUnsent adds an event that the exporter doesn't send, unless the processor has the same finding.
 func (e *explanation) addUnsent(s *inspection.Sent, index int, reason string, diagnoser *diagnosis.Diagnoser) {
 	finding, record := diagnosis.OfReason(reason), fmt.Sprintf("record %d", index)
-	if s.Problem != "" {
+	if s.Problem != "" && !s.IsUnpaired {
 		finding, _ = diagnoser.Of(&s.Event)
 	}
 	if e.Processor != "" {

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/impression-collector/impression-bridge/amplitudeexporter"
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
@@ -189,6 +190,21 @@ func TestExplainWithOneComponent(t *testing.T) {
 		require.Len(t, e.Behind, 1)
 		assert.Equal(t, "no user in record 1", e.Behind[0].What)
 	})
+}
+
+// TestExplainFindsLayoutsThatDiffer explains with an exporter that lacks the processor's layout.
+func TestExplainFindsLayoutsThatDiffer(t *testing.T) {
+	r := start(t, "{}", nil)
+	in := host{r.settings.ID: r.inspector}
+	startProcessor(t, &consumertest.LogsSink{}, in)
+	startExporter(t, "http://localhost:1", in, func(c *amplitudeexporter.Config) {
+		c.Layouts = []amplitudeexporter.LayoutConfig{{Preset: "otel"}}
+	})
+	e := r.explained(t, "", shownCall("a", "on", "user-1", "1"))
+	assert.Len(t, e.Sent, 1, "only the update")
+	require.Len(t, e.Behind, 1)
+	assert.Equal(t, "unpaired_update", e.Behind[0].Reason)
+	assert.Contains(t, e.Behind[0].Cure, "layouts: *layouts")
 }
 
 // TestExplainSendsAndCountsNothing explains while somebody looks.

@@ -65,21 +65,27 @@ func startAll(t *testing.T, text string) *running {
 	r := start(t, text, nil)
 	r.server = amplitudetest.Start(t)
 	in := host{r.settings.ID: r.inspector}
-
-	factory := amplitudeexporter.NewFactory()
-	config := factory.CreateDefaultConfig().(*amplitudeexporter.Config)
-	config.APIKey, config.ClientConfig.Endpoint, config.RetryConfig.Enabled = "any", r.server.URL(amplitude.HTTPV2), false
-	config.QueueConfig.Get().Batch.Get().FlushTimeout = 1
-	config.QueueConfig.Get().WaitForResult = true
-	var err error
-	set := exportertest.NewNopSettings(factory.Type())
-	set.ID = component.NewID(factory.Type())
-	r.exporter, err = factory.CreateLogs(t.Context(), set, config)
-	require.NoError(t, err)
-	require.NoError(t, r.exporter.Start(t.Context(), in))
-	t.Cleanup(func() { assert.NoError(t, r.exporter.Shutdown(context.Background())) })
+	r.exporter = startExporter(t, r.server.URL(amplitude.HTTPV2), in, func(*amplitudeexporter.Config) {})
 	r.processor = startProcessor(t, r.exporter, in)
 	return r
+}
+
+// startExporter starts an exporter that answers when a batch is delivered.
+func startExporter(t *testing.T, endpoint string, in component.Host, change func(*amplitudeexporter.Config)) exporter.Logs {
+	t.Helper()
+	factory := amplitudeexporter.NewFactory()
+	config := factory.CreateDefaultConfig().(*amplitudeexporter.Config)
+	config.APIKey, config.ClientConfig.Endpoint, config.RetryConfig.Enabled = "any", endpoint, false
+	config.QueueConfig.Get().Batch.Get().FlushTimeout = 1
+	config.QueueConfig.Get().WaitForResult = true
+	change(config)
+	set := exportertest.NewNopSettings(factory.Type())
+	set.ID = component.NewID(factory.Type())
+	e, err := factory.CreateLogs(t.Context(), set, config)
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context(), in))
+	t.Cleanup(func() { assert.NoError(t, e.Shutdown(context.Background())) })
+	return e
 }
 
 func startProcessor(t *testing.T, next consumer.Logs, in component.Host) processor.Logs {

@@ -4,8 +4,10 @@ package impressioninspectorextension // import "github.com/impression-collector/
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 	"github.com/impression-collector/impression-bridge/internal/inspection"
 )
@@ -24,10 +26,17 @@ type pairs struct {
 	byInsertID map[string]*pair
 }
 
+// pair shares no memory with what was reported, because that could be a whole request.
 type pair struct {
-	inspection.Pair
-	number int64
-	at     time.Time
+	number             int64
+	at                 time.Time
+	eventType, layout  string
+	flag, variant      string
+	userID, deviceID   string
+	insertID, updateID string
+	outcome, operation string
+	// records are encoded. updateRecord and after are nil if there are none.
+	before, updateRecord, after []byte
 	// impression and update are what became of both. update is "" if there is no record of it.
 	impression, update delivery
 }
@@ -42,16 +51,29 @@ func newPairs(hasher *hasher, showValues bool) pairs {
 }
 
 func (all *pairs) add(p *inspection.Pair, now time.Time) {
-	added := &pair{Pair: *p, number: all.next, at: now}
+	added := &pair{
+		number: all.next, at: now, eventType: keep(p.Type), layout: p.Layout, flag: keep(p.FlagKey), variant: keep(p.Variant),
+		userID: keepID(p.UserID), deviceID: keepID(p.DeviceID), insertID: keepID(p.InsertID), updateID: keepID(p.UpdateID),
+		outcome: p.Outcome, operation: cmp.Or(p.Reason, p.Operation),
+		before: encoded(p.Record), updateRecord: encoded(p.Update), after: encoded(p.After),
+	}
 	at := &all.ring[added.number%maxPairs]
 	if old := *at; old != nil {
-		all.unlink(old.InsertID, old)
-		all.unlink(old.UpdateID, old)
+		all.unlink(old.insertID, old)
+		all.unlink(old.updateID, old)
 	}
 	*at = added
 	all.next++
-	all.link(added.InsertID, added)
-	all.link(added.UpdateID, added)
+	all.link(added.insertID, added)
+	all.link(added.updateID, added)
+}
+
+// keepID returns a copy of an id, or "" if it is longer than those that Amplitude uses whole.
+func keepID(id string) string {
+	if len(id) > 2*amplitude.MaxStringLength {
+		return ""
+	}
+	return strings.Clone(id)
 }
 
 func (all *pairs) link(id string, to *pair) {
@@ -80,10 +102,10 @@ func (all *pairs) delivered(items []inspection.Item) {
 			continue
 		}
 		p.update = became
-		if p.InsertID == "" && i+1 < len(items) && items[i+1].Type != impression.IdentifyEventType {
+		if p.insertID == "" && i+1 < len(items) && items[i+1].Type != impression.IdentifyEventType {
 			// The exporter gives an impression without an insert id a hash. It comes directly after its update.
-			p.InsertID = items[i+1].InsertID
-			all.link(p.InsertID, p)
+			p.insertID = keepID(items[i+1].InsertID)
+			all.link(p.insertID, p)
 		}
 	}
 }
@@ -140,16 +162,16 @@ func (all *pairs) view() []pairView {
 	for number := all.next - 1; number > 0 && number >= all.next-maxPairs; number-- {
 		p := all.ring[number%maxPairs]
 		became := p.became()
-		if p.Outcome == "dropped" {
+		if p.outcome == "dropped" {
 			became = delivery{"dropped", "unassigned"}
 		}
-		user := cmp.Or(p.UserID, p.DeviceID)
+		user := cmp.Or(p.userID, p.deviceID)
 		if !all.showValues {
 			user = all.hasher.short(user)
 		}
 		views = append(views, pairView{
-			Number: number, At: p.at, Type: limit(p.Type), Layout: p.Layout, Flag: limit(p.FlagKey), Variant: limit(p.Variant), User: limit(user),
-			Operation: cmp.Or(p.Reason, p.Operation), State: became.state, Reason: became.reason,
+			Number: number, At: p.at, Type: p.eventType, Layout: p.layout, Flag: p.flag, Variant: p.variant, User: limit(user),
+			Operation: p.operation, State: became.state, Reason: became.reason,
 		})
 	}
 	return views
@@ -163,7 +185,7 @@ func (all *pairs) details(number int64) (pairDetails, bool) {
 	p := all.ring[number%maxPairs]
 	var show viewer
 	if !all.showValues {
-		show = all.hasher.hiding(&p.Event)
+		show = all.hasher.hiding(p.userID, p.deviceID)
 	}
-	return pairDetails{Before: show.record(p.Record), Update: show.record(p.Update), After: show.record(p.After)}, true
+	return pairDetails{Before: show.encoded(p.before), Update: show.encoded(p.updateRecord), After: show.encoded(p.after)}, true
 }

@@ -25,6 +25,25 @@ type recordView struct {
 	Body       any            `json:"body,omitempty"`
 }
 
+// maxRecord is the size of the largest record that is kept.
+const maxRecord = 64 << 10
+
+// encoded returns a record as bytes, or nil for the zero record and for one that is too large.
+func encoded(record plog.LogRecord) []byte {
+	if record == (plog.LogRecord{}) {
+		return nil
+	}
+	logs := plog.NewLogs()
+	record.CopyTo(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	marshaler := &plog.ProtoMarshaler{}
+	if marshaler.LogsSize(logs) > maxRecord {
+		return nil
+	}
+	// It never fails.
+	bytes, _ := marshaler.MarshalLogs(logs)
+	return bytes
+}
+
 // viewer turns values into JSON. Its zero value shows all of them.
 type viewer struct {
 	// hide replaces the values of text, or is nil.
@@ -49,6 +68,15 @@ func (v viewer) record(record plog.LogRecord) *recordView {
 		view.Body = v.value("", record.Body(), 0)
 	}
 	return view
+}
+
+// encoded returns the view of an encoded record, or nil if there is none.
+func (v viewer) encoded(record []byte) *recordView {
+	logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(record)
+	if err != nil || logs.LogRecordCount() == 0 {
+		return nil
+	}
+	return v.record(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
 }
 
 func (v viewer) mapOf(m pcommon.Map, depth int) map[string]any {
@@ -106,11 +134,11 @@ var (
 	shownRootKeys = []string{"event", "event_type", "event.name", "event_name", "type", "tealium_event", "se_action"}
 )
 
-// hiding returns a viewer that shows only the values of an experiment, and hashes of the event's ids.
-func (h *hasher) hiding(e *inspection.Event) viewer {
+// hiding returns a viewer that shows only the values of an experiment, and hashes of these ids.
+func (h *hasher) hiding(userID, deviceID string) viewer {
 	return viewer{hide: func(key, text string, depth int) string {
 		switch {
-		case text != "" && (text == e.UserID || text == e.DeviceID):
+		case text != "" && (text == userID || text == deviceID):
 			return h.short(text)
 		case slices.Contains(shownKeys, key) || strings.HasPrefix(key, "[Experiment] ") || depth == 0 && slices.Contains(shownRootKeys, key):
 			return limit(text)

@@ -28,7 +28,7 @@ func newState(config *Config, hasher *hasher, diagnoser *diagnosis.Diagnoser, no
 	return &state{
 		since:       now,
 		flow:        newFlow(),
-		experiments: newExperiments(config.Experiments, hasher),
+		experiments: newExperiments(config.Experiments, hasher, maxUsers),
 		pairs:       newPairs(hasher, config.ShowValues),
 		unmatched:   newUnmatched(diagnoser),
 	}

@@ -130,7 +130,7 @@ func experimentIn(t *testing.T, all *experiments, flag string) experimentView {
 }
 
 func TestExperiments(t *testing.T) {
-	all := newExperiments(nil, newHasher())
+	all := newExperiments(nil, newHasher(), maxUsers)
 	now := time.Now()
 	all.add([]inspection.Shown{
 		shownTo("a", "on", "user-1"), shownTo("a", "on", "user-1"), shownTo("a", "off", "user-1"), shownTo("a", "off", "user-2"),
@@ -156,7 +156,7 @@ func TestExperiments(t *testing.T) {
 }
 
 func TestImpressionsOfTheLastHour(t *testing.T) {
-	all := newExperiments(nil, newHasher())
+	all := newExperiments(nil, newHasher(), maxUsers)
 	now := time.Now()
 	all.add([]inspection.Shown{shownTo("a", "on", "user-1")}, now.Add(-time.Hour))
 	all.add([]inspection.Shown{shownTo("a", "on", "user-2")}, now.Add(-30*time.Minute))
@@ -197,7 +197,7 @@ func TestSampleRatioCheck(t *testing.T) {
 		"9 in 10": {map[string]map[string]float64{"checkout": {"control": 90, "treatment": 10}}, .9, "fits", "fits 90/10."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			all := newExperiments(row.weights, newHasher())
+			all := newExperiments(row.weights, newHasher(), maxUsers)
 			all.add(shownRandomly(41_203, row.share), time.Now())
 			check := experimentIn(t, all, "checkout").Check
 			assert.Equal(t, row.state, check.State)
@@ -207,7 +207,7 @@ func TestSampleRatioCheck(t *testing.T) {
 }
 
 func TestUnlistedVariantsAreLeftOutOfTheCheck(t *testing.T) {
-	all := newExperiments(map[string]map[string]float64{"checkout": {"control": 50, "treatment": 50}}, newHasher())
+	all := newExperiments(map[string]map[string]float64{"checkout": {"control": 50, "treatment": 50}}, newHasher(), maxUsers)
 	assert.NotPanics(t, func() { all.add([]inspection.Shown{shownTo("checkout", "other", "user-0")}, time.Now()) })
 	assert.Equal(t, "none", experimentIn(t, all, "checkout").Check.State)
 	all.add(shownRandomly(100, .5), time.Now())
@@ -215,8 +215,8 @@ func TestUnlistedVariantsAreLeftOutOfTheCheck(t *testing.T) {
 }
 
 func TestManyUsersAreEstimated(t *testing.T) {
-	all := newExperiments(nil, newHasher())
-	const users = 2 * maxUsers
+	const users = 50_000
+	all := newExperiments(nil, newHasher(), users/5)
 	all.add(shownRandomly(users, .5), time.Now())
 	e := experimentIn(t, all, "checkout")
 	assert.Less(t, e.Share, 1.)
@@ -242,7 +242,8 @@ func TestStateIsBounded(t *testing.T) {
 			e := inspection.Event{Record: recordWith(t, fmt.Sprintf(`{"key-%d":1}`, n)), Problem: "not_an_event", Weight: 1}
 			p.Left = []inspection.Event{e}
 			pair := inspection.Pair{Event: e, UpdateID: fmt.Sprint("update-", n)}
-			pair.InsertID, pair.FlagKey = fmt.Sprint("impression-", n), long
+			pair.InsertID, pair.FlagKey, pair.UserID = fmt.Sprint("impression-", n), long, long
+			pair.After = recordWith(t, `{"long":"`+strings.Repeat(long, 10)+`"}`)
 			p.Pairs = []inspection.Pair{pair}
 			i.Processed(p)
 			i.Received(inspection.Received{Reason: fmt.Sprint("reason-", n)})
@@ -257,6 +258,8 @@ func TestStateIsBounded(t *testing.T) {
 		assert.Len(t, s.pairs.view(), maxPairs)
 		assert.LessOrEqual(t, len(s.pairs.byInsertID), 2*maxPairs)
 		assert.Equal(t, int64(300), s.pairs.view()[0].Number)
+		assert.Empty(t, s.pairs.ring[0].after)
+		assert.Empty(t, s.pairs.ring[0].userID)
 		assert.Len(t, s.unmatched.shapes, maxShapes)
 		assert.LessOrEqual(t, len(s.unmatched.names), 2*maxNames)
 		assert.LessOrEqual(t, len(s.flow.left), maxReasons)

@@ -61,15 +61,15 @@ func (u *unmatched) add(p *inspection.Processed, now time.Time) {
 }
 
 func (u *unmatched) addRecord(e *inspection.Event, now time.Time) {
-	reason, keys := cmp.Or(e.Problem, e.Outcome, "not_listed"), u.topLevelKeys(e.Record)
-	id := strings.Join(append([]string{reason, e.Type}, keys...), "\x00")
+	reason, eventType, keys := cmp.Or(e.Problem, e.Outcome, "not_listed"), keep(e.Type), u.topLevelKeys(e.Record)
+	id := strings.Join(append([]string{reason, eventType}, keys...), "\x00")
 	known := u.shapes[id]
 	if known == nil {
 		if len(u.shapes) == maxShapes {
 			u.forgetOldest()
 		}
 		finding, _ := u.diagnoser.Of(e)
-		known = &shape{reason: reason, eventType: keep(e.Type), keys: keys, Finding: finding}
+		known = &shape{reason: reason, eventType: eventType, keys: keys, Finding: finding}
 		u.shapes[id] = known
 	}
 	known.count += e.Weight

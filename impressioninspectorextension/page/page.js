@@ -179,7 +179,7 @@ async function toggle(made, button, id) {
     return;
   }
   const pair = await response.json();
-  const record = (title, of) => h("div", {}, h("h4", {}, title), of ? h("pre", {}, JSON.stringify(of, null, 2)) : empty("none"));
+  const record = (title, of) => h("div", {}, h("h4", {}, title), of ? h("pre", {}, JSON.stringify(of, null, 2)) : empty("None, or more than 64 KiB."));
   cell.replaceChildren(h("div", {class: "records"}, record("Before", pair.before), record("Update", pair.update), record("After", pair.after)));
 }
 

@@ -22,6 +22,9 @@ import (
 // limits bound the texts that are parsed for a diagnosis.
 var limits = jsonvalue.Limits{MaxBytes: 1 << 20, MaxDepth: 40, MaxValues: 10_000}
 
+// maxName is the length of the longest name that a finding has.
+const maxName = 200
+
 // Diagnoser finds out why records aren't events. It isn't safe for concurrent use.
 type Diagnoser struct {
 	// presets finds the events of all presets.
@@ -64,7 +67,7 @@ func (d *Diagnoser) Of(e *inspection.Event) (Finding, bool) {
 		return d.ofRecord(e.Record), true
 	case e.Problem != "":
 		return OfReason(e.Problem), true
-	case e.HasFlagKey:
+	case e.HasFlagKey && len(e.Type) <= maxName:
 		return ofUnlisted(e.Type), true
 	case e.Outcome == "malformed_flag_key" && hasFlagKeyInOtherCase(e.Record):
 		return Finding{
@@ -244,10 +247,13 @@ func fold(key string) string {
 
 // ofMap returns the finding for a map in which no preset finds an event type.
 func (d *Diagnoser) ofMap(m pcommon.Map) (Finding, bool) {
-	if kind, is := m.Get("type"); is && kind.Type() == pcommon.ValueTypeStr && !strings.EqualFold(kind.Str(), "track") && isCall(m) {
+	if kind, is := m.Get("type"); is && kind.Type() == pcommon.ValueTypeStr && len(kind.Str()) <= maxName && !strings.EqualFold(kind.Str(), "track") && isCall(m) {
 		return Finding{fmt.Sprintf("It is a call of the type %#q, not a track call, so it isn't an event.", kind.Str()), ""}, true
 	}
 	for key, value := range m.All() {
+		if len(key) > maxName {
+			continue
+		}
 		switch value.Type() {
 		case pcommon.ValueTypeStr:
 			if d.isJSONObject(value.Str()) {
