@@ -143,8 +143,12 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 			}
 		}
 	}
-	e.settleRevenue()
-	e.settleAdvertisingIDs()
+	if values.hasAny(event.Price, event.Currency) {
+		e.settleRevenue()
+	}
+	if values.hasAny(event.IDFA, event.ADID) {
+		e.settleAdvertisingIDs()
+	}
 }
 
 // readProperties uses the first map with a flag key, in its pre or post form. If no map has one, it uses the first map.

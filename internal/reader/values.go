@@ -150,6 +150,11 @@ func (v *fieldValues) has(f event.Field) bool {
 	return v.fields>>f&1 != 0
 }
 
+// hasAny reports whether any field from first to last may have a value.
+func (v *fieldValues) hasAny(first, last event.Field) bool {
+	return v.fields&(1<<(last+1)-1<<first) != 0
+}
+
 // at returns the value at a path, and reports whether there is one.
 func (v *fieldValues) at(p *fieldPath, from *layout.Source) (pcommon.Value, bool) {
 	if p.slot == noSlot {
