@@ -52,6 +52,10 @@ func (u *unchanged) read(e *reader.Event, encoder *amplitude.Encoder, now time.T
 	if u == nil || !e.UserTraits {
 		return identified{}, false
 	}
+	traits, _ := e.Map(event.UserProperties)
+	if !amplitude.HasTraits(traits) && e.Call().Kind != layout.Identify {
+		return identified{}, false
+	}
 	user := maphash.String(u.seed, cmp.Or(e.Text(event.UserID), "\x00"+e.Text(event.DeviceID)))
 	if e.Call().Kind != layout.Identify {
 		// It may change the same user properties.

@@ -158,9 +158,11 @@ func CompileWithCalls(configs []Config, everyCall bool) ([]Layout, error) {
 func (c *call) compile(l Layout, key string) Layout {
 	l.Paths[event.Type] = mustParse(fmt.Sprintf("event[%q]", key))
 	l.Paths[event.Properties] = mustParse(c.properties...)
+	// So they are valid whatever they are.
+	l.UserTraits = true
 	traits := mustParse(c.traits...)
 	if c.kind == Identify {
-		l.Paths[event.UserProperties], l.UserTraits, traits = traits, true, nil
+		l.Paths[event.UserProperties], traits = traits, nil
 	}
 	if l.Revenue == RevenueOnly {
 		// RudderStack's destination sends the revenue of track calls only.

@@ -60,6 +60,7 @@ func TestCallsHaveTheFieldsOfTheirPreset(t *testing.T) {
 	}
 	assert.Equal(t, Condition{Key: "type", Value: "identify"}, identify.Condition)
 	assert.True(t, identify.UserTraits)
-	assert.False(t, page.UserTraits)
+	assert.True(t, page.UserTraits)
+	assert.False(t, track.UserTraits, "the configuration replaces the user properties")
 	assert.Equal(t, track.Web, page.Web)
 }
