@@ -85,6 +85,8 @@ func (g *group) bars(e *entry) []bar {
 		return []bar{allocs(14)}
 	case "attributes " + attributesLabel(manyAttributes):
 		return g.atMost(e, 12, attributesLabel(fewAttributes))
+	case "calls " + identifyCall, "calls " + pageCall:
+		return g.atMost(e, 1.2, trackLabel)
 	case "encode " + ours:
 		return []bar{allocs(0)}
 	case "receiver/single " + ours, "receiver/batch " + ours:

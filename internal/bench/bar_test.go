@@ -69,5 +69,5 @@ func TestAllBarsAreChecked(t *testing.T) {
 			bars += len(g.bars(e))
 		}
 	}
-	assert.Equal(t, 33, bars)
+	assert.Equal(t, 39, bars)
 }

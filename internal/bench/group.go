@@ -62,6 +62,7 @@ func newGroups(prefix string) ([]*group, error) {
 	add(newEncodeGroup())
 	add(newExporterGroup())
 	add(newPipelineGroup())
+	add(newCallsGroup())
 	add(newReceiverGroup("single", 1))
 	add(newReceiverGroup("batch", eventsPerText))
 	if len(groups) == 0 {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,19 @@ func newExporterGroup() *group {
 func newPipelineGroup() *group {
 	return newSendingGroup("pipeline", toNop, toAmplitude)
 }
+
+// newCallsGroup returns the exporter with calls of different types.
+func newCallsGroup() *group {
+	g := &group{name: "calls"}
+	for _, call := range []string{"", identifyCall, pageCall} {
+		w := newWorkload(segmentBody, 0)
+		w.call = call
+		g.add(cmp.Or(call, trackLabel), &sending{workload: w, contender: ours})
+	}
+	return g
+}
+
+const trackLabel = "track"
 
 func newSendingGroup(name string, contenders ...string) *group {
 	g := &group{name: name}

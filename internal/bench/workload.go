@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -52,6 +53,8 @@ type workload struct {
 	// minAttributes and maxAttributes bound the attributes of an event: the record's, or those of the call and its
 	// properties.
 	minAttributes, maxAttributes int
+	// call is the type of the calls in the layouts of Segment, track if it is "". Calls of each type have the same size.
+	call string
 	// envelope puts an envelope with an impression in front of the records. Neither is counted in records or events.
 	envelope bool
 }
@@ -226,11 +229,24 @@ func (g *generator) otelFields(e event) []field {
 	return g.fill(fields, g.attributes())
 }
 
-// segmentFields returns a track call with the common fields. Its attributes are those of the call and of its properties.
+// The types of calls besides track.
+const (
+	identifyCall = "identify"
+	pageCall     = "page"
+)
+
+// segmentFields returns a call with the common fields. Its attributes are those of the call and of its properties or traits.
 func (g *generator) segmentFields(e event, at time.Time) []field {
+	nameKey, propertiesKey := "event", "properties"
+	switch g.call {
+	case identifyCall:
+		nameKey, propertiesKey = "channel", "traits"
+	case pageCall:
+		nameKey = "name"
+	}
 	fields := []field{
-		{"type", "track"},
-		{"event", g.eventName(e, segmentEventNames)},
+		{"type", cmp.Or(g.call, "track")},
+		{nameKey, g.eventName(e, segmentEventNames)},
 		{"userId", g.userID()},
 		{"anonymousId", g.uuid()},
 		{"messageId", g.uuid()},
@@ -246,7 +262,7 @@ func (g *generator) segmentFields(e event, at time.Time) []field {
 		properties = append(g.impression(e), field{"time", at.UnixMilli()})
 	}
 	properties = g.fill(properties, g.attributes()-len(fields)-1)
-	return g.shuffle(append(fields, field{"properties", properties}))
+	return g.shuffle(append(fields, field{propertiesKey, properties}))
 }
 
 // impression returns the properties of an impression. Its metadata never changes the update, and no value is null or
