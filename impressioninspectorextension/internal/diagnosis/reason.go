@@ -49,6 +49,7 @@ var reasons = map[string]Finding{
 	"id_too_short":      {"The event's ids are shorter than `min_id_length`, and it has no others.", "If the project takes shorter ids, lower `min_id_length` of the processor and the exporter."},
 	"missing_id":        {"The event has neither a user nor a device id.", giveIDs},
 	"nothing_to_send":   {"The identify call has no traits.", ""},
+	"unchanged":         {"The identify call says the same as the last one of its user.", ""},
 	"identify":          {"`calls.identify` turns such calls off.", ""},
 	"page":              {"`calls.page` turns such calls off.", ""},
 	"screen":            {"`calls.screen` turns such calls off.", ""},
