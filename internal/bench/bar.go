@@ -48,51 +48,73 @@ var minTimesOurs = map[string]float64{
 	"exporter " + analyticsGo:     3,
 }
 
-// bars returns the limits for an entry of the group. A limit relative to an entry that isn't measured is left out.
+// timeLimit limits an entry's time to a multiple of another entry's.
+type timeLimit struct {
+	times float64
+	other string
+}
+
+// maxTimes holds the limits of our entries.
 //
 // The limit for calls that aren't impressions is the time of OTTL's cheapest selection, because every processor has to look
 // at the event name at least. A loop that never looks into the map would not be a fair limit: a single lookup costs 20 to 30
 // times as much as visiting the record. More presets add keys to look for, but no further pass over the map, so with all
 // presets the limit is 1.5 times as high.
+var maxTimes = map[string]timeLimit{
+	"otel/0 " + ours: {2, floor},
+	// The EventName alone decides, however many presets there are.
+	"otel/0 " + allPresets:               {1.2, ours},
+	"inspector/0 " + unwatched:           {1.01, ours},
+	"inspector/10 " + unwatched:          {1.01, ours},
+	"inspector/100 " + unwatched:         {1.01, ours},
+	"segment-body/0 " + ours:             {1, ottlSelection},
+	"segment-attributes/0 " + ours:       {1, ottlSelection},
+	"segment-body/0 " + allPresets:       {1.5, ottlSelection},
+	"segment-attributes/0 " + allPresets: {1.5, ottlSelection},
+	"segment-text/0 " + ours:             {1.2, neededSearch},
+	"segment-text-batch/0 " + ours:       {1.2, neededSearch},
+	// Texts that aren't read cost more behind an envelope: each record moves, because pdata can't insert into a slice.
+	"envelope/10 " + behindEnvelope:                 {1.1, ours},
+	"envelope/100 " + behindEnvelope:                {1.1, ours},
+	"attributes " + attributesLabel(manyAttributes): {12, attributesLabel(fewAttributes)},
+	"calls " + identifyCall:                         {1.2, trackLabel},
+	"calls " + pageCall:                             {1.2, trackLabel},
+	"receiver/single " + ours:                       {1.25, bareHandler},
+	"receiver/batch " + ours:                        {1.25, bareHandler},
+}
+
+// maxAllocs holds the limits of allocations per event.
+var maxAllocs = map[string]float64{
+	"otel/0 " + ours:                     0,
+	"otel/0 " + allPresets:               0,
+	"otel/100 " + ours:                   14,
+	"inspector/0 " + unwatched:           0,
+	"segment-body/0 " + ours:             0,
+	"segment-body/0 " + allPresets:       0,
+	"segment-attributes/0 " + ours:       0,
+	"segment-attributes/0 " + allPresets: 0,
+	"segment-text/0 " + ours:             0,
+	"segment-text-batch/0 " + ours:       0,
+	"encode " + ours:                     0,
+}
+
+// bars returns the limits for an entry of the group. A limit relative to an entry that isn't measured is left out.
 func (g *group) bars(e *entry) []bar {
-	allocs := func(limit float64) bar { return bar{unit: "allocs/event", value: e.allocs, limit: limit} }
 	name := g.name + " " + e.label
+	var bars []bar
 	if limit, found := minTimesOurs[name]; found {
-		return g.atLeast(e, limit)
+		bars = append(bars, g.atLeast(e, limit)...)
 	}
-	switch name {
-	case "otel/0 " + ours:
-		return append(g.atMost(e, 2, floor), allocs(0))
-	case "otel/0 " + allPresets:
-		// The EventName alone decides, however many presets there are.
-		return append(g.atMost(e, 1.2, ours), allocs(0))
-	case "inspector/0 " + unwatched:
-		return append(g.atMost(e, 1.01, ours), allocs(0))
-	case "inspector/10 " + unwatched, "inspector/100 " + unwatched:
-		return g.atMost(e, 1.01, ours)
-	case "segment-body/0 " + ours, "segment-attributes/0 " + ours:
-		return append(g.atMost(e, 1, ottlSelection), allocs(0))
-	case "segment-body/0 " + allPresets, "segment-attributes/0 " + allPresets:
-		return append(g.atMost(e, 1.5, ottlSelection), allocs(0))
-	case "segment-text/0 " + ours, "segment-text-batch/0 " + ours:
-		return append(g.atMost(e, 1.2, neededSearch), allocs(0))
-	case "segment-text/100 " + ours, "segment-text-batch/100 " + ours:
-		return g.atMostBeyond(e, transformation, 1.6, bareParse)
-	case "envelope/10 " + behindEnvelope, "envelope/100 " + behindEnvelope:
-		// Texts that aren't read cost more behind an envelope: each record moves, because pdata can't insert into a slice.
-		return g.atMost(e, 1.1, ours)
-	case "otel/100 " + ours:
-		return []bar{allocs(14)}
-	case "attributes " + attributesLabel(manyAttributes):
-		return g.atMost(e, 12, attributesLabel(fewAttributes))
-	case "calls " + identifyCall, "calls " + pageCall:
-		return g.atMost(e, 1.2, trackLabel)
-	case "encode " + ours:
-		return []bar{allocs(0)}
-	case "receiver/single " + ours, "receiver/batch " + ours:
-		return g.atMost(e, 1.25, bareHandler)
+	if limit, found := maxTimes[name]; found {
+		bars = append(bars, g.atMost(e, limit.times, limit.other)...)
 	}
-	return nil
+	if name == "segment-text/100 "+ours || name == "segment-text-batch/100 "+ours {
+		bars = append(bars, g.atMostBeyond(e, transformation, 1.6, bareParse)...)
+	}
+	if limit, found := maxAllocs[name]; found {
+		bars = append(bars, bar{unit: "allocs/event", value: e.allocs, limit: limit})
+	}
+	return bars
 }
 
 // atMost limits the entry's time to a multiple of another entry's.

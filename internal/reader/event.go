@@ -120,27 +120,8 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 		}
 	}
 	for _, f := range fields {
-		if !values.has(f) {
-			continue
-		}
-		paths := e.layout.fields.paths[f]
-		switch f.Kind() {
-		case event.Text:
-			e.readText(f, paths)
-		case event.ID:
-			e.readID(f, paths)
-		case event.Address:
-			e.readAddress(f, paths)
-		case event.Session:
-			e.readSession(f, paths)
-		case event.Moment:
-			e.readTime(f, paths)
-		case event.Number:
-			e.readNumber(f, paths)
-		case event.Map:
-			if f != event.Properties {
-				e.readMap(f, paths)
-			}
+		if values.has(f) && f != event.Properties {
+			e.readField(f, e.layout.fields.paths[f])
 		}
 	}
 	if values.hasAny(event.Price, event.Currency) {
@@ -148,6 +129,26 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 	}
 	if values.hasAny(event.IDFA, event.ADID) {
 		e.settleAdvertisingIDs()
+	}
+}
+
+// readField reads a field other than the properties.
+func (e *Event) readField(f event.Field, paths []fieldPath) {
+	switch f.Kind() {
+	case event.Text:
+		e.readText(f, paths)
+	case event.ID:
+		e.readID(f, paths)
+	case event.Address:
+		e.readAddress(f, paths)
+	case event.Session:
+		e.readSession(f, paths)
+	case event.Moment:
+		e.readTime(f, paths)
+	case event.Number:
+		e.readNumber(f, paths)
+	case event.Map:
+		e.readMap(f, paths)
 	}
 }
 
