@@ -21,6 +21,7 @@ import (
 // item is one event, from when it is read until it is done.
 type item struct {
 	delivery.Item
+	kind kind
 	// record is the index of the event's record among all records of the logs.
 	record int
 	// place is where a deferred event is stored. It is nil for an event of the logs.
@@ -76,8 +77,8 @@ type batch struct {
 	items []item
 	// records is how many records were read.
 	records int
-	// skipped counts the records that have no item, by reason.
-	skipped [reasonCount]int64
+	// skipped counts the records that have no item, by kind and reason.
+	skipped [kindCount][reasonCount]int64
 	// skippedCalls counts those of them that are calls of a CDP, by kind, and by whether the configuration filters them.
 	skippedCalls [outcomeCount][layout.Kinds]int64
 	// unsent are the first of the skipped events, if the inspector wants to know about them.
@@ -96,8 +97,8 @@ const itemSize = 256
 const maxBuffer = 4 << 20
 
 // skip counts a record without an item.
-func (b *batch) skip(why reason, call layout.Kind) {
-	b.skipped[why]++
+func (b *batch) skip(what kind, why reason, call layout.Kind) {
+	b.skipped[what][why]++
 	b.skippedCalls[why.outcome()][call]++
 }
 
@@ -203,7 +204,7 @@ func (b *batch) donePlaces() []deferred.Place {
 // keepDeferred forgets everything but the deferred events that are left.
 func (b *batch) keepDeferred() {
 	b.items = slices.DeleteFunc(b.items, func(it item) bool { return !it.staysDeferred() })
-	b.records, b.bytes, b.skipped = 0, 0, [reasonCount]int64{}
+	b.records, b.bytes, b.skipped = 0, 0, [kindCount][reasonCount]int64{}
 	b.skippedCalls = [outcomeCount][layout.Kinds]int64{}
 	clear(b.toDeliver)
 	b.unsent = nil

@@ -107,8 +107,8 @@ func (r *batchReader) readStored(b *batch, logs plog.Logs, now time.Time) {
 func (r *batchReader) readScope(b *batch, resource plog.ResourceLogs, scope plog.ScopeLogs, now time.Time, maxBytes int) {
 	r.pairing.beginScope()
 	for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
-		if why := r.readEvent(b, e, now); why != reasonNone {
-			b.skip(why, e.Call().Kind)
+		if what, why := r.readEvent(b, e, now); why != reasonNone {
+			b.skip(what, why, e.Call().Kind)
 			if r.isWatched {
 				b.addUnsent(why, e)
 			}
@@ -121,54 +121,55 @@ func (r *batchReader) readScope(b *batch, resource plog.ResourceLogs, scope plog
 	}
 }
 
-// readEvent adds an event to the batch, or returns the reason why it doesn't.
-func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) reason {
+// readEvent adds an event to the batch, or returns the reason why it doesn't. It also returns the kind of the record.
+func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) (kind, reason) {
 	unpaired := r.pairing.next(e)
+	what := r.kindOf(e, unpaired)
 	if e.Problem != reader.NoProblem {
 		if unpaired {
-			return reasonUnpairedUpdate
+			return what, reasonUnpairedUpdate
 		}
-		return reasonOf(e.Problem.String())
+		return what, reasonOf(e.Problem.String())
 	}
-	if r.config.Send == SendImpressions && (e.Call().Kind != layout.Track || !r.isImpression(&e.Event)) {
-		return reasonNotAnImpression
+	if r.config.Send == SendImpressions && what == kindOther {
+		return what, reasonNotAnImpression
 	}
 	if why := r.readCall(e); why != reasonNone {
-		return why
+		return what, why
 	}
-	own := cmp.Or(r.takeOwnTime(&e.Event), e.Time(event.Time))
+	own := cmp.Or(r.takeOwnTime(&e.Event, what), e.Time(event.Time))
 	e.SetInteger(event.Time, int64(cmp.Or(own, e.Record.ObservedTimestamp())))
 	userID, deviceID, fault := amplitude.CheckIDs(e.Text(event.UserID), e.Text(event.DeviceID), r.config.MinIDLength)
 	if userID == "" && deviceID == "" {
 		if unpaired {
-			return reasonUnpairedUpdate
+			return what, reasonUnpairedUpdate
 		}
-		return reasonOf(fault.DropReason())
+		return what, reasonOf(fault.DropReason())
 	}
 	e.SetText(event.UserID, userID)
 	e.SetText(event.DeviceID, deviceID)
 	if hasNothingToSend(&e.Event) {
-		return reasonNothingToSend
+		return what, reasonNothingToSend
 	}
 	says, isUnchanged := r.unchanged.read(e, &r.encoder, now)
 	if isUnchanged {
-		return reasonUnchanged
+		return what, reasonUnchanged
 	}
 	updates, withheld, left := r.removeStaleUpdates(&e.Event, own, now)
 	if !left {
-		return reasonOlderUpdate
+		return what, reasonOlderUpdate
 	}
 	since := e.Record.ObservedTimestamp().AsTime()
 	if e.Record.ObservedTimestamp() == 0 {
 		since = now
 	}
-	it := item{record: b.records, updates: updates, withheld: withheld, unpaired: unpaired, call: e.Call().Kind, identified: says}
+	it := item{kind: what, record: b.records, updates: updates, withheld: withheld, unpaired: unpaired, call: e.Call().Kind, identified: says}
 	it.Since = since.UnixNano()
 	r.encode(b, &it, e)
 	it.UserID, it.DeviceID = amplitude.SentText(userID), amplitude.SentText(deviceID)
 	it.changed = r.takeChanged(fault)
 	b.items = append(b.items, it)
-	return reasonNone
+	return what, reasonNone
 }
 
 // removeStaleUpdates removes stale updates from an event with this time of its own. It returns the remaining updates, or those
@@ -213,20 +214,12 @@ func setPlainly(e *event.Event) {
 	e.SetMap(event.UserProperties, plain)
 }
 
-func (r *batchReader) isImpression(e *event.Event) bool {
-	if slices.Contains(r.config.EventTypes, e.Text(event.Type)) {
-		return true
-	}
-	userProperties, _ := e.Map(event.UserProperties)
-	return e.Text(event.Type) == impression.IdentifyEventType && updatesExperiment(userProperties)
-}
-
 // takeOwnTime returns the time among an impression's properties, or 0. It comes first, as in the processor. It isn't sent as a
 // property, because Amplitude's own SDK takes it out of the properties too (setEventReceiver in analytics-browser,
 // https://github.com/amplitude/Amplitude-TypeScript/blob/main/packages/analytics-browser/src/browser-client.ts).
-func (r *batchReader) takeOwnTime(e *event.Event) pcommon.Timestamp {
+func (r *batchReader) takeOwnTime(e *event.Event, what kind) pcommon.Timestamp {
 	properties, has := e.Map(event.Properties)
-	if !has || !slices.Contains(r.config.EventTypes, e.Text(event.Type)) {
+	if !has || what != kindImpression {
 		return 0
 	}
 	property, at := impression.OwnTime(properties)

@@ -120,11 +120,6 @@ func point(value int64, attributes ...string) metricdata.DataPoint[int64] {
 	return metricdata.DataPoint[int64]{Attributes: attribute.NewSet(set...), Value: value}
 }
 
-func (p *pushed) assertEvents(t *testing.T, points ...metricdata.DataPoint[int64]) {
-	t.Helper()
-	metadatatest.AssertEqualExporterAmplitudeEvents(t, p.telemetry, points, metricdatatest.IgnoreTimestamp())
-}
-
 func newEvent(name string) string {
 	return `{"type":"track","event":"` + name + `","userId":"user-17","messageId":"` + name + `","timestamp":"2026-11-23T10:00:00Z"}`
 }

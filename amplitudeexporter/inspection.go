@@ -19,9 +19,11 @@ import (
 // inspected returns what the inspector is told of the batch.
 func (e *amplitudeExporter) inspected() *inspection.Delivered {
 	report := &inspection.Delivered{Exporter: e.storages.exporter.String(), Skipped: map[string]int64{}, Unsent: e.batch.unsent}
-	for r, n := range e.batch.skipped {
-		if n > 0 {
-			report.Skipped[reason(r).String()] = n
+	for k := range e.batch.skipped {
+		for r, n := range e.batch.skipped[k] {
+			if n > 0 {
+				report.Skipped[reason(r).String()] += n
+			}
 		}
 	}
 	for i := range e.batch.items {
@@ -69,7 +71,7 @@ func (e *amplitudeExporter) explain(logs plog.Logs) []inspection.Sent {
 			r.pairing.beginScope()
 			for _, e := range r.events.Events(resource.Resource(), scope.LogRecords()) {
 				sent, first := inspection.Sent{Event: inspection.Describe(e)}, len(b.items)
-				if why := r.readEvent(&b, e, time.Now()); why != reasonNone {
+				if _, why := r.readEvent(&b, e, time.Now()); why != reasonNone {
 					sent.Reason, sent.IsUnpaired = why.String(), why == reasonUnpairedUpdate
 				}
 				for i := range b.items[first:] {

@@ -119,7 +119,7 @@ func TestImpressionsThatOnlyTheProcessorReads(t *testing.T) {
 		require.NoError(t, e.semaphore.Acquire(t.Context(), 1))
 		e.reader.read(b, p.logs, time.Unix(noon, 0), maxEncoded)
 		e.semaphore.Release(1)
-		assert.GreaterOrEqual(t, b.skipped[reasonUnpairedUpdate], int64(sets), p.name)
+		assert.GreaterOrEqual(t, b.skipped[kindImpression][reasonUnpairedUpdate], int64(sets), p.name)
 		found += sets
 	}
 	assert.Greater(t, found, 50)

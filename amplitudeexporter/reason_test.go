@@ -54,6 +54,7 @@ func TestMetadataListsAllLabels(t *testing.T) {
 	}
 	for name, emitted := range map[string][]string{
 		"call":            calls(),
+		"kind":            kindTexts[:],
 		"outcome":         outcomeTexts[:],
 		"reason":          reasons,
 		"change":          changes,

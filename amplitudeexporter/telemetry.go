@@ -45,7 +45,7 @@ func (t *telemetry) series(attributes ...attribute.KeyValue) metric.MeasurementO
 
 // recordBatch counts the records of a batch that are done, and the values that were changed in them.
 func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
-	var accepted, unpaired int64
+	var accepted, unpaired [kindCount]int64
 	notDelivered, calls := b.skipped, b.skippedCalls
 	var changed [reasonCount]int64
 	for i := range b.items {
@@ -56,26 +56,28 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 		case delivery.Delivered:
 			calls[t.accepted][it.call]++
 			if it.unpaired {
-				unpaired++
+				unpaired[it.kind]++
 			} else {
-				accepted++
+				accepted[it.kind]++
 			}
 		case delivery.Dropped:
 			why := reasonOlderUpdate
 			if it.refused() {
 				why = reasonOf(it.Reason.String())
 			}
-			notDelivered[why]++
+			notDelivered[it.kind][why]++
 			calls[outcomeDropped][it.call]++
 		}
 		for _, values := range it.changed {
 			changed[values.reason] += values.count
 		}
 	}
-	t.addEvents(ctx, t.accepted, reasonNone, accepted)
-	t.addEvents(ctx, t.accepted, reasonUnpairedUpdate, unpaired)
-	for r, count := range notDelivered {
-		t.addEvents(ctx, reason(r).outcome(), reason(r), count)
+	for k := range kind(kindCount) {
+		t.addEvents(ctx, k, t.accepted, reasonNone, accepted[k])
+		t.addEvents(ctx, k, t.accepted, reasonUnpairedUpdate, unpaired[k])
+		for r, count := range notDelivered[k] {
+			t.addEvents(ctx, k, reason(r).outcome(), reason(r), count)
+		}
 	}
 	for o, byKind := range calls {
 		for k := layout.Track + 1; k < layout.Kinds; k++ {
@@ -87,10 +89,14 @@ func (t *telemetry) recordBatch(ctx context.Context, b *batch) {
 	}
 }
 
-func (t *telemetry) addEvents(ctx context.Context, o outcome, r reason, count int64) {
+func (t *telemetry) addEvents(ctx context.Context, k kind, o outcome, r reason, count int64) {
 	if count > 0 {
-		t.builder.ExporterAmplitudeEvents.Add(ctx, count, t.series(attribute.Stringer("outcome", o), attribute.Stringer("reason", r)))
+		t.builder.ExporterAmplitudeEvents.Add(ctx, count, t.eventSeries(k, o, r))
 	}
+}
+
+func (t *telemetry) eventSeries(k kind, o outcome, r reason) metric.MeasurementOption {
+	return t.series(attribute.Stringer("kind", k), attribute.Stringer("outcome", o), attribute.Stringer("reason", r))
 }
 
 func (t *telemetry) addCalls(ctx context.Context, o outcome, k layout.Kind, count int64) {
