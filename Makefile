@@ -13,6 +13,10 @@ TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 # The modules with our code: the root, and those whose dependencies the root must not have.
 MODULES := . $(patsubst %/go.mod,%,$(filter-out internal/tools/go.mod,$(wildcard internal/*/go.mod)))
 
+# The one source of the version is the tag of the commit. A commit without a tag has the version of the manifest.
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null)),$(DEV_VERSION))
+DEV_VERSION = $(shell awk '$$1 == "version:" { print $$2 }' builder-config.yaml)
+
 # Without VCS stamps, a commit doesn't relink the collector. -mod=mod picks up new imports in our code.
 BUILD := -mod=mod -trimpath -buildvcs=false -ldflags='-s -w'
 
@@ -39,13 +43,20 @@ collector-ottl: _build/ottl/go.mod
 	@echo 'building _build/otelcol-impression-ottl'
 	@CGO_ENABLED=0 go build -C _build/ottl $(BUILD) -o ../otelcol-impression-ottl .
 
-# The generated sources depend only on the manifest and our dependencies. `go build` notices every other change.
-_build/go.mod: builder-config.yaml go.mod internal/tools/go.mod
+# The generated sources depend only on the manifest, the version and our dependencies. `go build` notices every other change.
+_build/go.mod: builder-config.yaml go.mod internal/tools/go.mod _build/version
 _build/ottl/go.mod: testdata/builder-ottl.yaml go.mod internal/tools/go.mod
+# ocb reads the version, as all of a manifest's keys, from the environment too.
 _build/go.mod _build/ottl/go.mod:
 	@mkdir -p $(@D)
 	@echo 'generating $(@D) from $<'
-	@$(TOOL) builder --config $< --skip-compilation 2>$(@D)/ocb.log || { cat $(@D)/ocb.log >&2; exit 1; }
+	@env dist.version=$(VERSION) $(TOOL) builder --config $< --skip-compilation 2>$(@D)/ocb.log || { cat $(@D)/ocb.log >&2; exit 1; }
+
+# Written only if the version is another, so that the same version doesn't generate the sources again.
+.PHONY: FORCE
+_build/version: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = '$(VERSION)' ] || echo '$(VERSION)' >$@
 
 .PHONY: test
 test: collector collector-ottl ## Run all tests with the race detector; fail if coverage is too low
@@ -81,6 +92,10 @@ _build/sdks/node_modules: internal/sdks/js/package-lock.json
 	@cp -R internal/sdks/js/. $(@D)
 	@npm ci --prefix $(@D)
 	@touch $@
+
+.PHONY: own-collector
+own-collector: ## Build the README's example of your own collector with each collector version that it names
+	@deploy/check/own-collector.sh
 
 .PHONY: fake-amplitude
 fake-amplitude: ## Serve a fake Amplitude on loopback; Ctrl-C prints what it knows about each user

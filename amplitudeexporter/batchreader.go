@@ -34,7 +34,7 @@ type batchReader struct {
 	name []byte
 }
 
-func newBatchReader(config *Config, version string) (*batchReader, error) {
+func newBatchReader(config *Config, library string) (*batchReader, error) {
 	layouts, err := layout.CompileWithCalls(config.Layouts, config.Calls.Traits == TraitsFromEveryCall)
 	if err != nil {
 		return nil, err
@@ -56,17 +56,12 @@ func newBatchReader(config *Config, version string) (*batchReader, error) {
 		MinIDLength:    config.MinIDLength,
 		TellProperties: true,
 	})
-	encoder := newEncoder(config, version)
+	encoder := newEncoder(config, library)
 	return &batchReader{config: config, events: events, encoder: encoder, staleUpdates: stale, unchanged: unchanged}, nil
 }
 
-// newEncoder returns an encoder that names the version of the collector in the library of events, if it is known.
-func newEncoder(config *Config, version string) amplitude.Encoder {
-	encoder := amplitude.Encoder{PartnerID: config.PartnerID, SkipUserPropertiesSync: !config.UserPropertiesSync}
-	if version != "" {
-		encoder.Library = "impression-bridge/" + version
-	}
-	return encoder
+func newEncoder(config *Config, library string) amplitude.Encoder {
+	return amplitude.Encoder{Library: library, PartnerID: config.PartnerID, SkipUserPropertiesSync: !config.UserPropertiesSync}
 }
 
 // maxEncoded is how much memory the events that are delivered at once may take, in bytes. It bounds the memory of a batch whose

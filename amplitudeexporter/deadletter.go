@@ -50,7 +50,7 @@ func (e *amplitudeExporter) openDeadLetters(ctx context.Context) (*deadLetters, 
 	if err != nil {
 		return nil, fmt.Errorf("dead_letter.path: %w; give a file in a folder that exists and to which the collector may write", err)
 	}
-	d := &deadLetters{file: file, telemetry: e.telemetry, logger: e.settings.Logger, encoder: newEncoder(config, e.version)}
+	d := &deadLetters{file: file, telemetry: e.telemetry, logger: e.settings.Logger, encoder: newEncoder(config, e.library)}
 	for r := range d.isKept {
 		d.isKept[r] = !slices.Contains(notKept, reason(r)) || slices.Contains(c.Reasons, reason(r).String())
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -31,7 +32,7 @@ import (
 // them again before any others.
 type amplitudeExporter struct {
 	config    *Config
-	version   string
+	library   string
 	settings  component.TelemetrySettings
 	telemetry *telemetry
 	reporter  inspection.Reporter
@@ -60,7 +61,9 @@ type amplitudeExporter struct {
 }
 
 func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, error) {
-	reader, err := newBatchReader(config, set.BuildInfo.Version)
+	build, _ := debug.ReadBuildInfo()
+	library := libraryName(set.BuildInfo.Version, build)
+	reader, err := newBatchReader(config, library)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 		return nil, err
 	}
 	return &amplitudeExporter{
-		config: config, version: set.BuildInfo.Version, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
+		config: config, library: library, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
 		storages:          storages{exporter: set.ID, id: config.storageID(), logger: set.Logger, telemetry: t},
 		interruptDeferred: func() {}, stopping: newShutdown(), semaphore: semaphore.NewWeighted(1), reader: reader,
 		deferral: deferral{logger: set.Logger, limits: limitsOf(config), overflow: newOverflow()},

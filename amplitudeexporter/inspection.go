@@ -58,7 +58,7 @@ func (b *batch) addUnsent(why reason, e *reader.Event) {
 
 // explain describes what the exporter makes of each record. It sends nothing, and doesn't know which updates were sent before.
 func (e *amplitudeExporter) explain(logs plog.Logs) []inspection.Sent {
-	r, err := newBatchReader(e.config, e.version)
+	r, err := newBatchReader(e.config, e.library)
 	if err != nil {
 		// The exporter couldn't have been created.
 		return nil
