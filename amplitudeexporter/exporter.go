@@ -112,6 +112,7 @@ func (e *amplitudeExporter) start(ctx context.Context, host component.Host) erro
 	if err := e.telemetry.observe(e.deliverer, e.config.Lanes, &e.deferral.waiting); err != nil {
 		return err
 	}
+	e.telemetry.startAtZero(ctx)
 	if e.deadLetters, err = e.openDeadLetters(ctx); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package amplitudeexporter // import "github.com/impression-collector/impression-
 import (
 	"slices"
 
+	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/layout"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
@@ -44,6 +45,7 @@ const (
 	reasonUnchanged
 	reasonRefusedID
 	reasonIDTooShort
+	reasonMissingID
 	// The other reasons have no constant, because other packages name them: see reasonOf.
 )
 
@@ -87,6 +89,22 @@ func keepable() []string {
 		texts = append(texts, r.String())
 	}
 	return texts
+}
+
+// lossesOf returns the reasons for which events of a kind are dropped. It returns none for other events, of which many are never meant for
+// Amplitude.
+func lossesOf(k kind) []reason {
+	if k == kindOther {
+		return nil
+	}
+	losses := []reason{reasonRefusedID, reasonIDTooShort, reasonMissingID}
+	for r := amplitude.ReasonNone + 1; r < amplitude.Reasons; r++ {
+		losses = append(losses, reasonOf(r.String()))
+	}
+	if k == kindImpression {
+		losses = append(losses, reasonUnpairedUpdate)
+	}
+	return losses
 }
 
 func (r reason) String() string { return reasonTexts[r] }

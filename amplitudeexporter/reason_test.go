@@ -72,5 +72,5 @@ func TestMetadataListsAllLabels(t *testing.T) {
 		assert.Equal(t, text, reasonOf(text).String())
 	}
 	assert.Equal(t, "filtered", outcomeFiltered.String(), "the last one")
-	assert.Equal(t, "id_too_short", reasonIDTooShort.String(), "the last one")
+	assert.Equal(t, "missing_id", reasonMissingID.String(), "the last one")
 }

@@ -99,6 +99,38 @@ func (t *telemetry) eventSeries(k kind, o outcome, r reason) metric.MeasurementO
 	return t.series(attribute.Stringer("kind", k), attribute.Stringer("outcome", o), attribute.Stringer("reason", r))
 }
 
+// startAtZero makes the series that alerts need exist before their first event. The increase to the first count of a series that didn't
+// exist can't be seen.
+func (t *telemetry) startAtZero(ctx context.Context) {
+	for k := range kind(kindCount) {
+		t.builder.ExporterAmplitudeEvents.Add(ctx, 0, t.eventSeries(k, t.accepted, reasonNone))
+		for _, r := range lossesOf(k) {
+			t.builder.ExporterAmplitudeEvents.Add(ctx, 0, t.eventSeries(k, outcomeDropped, r))
+		}
+	}
+	t.builder.ExporterAmplitudeEvents.Add(ctx, 0, t.eventSeries(kindImpression, t.accepted, reasonUnpairedUpdate))
+	for _, request := range requestsAtZero {
+		t.builder.ExporterAmplitudeRequests.Add(ctx, 0,
+			t.series(attribute.String("status_class", request.class), attribute.Stringer("outcome", request.outcome)))
+	}
+}
+
+// requestsAtZero are the series of requests that exist from the start: what Amplitude answers, and what others may.
+var requestsAtZero = []struct {
+	outcome amplitude.Outcome
+	class   string
+}{
+	{amplitude.OutcomeAccepted, "2xx"},
+	{amplitude.OutcomeNotAmplitude, "2xx"},
+	{amplitude.OutcomeSomeRefused, "4xx"},
+	{amplitude.OutcomeRefused, "4xx"},
+	{amplitude.OutcomeKeyRefused, "4xx"},
+	{amplitude.OutcomeTooLarge, "4xx"},
+	{amplitude.OutcomeThrottled, "4xx"},
+	{amplitude.OutcomeRetry, "5xx"},
+	{amplitude.OutcomeRetry, "none"},
+}
+
 func (t *telemetry) addCalls(ctx context.Context, o outcome, k layout.Kind, count int64) {
 	if count > 0 {
 		t.builder.ExporterAmplitudeCalls.Add(ctx, count, t.series(attribute.Stringer("call", k), attribute.Stringer("outcome", o)))

@@ -3,7 +3,6 @@
 package amplitudeexporter
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
+	"github.com/impression-collector/impression-bridge/internal/metrictest"
 )
 
 // assertEvents compares the counts of events, of all kinds together.
@@ -25,20 +25,36 @@ func (p *pushed) assertEvents(t *testing.T, points ...metricdata.DataPoint[int64
 // assertCounts compares the counts of a metric that aren't zero, added up over some attributes.
 func (p *pushed) assertCounts(t *testing.T, name string, without []attribute.Key, points ...metricdata.DataPoint[int64]) {
 	t.Helper()
-	metric, err := p.telemetry.GetMetric(name)
-	require.NoError(t, err)
-	assert.Equal(t, added(points, without), added(metric.Data.(metricdata.Sum[int64]).DataPoints, without))
+	metrictest.AssertCounts(t, p.telemetry, name, without, points...)
 }
 
-func added(points []metricdata.DataPoint[int64], without []attribute.Key) map[string]int64 {
-	counts := map[string]int64{}
-	for _, point := range points {
-		rest, _ := point.Attributes.Filter(func(a attribute.KeyValue) bool { return !slices.Contains(without, a.Key) })
-		if point.Value > 0 {
-			counts[rest.Encoded(attribute.DefaultEncoder())] += point.Value
-		}
+// TestSeriesThatStartAtZero requires the series whose first increase matters.
+func TestSeriesThatStartAtZero(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), nil)
+	events := metrictest.Series(t, p.telemetry, "otelcol_exporter_amplitude_events", "exporter")
+	for _, series := range []string{
+		"kind=impression,outcome=delivered,reason=none", "kind=update,outcome=delivered,reason=none", "kind=other,outcome=delivered,reason=none",
+		"kind=impression,outcome=delivered,reason=unpaired_update", "kind=impression,outcome=dropped,reason=unpaired_update",
+		"kind=impression,outcome=dropped,reason=missing_id", "kind=update,outcome=dropped,reason=refused_id",
+		"kind=impression,outcome=dropped,reason=invalid_field", "kind=impression,outcome=dropped,reason=too_large",
+		"kind=update,outcome=dropped,reason=daily_quota",
+	} {
+		assert.Contains(t, events, series)
 	}
-	return counts
+	assert.NotContains(t, events, "kind=other,outcome=dropped,reason=missing_id")
+	requests := metrictest.Series(t, p.telemetry, "otelcol_exporter_amplitude_requests", "exporter")
+	for _, series := range []string{
+		"outcome=key_refused,status_class=4xx", "outcome=throttled,status_class=4xx", "outcome=accepted,status_class=2xx",
+		"outcome=retry,status_class=5xx", "outcome=retry,status_class=none",
+	} {
+		assert.Contains(t, requests, series)
+	}
+	for series, count := range events {
+		assert.Zero(t, count, series)
+	}
+	// README.md says so.
+	assert.Len(t, events, 27)
+	assert.Len(t, requests, 9)
 }
 
 // TestKindsOfEvents requires that a lost impression can be told from a dropped page view.

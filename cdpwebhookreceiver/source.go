@@ -47,6 +47,23 @@ func newSources(configs map[string]SourceConfig, telemetry *telemetry) []*source
 	return sources
 }
 
+// startsAtZero reports whether requests with an answer are counted from 0, because an alert can't see the first increase of a series that
+// didn't exist. These are the answers after which events may be lost, as far as the source can have them.
+func (s *source) startsAtZero(r reason) bool {
+	switch r {
+	case unknownPath:
+		return s.name == noSource
+	case accepted, invalidJSON, tooLarge, permanentError, retryableError, timedOut:
+		return s.name != noSource
+	case noSignature, wrongSignature:
+		return s.signature != nil
+	case wrongHeader:
+		return s.header != nil
+	default:
+		return false
+	}
+}
+
 // isBelow reports whether a path is the other one or below it.
 func isBelow(path, other string) bool {
 	return other == "/" || path == other || strings.HasPrefix(path, other+"/")

@@ -29,6 +29,8 @@ type telemetry struct {
 type counter struct {
 	atomic.Int64
 	attributes metric.MeasurementOption
+	// startsAtZero is set if the series exists before its first request.
+	startsAtZero bool
 }
 
 func newTelemetry(set receiver.Settings) (*telemetry, error) {
@@ -50,11 +52,11 @@ func (t *telemetry) register() error {
 	)
 }
 
-// reading skips zeros, so that a series starts with its first request.
+// reading skips zeros of series that start with their first request.
 func reading(counters []*counter) metric.Int64Callback {
 	return func(_ context.Context, to metric.Int64Observer) error {
 		for _, c := range counters {
-			if n := c.Load(); n > 0 {
+			if n := c.Load(); n > 0 || c.startsAtZero {
 				to.Observe(n, c.attributes)
 			}
 		}
@@ -88,9 +90,11 @@ func (t *telemetry) seriesOf(s *source) *series {
 		return c
 	}
 	all := &series{events: count(&t.events), bytes: count(&t.bytes)}
+	all.events.startsAtZero = s.name != noSource
 	for r := range reason(numReasons) {
 		status := attribute.Int("status", answers[r].status)
 		all.requests[r] = count(&t.requests, status, attribute.String("reason", r.String()))
+		all.requests[r].startsAtZero = s.startsAtZero(r)
 		all.durations[r] = of(status)
 	}
 	matches := func(credential string, secrets int) []*counter {

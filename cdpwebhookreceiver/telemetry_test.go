@@ -3,6 +3,8 @@
 package cdpwebhookreceiver
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +17,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/impression-collector/impression-bridge/internal/metrictest"
 )
 
 // TestCountsAfterStop requires counts that the collector can still report when the receiver has stopped.
@@ -25,6 +29,29 @@ func TestCountsAfterStop(t *testing.T) {
 	events, err := r.telemetry.GetMetric("otelcol_receiver_cdp_webhook_events")
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), events.Data.(metricdata.Sum[int64]).DataPoints[0].Value)
+}
+
+// TestSeriesThatStartAtZero requires the series whose first increase matters.
+func TestSeriesThatStartAtZero(t *testing.T) {
+	r := start(t, `{sources: {open: {path: /open}, cdp: {path: /cdp, header: {name: X-Key, values: [key]}, signature: {preset: segment, secrets: [secret]}}}}`,
+		consumertest.NewNop())
+	series := metrictest.Series(t, r.telemetry, "otelcol_receiver_cdp_webhook_requests", "receiver")
+	for attributes, count := range series {
+		assert.Zero(t, count, attributes)
+	}
+	assert.ElementsMatch(t, []string{
+		"reason=invalid_json,source=cdp,status=400", "reason=invalid_json,source=open,status=400",
+		"reason=max_wait,source=cdp,status=503", "reason=max_wait,source=open,status=503",
+		"reason=no_signature,source=cdp,status=401",
+		"reason=none,source=cdp,status=200", "reason=none,source=open,status=200",
+		"reason=permanent_error,source=cdp,status=500", "reason=permanent_error,source=open,status=500",
+		"reason=retryable_error,source=cdp,status=503", "reason=retryable_error,source=open,status=503",
+		"reason=too_large,source=cdp,status=413", "reason=too_large,source=open,status=413",
+		"reason=unknown_path,source=none,status=404",
+		"reason=wrong_header,source=cdp,status=401",
+		"reason=wrong_signature,source=cdp,status=401",
+	}, slices.Collect(maps.Keys(series)))
+	assert.Len(t, metrictest.Series(t, r.telemetry, "otelcol_receiver_cdp_webhook_events"), 2)
 }
 
 func TestHTTPServerIsInstrumented(t *testing.T) {

@@ -66,11 +66,15 @@ func (p *impressionProcessor) processLogs(ctx context.Context, logs plog.Logs) (
 	}
 }
 
-func (p *impressionProcessor) start(_ context.Context, host component.Host) error {
+func (p *impressionProcessor) start(ctx context.Context, host component.Host) error {
 	if p.reporter = inspection.Find(host.GetExtensions()); p.reporter.Inspector != nil {
 		p.reporter.Inspector.ExplainProcessor(p.id, func(logs plog.Logs) []inspection.Event { return explain(p.config, logs) })
 	}
-	return pdatautil.RefusePooling()
+	if err := pdatautil.RefusePooling(); err != nil {
+		return err
+	}
+	p.telemetry.startAtZero(ctx, p.config.emit != EmitNone)
+	return nil
 }
 
 func (p *impressionProcessor) shutdown(context.Context) error {

@@ -122,7 +122,7 @@ func (t *telemetry) recordCounts(ctx context.Context, c *counts) {
 	}
 }
 
-// add skips zeros, so that a series starts with its first event.
+// add skips zeros, because most series of a batch have no events.
 func add(ctx context.Context, counter metric.Int64Counter, n int64, series []metric.AddOption) {
 	if n > 0 {
 		counter.Add(ctx, n, series...)
@@ -147,6 +147,27 @@ func (t *telemetry) experimentSeries(e experiment) []metric.AddOption {
 // metrics because of it.
 func label(key, value string) attribute.KeyValue {
 	return attribute.String(key, strings.ToValidUTF8(value, "\uFFFD"))
+}
+
+// startAtZero makes the series that alerts need exist before their first event. The increase to the first count of a series that didn't
+// exist can't be seen. emits reports whether the processor emits updates.
+func (t *telemetry) startAtZero(ctx context.Context, emits bool) {
+	zero := func(counter metric.Int64Counter, series ...[]metric.AddOption) {
+		for _, one := range series {
+			counter.Add(ctx, 0, one...)
+		}
+	}
+	for i := range t.events {
+		zero(t.builder.ProcessorImpressionEvents, t.events[i][:]...)
+	}
+	if emits {
+		zero(t.builder.ProcessorImpressionUserPropertyUpdates, t.updates[:]...)
+	}
+	for _, problem := range untouchedProblems {
+		zero(t.builder.ProcessorImpressionUntouchedRecords, t.untouched[problem])
+	}
+	zero(t.builder.ProcessorImpressionRecords, t.layouts...)
+	zero(t.builder.ProcessorImpressionRecords, t.noLayout, t.unreadJSON)
 }
 
 func (t *telemetry) shutdown() {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadatatest"
+	"github.com/impression-collector/impression-bridge/internal/metrictest"
 )
 
 // point is a data point of a series of the processor impression/test.
@@ -148,4 +149,31 @@ func TestMetricsThatAreOff(t *testing.T) {
 	}
 	_, err := telemetry.GetMetric("otelcol_processor_impression_events")
 	assert.NoError(t, err)
+}
+
+// TestSeriesThatStartAtZero requires the series whose first increase matters.
+func TestSeriesThatStartAtZero(t *testing.T) {
+	telemetry := componenttest.NewTelemetry()
+	t.Cleanup(func() { assert.NoError(t, telemetry.Shutdown(context.Background())) })
+	set := processor.Settings{ID: component.NewIDWithName(metadata.Type, "test"), TelemetrySettings: telemetry.NewTelemetrySettings()}
+	p, err := NewFactory().CreateLogs(t.Context(), set, defaultsWith(), consumertest.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { assert.NoError(t, p.Shutdown(context.Background())) })
+	total := 0
+	for name, contained := range map[string]string{
+		"events":                "event_type=$impression,outcome=malformed_variant",
+		"user_property_updates": "operation=skipped,reason=no_identity",
+		"untouched_records":     "reason=json_too_large",
+		"records":               "layout=none",
+	} {
+		series := metrictest.Series(t, telemetry, "otelcol_processor_impression_"+name, "processor")
+		assert.Contains(t, series, contained)
+		for attributes, count := range series {
+			assert.Zero(t, count, attributes)
+		}
+		total += len(series)
+	}
+	// README.md says so.
+	assert.Equal(t, 22, total)
 }
