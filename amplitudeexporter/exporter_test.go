@@ -113,7 +113,7 @@ func logsOf(texts ...string) plog.Logs {
 
 // point returns a data point of one of the exporter's series.
 func point(value int64, attributes ...string) metricdata.DataPoint[int64] {
-	set := []attribute.KeyValue{attribute.String("exporter", "amplitude")}
+	set := []attribute.KeyValue{attribute.String("otelcol.component.id", "amplitude"), attribute.String("exporter", "amplitude")}
 	for i := 0; i < len(attributes); i += 2 {
 		set = append(set, attribute.String(attributes[i], attributes[i+1]))
 	}

@@ -20,8 +20,9 @@ import (
 
 // telemetry records the exporter's metrics: those of events once for each batch, those of requests once for each request.
 type telemetry struct {
-	builder  *metadata.TelemetryBuilder
-	exporter attribute.KeyValue
+	builder *metadata.TelemetryBuilder
+	// component identifies the component, because the collector doesn't add that.
+	component [2]attribute.KeyValue
 	// accepted is the outcome of events that were accepted.
 	accepted outcome
 }
@@ -31,16 +32,20 @@ func newTelemetry(set exporter.Settings, config *Config) (*telemetry, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &telemetry{builder: builder, exporter: attribute.String("exporter", set.ID.String()), accepted: outcomeDelivered}
+	id := set.ID.String()
+	t := &telemetry{
+		builder: builder, accepted: outcomeDelivered,
+		component: [...]attribute.KeyValue{attribute.String("otelcol.component.id", id), attribute.String("exporter", id)},
+	}
 	if config.DryRun.Enabled {
 		t.accepted = outcomeDryRun
 	}
 	return t, nil
 }
 
-// series returns the attributes of a series. They include the component's id, because the collector doesn't add it.
+// series returns the attributes of a series, with the component's.
 func (t *telemetry) series(attributes ...attribute.KeyValue) metric.MeasurementOption {
-	return metric.WithAttributeSet(attribute.NewSet(append(attributes, t.exporter)...))
+	return metric.WithAttributeSet(attribute.NewSet(append(attributes, t.component[:]...)...))
 }
 
 // recordBatch counts the records of a batch that are done, and the values that were changed in them.

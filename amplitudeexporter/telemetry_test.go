@@ -31,7 +31,7 @@ func (p *pushed) assertCounts(t *testing.T, name string, without []attribute.Key
 // TestSeriesThatStartAtZero requires the series whose first increase matters.
 func TestSeriesThatStartAtZero(t *testing.T) {
 	p := start(t, componenttest.NewNopHost(), nil)
-	events := metrictest.Series(t, p.telemetry, "otelcol_exporter_amplitude_events", "exporter")
+	events := metrictest.Series(t, p.telemetry, "otelcol_exporter_amplitude_events", "exporter", "otelcol.component.id")
 	for _, series := range []string{
 		"kind=impression,outcome=delivered,reason=none", "kind=update,outcome=delivered,reason=none", "kind=other,outcome=delivered,reason=none",
 		"kind=impression,outcome=delivered,reason=unpaired_update", "kind=impression,outcome=dropped,reason=unpaired_update",
@@ -42,7 +42,7 @@ func TestSeriesThatStartAtZero(t *testing.T) {
 		assert.Contains(t, events, series)
 	}
 	assert.NotContains(t, events, "kind=other,outcome=dropped,reason=missing_id")
-	requests := metrictest.Series(t, p.telemetry, "otelcol_exporter_amplitude_requests", "exporter")
+	requests := metrictest.Series(t, p.telemetry, "otelcol_exporter_amplitude_requests", "exporter", "otelcol.component.id")
 	for _, series := range []string{
 		"outcome=key_refused,status_class=4xx", "outcome=throttled,status_class=4xx", "outcome=accepted,status_class=2xx",
 		"outcome=retry,status_class=5xx", "outcome=retry,status_class=none",

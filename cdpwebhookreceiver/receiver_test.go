@@ -489,7 +489,8 @@ func TestMetrics(t *testing.T) {
 	r.post(t, "/other", event)
 
 	of := func(source string, more ...attribute.KeyValue) attribute.Set {
-		return attribute.NewSet(append(more, attribute.String("receiver", "cdp_webhook"), attribute.String("source", source))...)
+		more = append(more, attribute.String("otelcol.component.id", "cdp_webhook"), attribute.String("receiver", "cdp_webhook"))
+		return attribute.NewSet(append(more, attribute.String("source", source))...)
 	}
 	requests := func(source string, status int, reason string) metricdata.DataPoint[int64] {
 		return metricdata.DataPoint[int64]{Value: 1, Attributes: of(source, attribute.Int("status", status), attribute.String("reason", reason))}

@@ -19,7 +19,8 @@ import (
 // telemetry has the receiver's metrics. The attributes of all series are built at start.
 type telemetry struct {
 	*metadata.TelemetryBuilder
-	receiver attribute.KeyValue
+	// component identifies the component, because the collector doesn't add that.
+	component [2]attribute.KeyValue
 	// events, bytes, requests, and matches have the counters of all sources, by metric.
 	events, bytes, requests, matches []*counter
 }
@@ -38,7 +39,11 @@ func newTelemetry(set receiver.Settings) (*telemetry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &telemetry{TelemetryBuilder: builder, receiver: attribute.String("receiver", set.ID.String())}, nil
+	id := set.ID.String()
+	return &telemetry{
+		TelemetryBuilder: builder,
+		component:        [...]attribute.KeyValue{attribute.String("otelcol.component.id", id), attribute.String("receiver", id)},
+	}, nil
 }
 
 // register makes the metrics read the counters of the sources, all of which must exist. They are never unregistered, so that the
@@ -82,7 +87,8 @@ const (
 
 func (t *telemetry) seriesOf(s *source) *series {
 	of := func(attributes ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(attributes, t.receiver, attribute.String("source", s.name))...))
+		attributes = append(attributes, attribute.String("source", s.name))
+		return metric.WithAttributeSet(attribute.NewSet(append(attributes, t.component[:]...)...))
 	}
 	count := func(in *[]*counter, attributes ...attribute.KeyValue) *counter {
 		c := &counter{attributes: of(attributes...)}

@@ -35,7 +35,7 @@ func TestCountsAfterStop(t *testing.T) {
 func TestSeriesThatStartAtZero(t *testing.T) {
 	r := start(t, `{sources: {open: {path: /open}, cdp: {path: /cdp, header: {name: X-Key, values: [key]}, signature: {preset: segment, secrets: [secret]}}}}`,
 		consumertest.NewNop())
-	series := metrictest.Series(t, r.telemetry, "otelcol_receiver_cdp_webhook_requests", "receiver")
+	series := metrictest.Series(t, r.telemetry, "otelcol_receiver_cdp_webhook_requests", "receiver", "otelcol.component.id")
 	for attributes, count := range series {
 		assert.Zero(t, count, attributes)
 	}

@@ -27,7 +27,8 @@ type telemetry struct {
 	noLayout, unreadJSON []metric.AddOption
 	untouched            [reader.NumProblems][]metric.AddOption
 
-	processor attribute.KeyValue
+	// component identifies the component. Without it, the series of two processors would be one.
+	component [2]attribute.KeyValue
 	// maxExperiments limits the length of experiments. If it is 0, impressions aren't counted by experiment.
 	maxExperiments int
 	overflow       []metric.AddOption
@@ -40,9 +41,10 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 	if err != nil {
 		return nil, err
 	}
+	id := set.ID.String()
 	t := &telemetry{
 		builder:        builder,
-		processor:      attribute.String("processor", set.ID.String()),
+		component:      [...]attribute.KeyValue{attribute.String("otelcol.component.id", id), attribute.String("processor", id)},
 		maxExperiments: config.maxExperiments,
 		experiments:    map[experiment][]metric.AddOption{},
 	}
@@ -71,17 +73,16 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 	}
 	if config.estimate > 0 {
 		err = builder.RegisterProcessorImpressionMonthlyEstimateCallback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(config.estimate, metric.WithAttributes(t.processor))
+			o.Observe(config.estimate, metric.WithAttributes(t.component[:]...))
 			return nil
 		})
 	}
 	return t, err
 }
 
-// series returns the attributes of a series, and adds the component's id: without it, the series of two processors would be
-// one.
+// series returns the attributes of a series, with the component's.
 func (t *telemetry) series(attributes ...attribute.KeyValue) []metric.AddOption {
-	set := attribute.NewSet(append(attributes, t.processor)...)
+	set := attribute.NewSet(append(attributes, t.component[:]...)...)
 	return []metric.AddOption{metric.WithAttributeSet(set)}
 }
 

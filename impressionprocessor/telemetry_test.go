@@ -26,7 +26,7 @@ import (
 
 // point is a data point of a series of the processor impression/test.
 func point(value int64, attributes ...attribute.KeyValue) metricdata.DataPoint[int64] {
-	set := attribute.NewSet(append(attributes, attribute.String("processor", "impression/test"))...)
+	set := attribute.NewSet(append(attributes, attribute.String("otelcol.component.id", "impression/test"), attribute.String("processor", "impression/test"))...)
 	return metricdata.DataPoint[int64]{Attributes: set, Value: value}
 }
 
@@ -167,7 +167,7 @@ func TestSeriesThatStartAtZero(t *testing.T) {
 		"untouched_records":     "reason=json_too_large",
 		"records":               "layout=none",
 	} {
-		series := metrictest.Series(t, telemetry, "otelcol_processor_impression_"+name, "processor")
+		series := metrictest.Series(t, telemetry, "otelcol_processor_impression_"+name, "processor", "otelcol.component.id")
 		assert.Contains(t, series, contained)
 		for attributes, count := range series {
 			assert.Zero(t, count, attributes)
