@@ -4,17 +4,14 @@ package cdpwebhookreceiver // import "github.com/impression-collector/impression
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"sync"
 	"time"
 )
 
-// body is a request's body. If it is compressed by gzip, text is what sent decompresses to. Otherwise, they are equal.
+// body is a request's body. If it is compressed, text is what sent decompresses to. Otherwise, they are equal.
 type body struct {
 	sent, text   []byte
 	isCompressed bool
@@ -25,17 +22,23 @@ type body struct {
 // maxKept is the size up to which the buffer of a body is kept for the next one.
 const maxKept = 256 << 10
 
-// bodyReader reads bodies. It reuses the buffers of those that were released.
+// bodyReader reads bodies of up to limit bytes, compressed or not. It reuses the buffers of those that were released.
 type bodyReader struct {
+	limit int64
+	// decoders are those that are allowed, by content encoding.
+	decoders map[string]decoder
 	// buffers pools *bytes.Buffer.
 	buffers sync.Pool
 }
 
-// read reads a body of up to limit bytes, compressed or not, until the deadline.
-func (r *bodyReader) read(w http.ResponseWriter, req *http.Request, limit int64, deadline time.Time) (body, reason) {
-	controller := http.NewResponseController(w)
-	// The only possible error is that w isn't a connection, in tests.
-	_ = controller.SetReadDeadline(deadline)
+// read reads a body. The connection has a deadline.
+func (r *bodyReader) read(w http.ResponseWriter, req *http.Request) (body, reason) {
+	encoding := req.Header.Get("Content-Encoding")
+	decode := r.decoders[encoding]
+	mayBeGzip := encoding == "" || encoding == "gzip"
+	if decode == nil && !mayBeGzip {
+		return body{}, unsupportedEncoding
+	}
 	buffer, isReused := r.buffers.Get().(*bytes.Buffer)
 	if !isReused {
 		buffer = &bytes.Buffer{}
@@ -43,14 +46,18 @@ func (r *bodyReader) read(w http.ResponseWriter, req *http.Request, limit int64,
 	if _, err := buffer.ReadFrom(req.Body); err != nil {
 		return body{}, reasonOfRead(err)
 	}
-	// Otherwise, the server would take the deadline for a sender that hung up, and cancel the request's context.
-	_ = controller.SetReadDeadline(time.Time{})
+	// Otherwise, the server would take the deadline for a sender that hung up, and cancel the request's context. The only
+	// possible error is that w isn't a connection, in tests.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	sent := buffer.Bytes()
-	if !bytes.HasPrefix(sent, gzipMagic) {
+	if mayBeGzip && bytes.HasPrefix(sent, gzipMagic) {
+		decode = decodeGzip
+	}
+	if decode == nil {
 		return body{sent: sent, text: sent, buffer: buffer}, accepted
 	}
-	text, why := gunzip(sent, limit)
-	return body{sent: sent, text: text, isCompressed: true, buffer: buffer}, why
+	text, err := decode(sent, r.limit)
+	return body{sent: sent, text: text, isCompressed: true, buffer: buffer}, reasonOfDecode(err)
 }
 
 // release makes a body invalid. A body that isn't released is left to the garbage collector.
@@ -63,34 +70,23 @@ func (r *bodyReader) release(b body) {
 
 func reasonOfRead(err error) reason {
 	var large *http.MaxBytesError
-	var broken net.Error
 	switch {
 	case errors.As(err, &large):
 		return tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return slowBody
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &broken):
-		return incompleteBody
 	default:
-		return invalidEncoding
+		return incompleteBody
 	}
 }
 
-var gzipMagic = []byte{0x1f, 0x8b}
-
-// gunzip decompresses up to limit bytes.
-func gunzip(sent []byte, limit int64) ([]byte, reason) {
-	decompressor, err := gzip.NewReader(bytes.NewReader(sent))
-	if err != nil {
-		return nil, invalidEncoding
-	}
-	text, err := io.ReadAll(io.LimitReader(decompressor, limit+1))
+func reasonOfDecode(err error) reason {
 	switch {
-	case int64(len(text)) > limit:
-		return nil, tooLarge
-	case err != nil:
-		return nil, invalidEncoding
+	case err == nil:
+		return accepted
+	case errors.Is(err, errTooLarge):
+		return tooLarge
 	default:
-		return text, accepted
+		return invalidEncoding
 	}
 }

@@ -29,21 +29,21 @@ const maxParsed = 4 << 20
 
 // ServeHTTP answers a request that confighttp lets through.
 func (r *webhookReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	start := time.Now()
 	s := r.sourceOf(req)
-	r.answer(w, req, s, start, r.handle(w, req, s, start))
+	r.answer(w, req, s, r.handle(req.Context(), w, req, s))
 }
 
-// refuse answers a request that confighttp refuses.
-func (r *webhookReceiver) refuse(w http.ResponseWriter, req *http.Request, message string, status int) {
-	why := invalidEncoding
-	switch {
-	case status == http.StatusUnauthorized:
-		why = unauthorized
-	case strings.HasPrefix(message, "unsupported "):
-		why = unsupportedEncoding
+// refuse answers a request that the receiver's authenticator doesn't let through.
+func (r *webhookReceiver) refuse(w http.ResponseWriter, req *http.Request, _ string, _ int) {
+	r.answer(w, req, r.sourceOf(req), reasonOfAuth(req.Context()))
+}
+
+// reasonOfAuth returns the reason for an error of an authenticator.
+func reasonOfAuth(ctx context.Context) reason {
+	if ctx.Err() != nil {
+		return timedOut
 	}
-	r.answer(w, req, r.sourceOf(req), time.Now(), why)
+	return unauthorized
 }
 
 func (r *webhookReceiver) sourceOf(req *http.Request) *source {
@@ -56,7 +56,7 @@ func (r *webhookReceiver) sourceOf(req *http.Request) *source {
 }
 
 // handle hands a request's events on, and returns why it must be refused, or accepted.
-func (r *webhookReceiver) handle(w http.ResponseWriter, req *http.Request, s *source, start time.Time) reason {
+func (r *webhookReceiver) handle(ctx context.Context, w http.ResponseWriter, req *http.Request, s *source) reason {
 	switch {
 	case s == r.unknown:
 		return unknownPath
@@ -65,27 +65,32 @@ func (r *webhookReceiver) handle(w http.ResponseWriter, req *http.Request, s *so
 	case !r.slots.TryAcquire(1):
 		return tooManyRequests
 	}
-	ctx, cancel := context.WithDeadline(req.Context(), start.Add(r.config.MaxWait))
-	defer cancel()
+	var parsed int64
+	release := func() {
+		r.parsed.Release(parsed)
+		r.slots.Release(1)
+	}
+	isHandedOn := false
+	// Also after a panic, which the server logs.
+	defer func() {
+		if !isHandedOn {
+			release()
+		}
+	}()
 	ctx, b, why := r.authenticate(ctx, w, req, s)
 	if why != accepted {
-		r.slots.Release(1)
 		return why
 	}
 	size := min(int64(len(b.text)), maxParsed)
 	if err := r.parsed.Acquire(ctx, size); err != nil {
-		r.slots.Release(1)
 		return reasonOfPipeline(err)
 	}
-	release := func() {
-		r.parsed.Release(size)
-		r.slots.Release(1)
-	}
+	parsed = size
 	logs, why := r.parse(req, s, b)
 	if why != accepted || logs.LogRecordCount() == 0 {
-		release()
 		return why
 	}
+	isHandedOn = true
 	events, done := logs.LogRecordCount(), make(chan error, 1)
 	go func() {
 		defer release()
@@ -126,8 +131,8 @@ func reasonOfPipeline(err error) reason {
 	}
 }
 
-// authenticate returns a request's body if the request has what its source must have. ctx has the deadline of the answer. The
-// context that authenticate returns also has what the source's authenticator found out about the sender.
+// authenticate returns a request's body if the request has what its source must have. The context that it returns also has what
+// the source's authenticator found out about the sender.
 func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWriter, req *http.Request, s *source) (context.Context, body, reason) {
 	if s.header != nil {
 		position, why := s.header.verify(req.Header)
@@ -139,12 +144,11 @@ func (r *webhookReceiver) authenticate(ctx context.Context, w http.ResponseWrite
 	if s.auth != nil {
 		authenticated, err := s.auth.Authenticate(ctx, req.Header)
 		if err != nil {
-			return ctx, body{}, unauthorized
+			return ctx, body{}, reasonOfAuth(ctx)
 		}
 		ctx = authenticated
 	}
-	deadline, _ := ctx.Deadline()
-	b, why := r.bodies.read(w, req, r.config.ServerConfig.MaxRequestBodySize, deadline)
+	b, why := r.bodies.read(w, req)
 	if why != accepted {
 		return ctx, body{}, why
 	}
@@ -203,7 +207,7 @@ func (r *webhookReceiver) describe(req *http.Request, s *source, records plog.Lo
 }
 
 // answer answers a request, and counts it.
-func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *source, start time.Time, why reason) {
+func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *source, why reason) {
 	a := &answers[why]
 	if why != accepted {
 		r.report(inspection.Received{Source: s.name, Reason: a.name, Text: a.text})
@@ -224,6 +228,7 @@ func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *so
 		_, _ = fmt.Fprintf(w, `{"success":false,"code":%d,"reason":%q,"error":%q}`, a.status, a.name, a.text)
 	}
 	s.series.requests[why].Add(1)
+	start, _ := req.Context().Value(arrival{}).(time.Time)
 	r.telemetry.ReceiverCdpWebhookDuration.Record(req.Context(), time.Since(start).Seconds(), s.series.durations[why])
 	if why != accepted && s.isLogged[why].CompareAndSwap(false, true) {
 		r.settings.Logger.Warn("refused a request; others with this reason are counted, but not logged",

@@ -78,7 +78,7 @@ var answers = [numReasons]struct {
 	permanentError: {"permanent_error", http.StatusInternalServerError, "the collector's pipeline refused the events"},
 
 	retryableError:  {"retryable_error", http.StatusServiceUnavailable, "the collector's pipeline can't take the events now; try again"},
-	timedOut:        {"max_wait", http.StatusServiceUnavailable, "the collector's pipeline took too long; try again"},
+	timedOut:        {"max_wait", http.StatusServiceUnavailable, "the collector took too long; try again"},
 	slowBody:        {"slow_body", http.StatusServiceUnavailable, "the body took too long; try again"},
 	tooManyRequests: {"too_many_requests", http.StatusServiceUnavailable, "too many requests are under way; try again"},
 }

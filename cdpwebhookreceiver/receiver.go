@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -42,7 +41,8 @@ type webhookReceiver struct {
 	// unknown is the source of requests whose path no source has.
 	unknown *source
 	clients clientAddresses
-	bodies  bodyReader
+	// bodies is set at start.
+	bodies bodyReader
 	// readers pools *eventReader.
 	readers sync.Pool
 	// slots bounds the requests under way. A request has its slot until the pipeline returns, which may be after its answer.
@@ -106,16 +106,7 @@ func (r *webhookReceiver) Start(ctx context.Context, host component.Host) error 
 	}
 	r.warnOfOpenSources()
 	r.reporter = inspection.Find(host.GetExtensions())
-	isObserved, err := isHTTPObserved(ctx, r.settings.TelemetrySettings)
-	if err != nil {
-		return err
-	}
-	server, err := r.config.ServerConfig.ToServer(ctx, host.GetExtensions(), r.settings.TelemetrySettings, r,
-		confighttp.WithErrorHandler(r.refuse),
-		xconfighttp.WithOtelHTTPOptions(otelhttp.WithFilter(func(*http.Request) bool { return isObserved })),
-		// bodyReader recognizes gzip itself. Here, it would hide the bytes as sent, which may be signed.
-		confighttp.WithDecoder("gzip", func(sent io.ReadCloser) (io.ReadCloser, error) { return sent, nil }),
-		confighttp.WithDecoder("", func(io.ReadCloser) (io.ReadCloser, error) { return nil, nil }))
+	server, err := r.newServer(ctx, host)
 	if err != nil {
 		return err
 	}
@@ -127,6 +118,43 @@ func (r *webhookReceiver) Start(ctx context.Context, host component.Host) error 
 	r.server = server
 	r.serving.Go(func() { r.serve(listener, host) })
 	return nil
+}
+
+// newServer returns confighttp's server, without its decompression.
+func (r *webhookReceiver) newServer(ctx context.Context, host component.Host) (*http.Server, error) {
+	isObserved, err := isHTTPObserved(ctx, r.settings.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	config := r.config.ServerConfig
+	config.CompressionAlgorithms = []string{}
+	server, err := config.ToServer(ctx, host.GetExtensions(), r.settings.TelemetrySettings, r,
+		confighttp.WithErrorHandler(r.refuse),
+		xconfighttp.WithOtelHTTPOptions(otelhttp.WithFilter(func(*http.Request) bool { return isObserved })))
+	if err != nil {
+		return nil, err
+	}
+	r.bodies.limit = config.MaxRequestBodySize
+	r.bodies.decoders = allowedDecoders(r.config.ServerConfig.CompressionAlgorithms)
+	server.Handler = r.limitTime(server.Handler)
+	return server, nil
+}
+
+// arrival is the key of the time at which a request came, in its context.
+type arrival struct{}
+
+// limitTime sets the deadlines of a request, before anything of confighttp or its extensions sees it.
+func (r *webhookReceiver) limitTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		now := time.Now()
+		deadline := now.Add(r.config.MaxWait)
+		// Also holds if nobody reads the body: the server reads what is left of it before it answers. The only possible error is
+		// that w isn't a connection, in tests.
+		_ = http.NewResponseController(w).SetReadDeadline(deadline)
+		ctx, cancel := context.WithDeadline(context.WithValue(req.Context(), arrival{}, now), deadline)
+		defer cancel()
+		next.ServeHTTP(w, req.WithContext(ctx))
+	})
 }
 
 func (r *webhookReceiver) serve(listener net.Listener, host component.Host) {

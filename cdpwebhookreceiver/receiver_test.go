@@ -5,7 +5,6 @@ package cdpwebhookreceiver
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -40,12 +39,7 @@ import (
 
 func gzipped(tb testing.TB, text string) string {
 	tb.Helper()
-	var compressed bytes.Buffer
-	w := gzip.NewWriter(&compressed)
-	_, err := w.Write([]byte(text))
-	require.NoError(tb, err)
-	require.NoError(tb, w.Close())
-	return compressed.String()
+	return encoded(tb, "gzip", text)
 }
 
 const oneSource = `{max_request_body_size: 100000, sources: {cdp: {path: /cdp}}}`
@@ -139,6 +133,8 @@ func TestRefusals(t *testing.T) {
 		"not zlib":          {"", "/cdp", event, []string{"Content-Encoding: deflate"}, invalidEncoding},
 		"not zstd":          {"", "/cdp", event, []string{"Content-Encoding: zstd"}, invalidEncoding},
 		"Brotli":            {"", "/cdp", event, []string{"Content-Encoding: br"}, unsupportedEncoding},
+		"Brotli elsewhere":  {"", "/", event, []string{"Content-Encoding: br"}, unknownPath},
+		"PUT of Brotli":     {http.MethodPut, "/cdp", event, []string{"Content-Encoding: br"}, wrongMethod},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.method == "" {
@@ -263,15 +259,15 @@ func TestBlockedPipelineHoldsFewBytes(t *testing.T) {
 	next := newBlocked()
 	r := start(t, `{max_wait: 2s, sources: {cdp: {path: /cdp}}}`, next)
 	large := `{"event":"` + strings.Repeat("x", maxParsed/4-100) + `"}`
-	answers := make(chan answered)
+	got := make(chan answered)
 	for range 8 {
 		go func() {
 			a, _ := r.try(t, http.MethodPost, "/cdp", []byte(large))
-			answers <- a
+			got <- a
 		}()
 	}
 	for range 8 {
-		assert.Equal(t, "max_wait", (<-answers).Reason)
+		assert.Equal(t, "max_wait", (<-got).Reason)
 	}
 	assert.LessOrEqual(t, len(next.entered), 4)
 	close(next.release)
@@ -283,10 +279,10 @@ func TestBlockedPipelineHoldsFewBytes(t *testing.T) {
 func TestStopAnswers(t *testing.T) {
 	next := newBlocked()
 	r := start(t, `{max_wait: 1h, write_timeout: 0s, sources: {cdp: {path: /cdp}}}`, next)
-	answers := make(chan answered, 1)
+	got := make(chan answered, 1)
 	go func() {
 		a, _ := r.try(t, http.MethodPost, "/cdp", []byte(event))
-		answers <- a
+		got <- a
 	}()
 	<-next.entered
 	stopped := make(chan error, 1)
@@ -297,7 +293,7 @@ func TestStopAnswers(t *testing.T) {
 	}, longWait, tick, "no new connections")
 	close(next.release)
 	require.NoError(t, <-stopped)
-	assert.Equal(t, http.StatusOK, (<-answers).status)
+	assert.Equal(t, http.StatusOK, (<-got).status)
 	assert.Equal(t, 1, next.LogRecordCount())
 }
 
@@ -307,6 +303,7 @@ func (r *running) dial(t *testing.T, text string) net.Conn {
 	connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.endpoint)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
+	require.NoError(t, connection.SetDeadline(time.Now().Add(longWait)))
 	_, err = connection.Write([]byte(text))
 	require.NoError(t, err)
 	return connection
@@ -482,10 +479,11 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	r := start(t, `{sources: {cdp: {path: /cdp, header: {name: X-Key, values: [new, old]}}}}`, consumertest.NewNop())
-	r.post(t, "/cdp", "["+event+","+event+"]", "X-Key: old")
-	r.post(t, "/cdp", "{", "X-Key: new")
-	r.post(t, "/cdp", event)
+	r := start(t, `{sources: {cdp: {
+		path: /cdp, header: {name: X-Key, values: [new, old]}, signature: {preset: segment, secrets: [newest, newer, older]}}}}`, consumertest.NewNop())
+	r.post(t, "/cdp", "["+event+","+event+"]", "X-Key: old", "X-Signature: "+sha1Hex("older", event))
+	r.post(t, "/cdp", "{", "X-Key: new", "X-Signature: "+sha1Hex("newer", "{"))
+	r.post(t, "/cdp", event, "X-Signature: "+sha1Hex("newest", event))
 	r.post(t, "/other", event)
 
 	of := func(source string, more ...attribute.KeyValue) attribute.Set {
@@ -500,10 +498,12 @@ func TestMetrics(t *testing.T) {
 	metadatatest.AssertEqualReceiverCdpWebhookEvents(t, r.telemetry, []metricdata.DataPoint[int64]{{Value: 2, Attributes: of("cdp")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	metadatatest.AssertEqualReceiverCdpWebhookBytes(t, r.telemetry,
 		[]metricdata.DataPoint[int64]{{Value: int64(2*len(event) + 4), Attributes: of("cdp")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
-	matches := func(position int) metricdata.DataPoint[int64] {
-		return metricdata.DataPoint[int64]{Value: 1, Attributes: of("cdp", attribute.String("credential", "header"), attribute.Int("position", position))}
+	matches := func(credential string, position int) metricdata.DataPoint[int64] {
+		return metricdata.DataPoint[int64]{Value: 1, Attributes: of("cdp", attribute.String("credential", credential), attribute.Int("position", position))}
 	}
-	metadatatest.AssertEqualReceiverCdpWebhookSecretMatches(t, r.telemetry, []metricdata.DataPoint[int64]{matches(0), matches(1)}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	metadatatest.AssertEqualReceiverCdpWebhookSecretMatches(t, r.telemetry, []metricdata.DataPoint[int64]{
+		matches("header", 0), matches("header", 1), matches("signature", 1), matches("signature", 2),
+	}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	durations, err := r.telemetry.GetMetric("otelcol_receiver_cdp_webhook_duration")
 	require.NoError(t, err)
 	assert.Len(t, durations.Data.(metricdata.Histogram[float64]).DataPoints, 4)

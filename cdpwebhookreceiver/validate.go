@@ -34,6 +34,9 @@ func (c *Config) Validate() error {
 		_, err := parseNetwork(text)
 		errs = append(errs, errorIf(err != nil, "trusted_proxies[%d]: %q isn't a network; give an address or a CIDR, such as 10.0.0.0/8", i, text))
 	}
+	for i, name := range c.ServerConfig.CompressionAlgorithms {
+		errs = append(errs, choiceFault(fmt.Sprintf("compression_algorithms[%d]", i), name, encodingNames()...))
+	}
 	names := slices.Sorted(maps.Keys(c.Sources))
 	for _, name := range names {
 		source := c.Sources[name]
