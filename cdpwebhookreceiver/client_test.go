@@ -11,7 +11,7 @@ import (
 )
 
 func TestClientAddress(t *testing.T) {
-	clients, err := newClientAddresses([]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.1"})
+	clients, err := newClientAddresses([]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "::ffff:172.16.0.0/108", "::ffff:192.0.2.9"})
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		peer      string
@@ -27,6 +27,9 @@ func TestClientAddress(t *testing.T) {
 		"IPv4 in IPv6":        {"[::ffff:10.1.2.3]:1234", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
 		"with a port":         {"10.1.2.3:1234", []string{"198.51.100.1:99"}, "198.51.100.1"},
 		"brackets":            {"10.1.2.3:1234", []string{"[2001:4860::8888]"}, "2001:4860::8888"},
+		"network in IPv6":     {"172.17.1.2:1234", []string{"198.51.100.1"}, "198.51.100.1"},
+		"address in IPv6":     {"[::ffff:192.0.2.9]:1234", []string{"198.51.100.1"}, "198.51.100.1"},
+		"outside of it":       {"172.32.0.1:1234", []string{"198.51.100.1"}, "172.32.0.1"},
 		"two proxies":         {"10.1.2.3:1234", []string{"198.51.100.1, 10.9.9.9"}, "198.51.100.1"},
 		"invented":            {"10.1.2.3:1234", []string{"1.1.1.1, 198.51.100.1"}, "198.51.100.1"},
 		"invented in another": {"10.1.2.3:1234", []string{"1.1.1.1", "198.51.100.1, 10.9.9.9"}, "198.51.100.1"},

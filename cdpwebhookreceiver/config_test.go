@@ -72,6 +72,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"write_timeout":      {`{sources: {a: {path: /a}}, max_wait: 40s}`, "write_timeout: 30s would cut off the answer after max_wait, 40s"},
 	"no requests":        {`{sources: {a: {path: /a}}, max_concurrent_requests: 0}`, "max_concurrent_requests: 0; allowed: 1 to 100000"},
 	"proxy":              {`{sources: {a: {path: /a}}, trusted_proxies: [proxy]}`, `trusted_proxies[0]: "proxy" isn't a network`},
+	"wide proxy":         {`{sources: {a: {path: /a}}, trusted_proxies: ["::ffff:10.0.0.0/8"]}`, `trusted_proxies[0]: "::ffff:10.0.0.0/8" isn't a network`},
 	"compression":        {`{sources: {a: {path: /a}}, compression_algorithms: [gzip, br]}`, `compression_algorithms[1]: "br" is not known; allowed: gzip, deflate, lz4, snappy, x-snappy-framed, zlib, zstd`},
 	"source's name":      {`{sources: {none: {path: /a}}}`, `sources: a source can't be named "none"`},
 	"no path":            {`{sources: {a: {}}}`, "sources.a.path: missing; give the path of the URL"},

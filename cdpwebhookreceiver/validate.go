@@ -55,13 +55,22 @@ func errorIf(condition bool, format string, args ...any) error {
 	return fmt.Errorf(format, args...)
 }
 
-// parseNetwork parses a CIDR or an address, which is a network of its own.
+// parseNetwork parses a CIDR or an address, which is a network of its own. IPv4 that is written as IPv6 becomes IPv4, as the
+// addresses of clients do.
 func parseNetwork(text string) (netip.Prefix, error) {
 	if address, err := netip.ParseAddr(text); err == nil {
+		address = address.Unmap()
 		return netip.PrefixFrom(address, address.BitLen()), nil
 	}
 	network, err := netip.ParsePrefix(text)
-	return network.Masked(), err
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	address, bits := network.Addr(), network.Bits()
+	if address.Is4In6() {
+		bits -= address.BitLen() - address.Unmap().BitLen()
+	}
+	return address.Unmap().Prefix(bits)
 }
 
 // overlaps returns an error for each pair of sources of which one has the path of the other, or a path below it.
