@@ -64,8 +64,8 @@ type SignatureConfig struct {
 	Signs string `mapstructure:"signs"`
 	// TimestampHeader is the name of the header with the time of a signature of timestamp.body, in seconds or milliseconds
 	// since 1970. Tolerance is how far it may be from now, 5 minutes by default.
-	TimestampHeader string        `mapstructure:"timestamp_header"`
-	Tolerance       time.Duration `mapstructure:"tolerance"`
+	TimestampHeader string         `mapstructure:"timestamp_header"`
+	Tolerance       *time.Duration `mapstructure:"tolerance"`
 }
 
 // HeaderConfig is a header with a fixed value.

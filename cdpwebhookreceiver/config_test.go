@@ -52,7 +52,7 @@ func TestLoadConfig(t *testing.T) {
 	byHand := everything.Sources["by hand"]
 	assert.Equal(t, SignatureConfig{
 		Header: "X-Sum", Prefix: "v0=", Algorithm: "sha256", Encoding: "base64", Signs: "timestamp.body",
-		TimestampHeader: "X-Time", Tolerance: time.Minute, Secrets: []configopaque.String{"secret"},
+		TimestampHeader: "X-Time", Tolerance: new(time.Minute), Secrets: []configopaque.String{"secret"},
 	}, *byHand.Signature.Get())
 	basic := everything.Sources["basic"]
 	assert.Equal(t, "basicauth", basic.Auth.Get().AuthenticatorID.String())
@@ -93,6 +93,9 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"signs":              {`{sources: {a: {path: /a, signature: {header: X, signs: url, secrets: [x]}}}}`, `sources.a.signature.signs: "url" is not known; allowed: body, first_element, timestamp.body`},
 	"no timestamp":       {`{sources: {a: {path: /a, signature: {header: X, signs: timestamp.body, secrets: [x]}}}}`, `sources.a.signature.timestamp_header: "" isn't the name of a header`},
 	"tolerance":          {`{sources: {a: {path: /a, signature: {header: X, signs: timestamp.body, timestamp_header: T, tolerance: -1s, secrets: [x]}}}}`, "sources.a.signature.tolerance: -1s; allowed: more than 0"},
+	"no tolerance":       {`{sources: {a: {path: /a, signature: {header: X, signs: timestamp.body, timestamp_header: T, tolerance: 0s, secrets: [x]}}}}`, "sources.a.signature.tolerance: 0s; allowed: more than 0"},
+	"tolerance unused":   {`{sources: {a: {path: /a, signature: {header: X, tolerance: 0s, secrets: [x]}}}}`, "without signature.signs: timestamp.body they have no effect"},
+	"preset's tolerance": {`{sources: {a: {path: /a, signature: {preset: segment, tolerance: 0s, secrets: [x]}}}}`, `sources.a.signature.preset: "segment" beside keys that it sets`},
 	"timestamp unused":   {`{sources: {a: {path: /a, signature: {header: X, timestamp_header: T, secrets: [x]}}}}`, "without signature.signs: timestamp.body they have no effect"},
 	"header's name":      {`{sources: {a: {path: /a, header: {values: [x]}}}}`, `sources.a.header.name: "" isn't the name of a header`},
 	"no values":          {`{sources: {a: {path: /a, header: {name: X}}}}`, "sources.a.header.values: none; give at least one"},

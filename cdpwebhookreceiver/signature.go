@@ -64,7 +64,10 @@ func newSignature(config *SignatureConfig) *signature {
 	}
 	s := &signature{
 		header: given.Header, prefix: given.Prefix, decode: hex.DecodeString,
-		signs: cmp.Or(given.Signs, signsBody), timestampHeader: given.TimestampHeader, tolerance: cmp.Or(given.Tolerance, defaultTolerance),
+		signs: cmp.Or(given.Signs, signsBody), timestampHeader: given.TimestampHeader, tolerance: defaultTolerance,
+	}
+	if given.Tolerance != nil {
+		s.tolerance = *given.Tolerance
 	}
 	newHash := sha256.New
 	if given.Algorithm == algorithmSHA1 {

@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -158,14 +157,14 @@ func (s *SignatureConfig) faults() []error {
 	if s.Signs == signsTimestampBody {
 		return append(errs,
 			headerFault("signature.timestamp_header", s.TimestampHeader),
-			errorIf(s.Tolerance < 0, "signature.tolerance: %s; allowed: more than 0", s.Tolerance))
+			errorIf(s.Tolerance != nil && *s.Tolerance <= 0, "signature.tolerance: %s; allowed: more than 0", s.Tolerance))
 	}
-	return append(errs, errorIf(s.TimestampHeader != "" || s.Tolerance != 0,
+	return append(errs, errorIf(s.TimestampHeader != "" || s.Tolerance != nil,
 		"signature.timestamp_header, signature.tolerance: without signature.signs: timestamp.body they have no effect; give all or none"))
 }
 
 func (s *SignatureConfig) isByHand() bool {
-	return cmp.Or(s.Header, s.Prefix, s.Algorithm, s.Encoding, s.Signs, s.TimestampHeader) != "" || s.Tolerance != time.Duration(0)
+	return cmp.Or(s.Header, s.Prefix, s.Algorithm, s.Encoding, s.Signs, s.TimestampHeader) != "" || s.Tolerance != nil
 }
 
 func choiceFault(key, value string, allowed ...string) error {
