@@ -103,6 +103,9 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"authenticator":      {`{sources: {a: {path: /a, auth: {}}}}`, "sources.a.auth.authenticator: missing; give the name of an extension"},
 	"attribute":          {`{sources: {a: {path: /a}}, header_attributes: ["a b"]}`, `header_attributes[0]: "a b" isn't the name of a header`},
 	"credentials":        {`{sources: {a: {path: /a}}, header_attributes: [authorization]}`, `header_attributes[0]: "authorization" holds a secret`},
+	"upper case":         {`{sources: {a: {path: /a}}, header_attributes: [COOKIE]}`, `header_attributes[0]: "COOKIE" holds a secret`},
+	"proxy's":            {`{sources: {a: {path: /a}}, header_attributes: [PROXY-AUTHORIZATION]}`, `header_attributes[0]: "PROXY-AUTHORIZATION" holds a secret`},
+	"mixed case":         {`{sources: {a: {path: /a}}, header_attributes: [proxy-AuthoriZation]}`, `header_attributes[0]: "proxy-AuthoriZation" holds a secret`},
 	"secret header":      {`{sources: {a: {path: /a, header: {name: X, values: [x]}}}, header_attributes: [x]}`, `header_attributes[0]: "x" holds a secret`},
 }
 
