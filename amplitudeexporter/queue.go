@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -14,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -93,6 +95,7 @@ func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
 
 // ConsumeLogs implements consumer.Logs.
 func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	setObserved(logs, time.Now())
 	if q.offers != nil {
 		if err := q.checkSize(logs); err != nil {
 			return err
@@ -116,6 +119,21 @@ func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	}
 	// If it was removed since the first check, the events may be lost.
 	return q.removal.check()
+}
+
+// setObserved sets the time at which records were observed, unless it is known. How long an event has waited, and the time of one that
+// has none, must not depend on how often it is tried.
+func setObserved(logs plog.Logs, now time.Time) {
+	at := pcommon.NewTimestampFromTime(now)
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				if record.ObservedTimestamp() == 0 {
+					record.SetObservedTimestamp(at)
+				}
+			}
+		}
+	}
 }
 
 // checkSize returns an error if the queue has no room for a batch even when it is empty. A stored queue would have its sender wait

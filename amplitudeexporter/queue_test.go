@@ -21,12 +21,14 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
+	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadatatest"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/storagetest"
 	"github.com/impression-collector/impression-bridge/internal/amplitude"
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
@@ -268,4 +270,34 @@ func TestCanceledSendersDoNotBlockTheQueue(t *testing.T) {
 		}
 	}
 	require.NoError(t, e.Shutdown(t.Context()))
+}
+
+// TestEventsWithoutAnyTime requires that an event waits from when it came, and has that time, however often it is tried.
+func TestEventsWithoutAnyTime(t *testing.T) {
+	server := amplitudetest.Start(t)
+	server.AnswerAll(amplitudetest.Answer{Status: http.StatusServiceUnavailable})
+	p := newPushed(t, server, func(c *Config) {
+		c.ClientConfig.Endpoint = server.URL(amplitude.HTTPV2)
+		c.RetryConfig.InitialInterval = 10 * time.Millisecond
+		c.RetryConfig.MaxInterval = 10 * time.Millisecond
+		c.Lanes = 1
+	})
+	q, err := newResumingQueue(t.Context(), metadatatest.NewSettings(p.telemetry), p.amplitudeExporter)
+	require.NoError(t, err)
+	require.NoError(t, q.Start(t.Context(), componenttest.NewNopHost()))
+	before := time.Now()
+	require.NoError(t, q.ConsumeLogs(t.Context(), logsOf(`{"event_type":"a","user_id":"user-17"}`)))
+	after := time.Now()
+	require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Requests >= 3 }))
+	waited := time.Since(after).Seconds()
+	metric, err := p.telemetry.GetMetric("otelcol_exporter_amplitude_lane_queue_age")
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, metric.Data.(metricdata.Gauge[float64]).DataPoints[0].Value, waited)
+
+	server.AnswerUsually()
+	require.NoError(t, server.WaitUntil(t.Context(), func(c amplitudetest.Counts) bool { return c.Ingested == 1 }))
+	sent, _ := server.User("user-17").Events[0].Fields["time"].(float64)
+	assert.True(t, float64(before.UnixMilli()) <= sent && sent <= float64(after.UnixMilli()), "%f isn't from %v to %v", sent, before, after)
+	require.NoError(t, q.Shutdown(t.Context()))
+	require.NoError(t, p.telemetry.Shutdown(t.Context()))
 }
