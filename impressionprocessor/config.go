@@ -154,6 +154,24 @@ type eventType struct {
 	pre, post string
 }
 
+// layoutNames returns the layouts as metrics name them.
+func (c *compiled) layoutNames() []string {
+	names := make([]string, 0, len(c.layouts))
+	for i := range c.layouts {
+		names = append(names, c.layouts[i].Name)
+	}
+	return names
+}
+
+// eventTypeNames returns the event types in their pre form.
+func (c *compiled) eventTypeNames() []string {
+	names := make([]string, 0, len(c.eventTypes))
+	for _, t := range c.eventTypes {
+		names = append(names, t.pre)
+	}
+	return names
+}
+
 func (c *Config) compile() (*compiled, error) {
 	eventTypes, eventTypesErr := c.compileEventTypes()
 	layouts, layoutsErr := layout.Compile(c.Layouts)

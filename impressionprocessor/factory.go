@@ -33,7 +33,7 @@ func createLogs(
 	if err != nil {
 		return nil, err
 	}
-	p := newProcessor(set.ID.String(), config, telemetry, next)
+	p := newProcessor(set, config, telemetry, next)
 	return processorhelper.NewLogs(ctx, set, cfg, next, p.processLogs,
 		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
 		processorhelper.WithStart(p.start),

@@ -9,7 +9,9 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processorhelper"
+	"go.uber.org/zap"
 
 	"github.com/impression-collector/impression-bridge/internal/inspection"
 	"github.com/impression-collector/impression-bridge/internal/pdatautil"
@@ -22,12 +24,13 @@ type impressionProcessor struct {
 	next      consumer.Logs
 	id        string
 	reporter  inspection.Reporter
+	logger    *zap.Logger
 	// batches pools *batch, so that a batch without impressions costs no allocation.
 	batches sync.Pool
 }
 
-func newProcessor(id string, config *compiled, telemetry *telemetry, next consumer.Logs) *impressionProcessor {
-	p := &impressionProcessor{id: id, config: config, telemetry: telemetry, next: next}
+func newProcessor(set processor.Settings, config *compiled, telemetry *telemetry, next consumer.Logs) *impressionProcessor {
+	p := &impressionProcessor{id: set.ID.String(), config: config, telemetry: telemetry, next: next, logger: set.Logger}
 	p.batches.New = func() any { return newBatch(config) }
 	return p
 }
@@ -74,6 +77,8 @@ func (p *impressionProcessor) start(ctx context.Context, host component.Host) er
 		return err
 	}
 	p.telemetry.startAtZero(ctx, p.config.emit != EmitNone)
+	p.logger.Info("rewriting impressions", zap.Strings("layouts", p.config.layoutNames()), zap.Strings("event_types", p.config.eventTypeNames()),
+		zap.String("emit", string(p.config.emit)))
 	return nil
 }
 

@@ -10,10 +10,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processortest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
@@ -378,4 +381,21 @@ func TestCallsStayAsTheyAre(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, before, after, preset)
 	}
+}
+
+// TestOneLineAtStart says what the processor does.
+func TestOneLineAtStart(t *testing.T) {
+	core, logs := observer.New(zap.DebugLevel)
+	set := processortest.NewNopSettings(metadata.Type)
+	set.Logger = zap.New(core)
+	config := defaultsWith(emit(EmitInline), func(c *Config) { c.EventTypes["$$exposure"] = "[Experiment] Exposure" })
+	p, err := NewFactory().CreateLogs(t.Context(), set, config, consumertest.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
+	require.NoError(t, p.Shutdown(t.Context()))
+	require.Equal(t, 1, logs.Len())
+	assert.Equal(t, zap.InfoLevel, logs.All()[0].Level)
+	assert.Equal(t, map[string]any{
+		"layouts": []any{"otel", "amplitude", "segment"}, "event_types": []any{"$exposure", "$impression"}, "emit": "inline",
+	}, logs.All()[0].ContextMap())
 }
