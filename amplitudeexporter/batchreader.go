@@ -27,6 +27,7 @@ type batchReader struct {
 	staleUpdates *staleUpdates
 	unchanged    *unchanged
 	deadLetters  *deadLetters
+	dropLog      *dropLog
 	pairing      pairing
 	// isWatched is set if the inspector wants to know about skipped events.
 	isWatched bool
@@ -107,6 +108,7 @@ func (r *batchReader) readScope(b *batch, resource plog.ResourceLogs, scope plog
 			if r.isWatched {
 				b.addUnsent(why, e)
 			}
+			r.dropLog.skip(what, why, e)
 			r.deadLetters.addSkipped(why, e, resource, scope, now)
 		}
 		b.records++
@@ -154,12 +156,8 @@ func (r *batchReader) readEvent(b *batch, e *reader.Event, now time.Time) (kind,
 	if !left {
 		return what, reasonOlderUpdate
 	}
-	since := e.Record.ObservedTimestamp().AsTime()
-	if e.Record.ObservedTimestamp() == 0 {
-		since = now
-	}
 	it := item{kind: what, record: b.records, updates: updates, withheld: withheld, unpaired: unpaired, call: e.Call().Kind, identified: says}
-	it.Since = since.UnixNano()
+	it.Since = int64(cmp.Or(e.Record.ObservedTimestamp(), pcommon.NewTimestampFromTime(now)))
 	r.encode(b, &it, e)
 	it.UserID, it.DeviceID = amplitude.SentText(userID), amplitude.SentText(deviceID)
 	it.changed = r.takeChanged(fault)

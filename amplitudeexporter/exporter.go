@@ -37,7 +37,7 @@ type amplitudeExporter struct {
 	telemetry *telemetry
 	reporter  inspection.Reporter
 	storages  storages
-	dropLog   dropLog
+	dropLog   *dropLog
 
 	host        component.Host
 	dryRun      *dryRun
@@ -72,8 +72,9 @@ func newExporter(set exporter.Settings, config *Config) (*amplitudeExporter, err
 	if err != nil {
 		return nil, err
 	}
+	reader.dropLog = &dropLog{logger: set.Logger}
 	return &amplitudeExporter{
-		config: config, library: library, settings: set.TelemetrySettings, telemetry: t, dropLog: dropLog{logger: set.Logger},
+		config: config, library: library, settings: set.TelemetrySettings, telemetry: t, dropLog: reader.dropLog,
 		storages:          storages{exporter: set.ID, id: config.storageID(), logger: set.Logger, telemetry: t},
 		interruptDeferred: func() {}, stopping: newShutdown(), semaphore: semaphore.NewWeighted(1), reader: reader,
 		deferral: deferral{logger: set.Logger, limits: limitsOf(config), overflow: newOverflow()},
@@ -297,9 +298,12 @@ func (e *amplitudeExporter) wouldOvertake(logs plog.Logs) bool {
 // reportHealth makes it visible in the component's status that the key or all requests are refused.
 func (e *amplitudeExporter) reportHealth(result delivery.Result) {
 	switch {
-	case result.Unhealthy != nil && !e.unhealthy:
+	case result.Unhealthy != nil:
+		e.dropLog.wait(result.Unhealthy, e.batch.items, time.Now())
+		if e.unhealthy {
+			return
+		}
 		e.unhealthy = true
-		e.settings.Logger.Error("Amplitude accepts no events; they wait", zap.Error(result.Unhealthy))
 		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(result.Unhealthy))
 	case result.Accepted && result.Unhealthy == nil && e.unhealthy:
 		e.unhealthy = false
@@ -325,7 +329,7 @@ func (e *amplitudeExporter) shutdown(ctx context.Context) error {
 	}
 	e.deferral.close(ctx)
 	err := e.deadLetters.close(time.Now())
-	e.dropLog.flush()
+	e.dropLog.flush(time.Now())
 	e.telemetry.builder.Shutdown()
 	if e.client != nil {
 		e.client.CloseIdleConnections()

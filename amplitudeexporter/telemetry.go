@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	"go.uber.org/zap"
 
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/delivery"
 	"github.com/impression-collector/impression-bridge/amplitudeexporter/internal/metadata"
@@ -202,41 +201,4 @@ func (t *telemetry) observe(deliverer *delivery.Deliverer, lanes int, deferred *
 		}
 		return nil
 	})
-}
-
-// dropLog logs how many events Amplitude refused, by reason.
-type dropLog struct {
-	logger *zap.Logger
-	counts [amplitude.Reasons]int64
-	last   time.Time
-}
-
-// dropLogPeriod is the least time between two lines, except for the one at shutdown.
-const dropLogPeriod = 10 * time.Second
-
-func (d *dropLog) add(items []item, now time.Time) {
-	for i := range items {
-		if items[i].refused() {
-			d.counts[items[i].Reason]++
-		}
-	}
-	if now.Sub(d.last) >= dropLogPeriod && d.flush() {
-		d.last = now
-	}
-}
-
-// flush logs the counts since the last line, and reports whether there were any.
-func (d *dropLog) flush() bool {
-	if d.counts == [amplitude.Reasons]int64{} {
-		return false
-	}
-	fields := make([]zap.Field, 0, len(d.counts))
-	for r, count := range d.counts {
-		if count > 0 {
-			fields = append(fields, zap.Int64(amplitude.Reason(r).String(), count))
-		}
-	}
-	d.logger.Warn("Amplitude refused events; they are dropped", fields...)
-	d.counts = [amplitude.Reasons]int64{}
-	return true
 }
