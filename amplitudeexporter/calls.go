@@ -154,14 +154,24 @@ func readTrait(e *reader.Event) {
 
 // readGroup makes a group call the update that adds its user to the group. addFurther adds the update of the group.
 func (r *batchReader) readGroup(e *reader.Event) reason {
-	name := e.TextAt(e.Call().Group)
-	if name == "" {
+	call := e.Call()
+	groupType, name := r.config.Calls.Group.Type, e.TextAt(call.Group)
+	if call.GroupType != nil {
+		groupType = e.TextAt(call.GroupType)
+	}
+	if groupType == "" || name == "" {
 		return reasonNothingToSend
 	}
 	groups := pcommon.NewMap()
-	groups.PutStr(r.config.Calls.Group.Type, name)
-	e.SetText(event.Type, impression.IdentifyEventType)
+	groups.PutStr(groupType, name)
 	e.SetMap(event.Groups, groups)
+	if call.GroupType != nil {
+		if !r.readGroupTraits(e) {
+			return reasonNothingToSend
+		}
+		return reasonNone
+	}
+	e.SetText(event.Type, impression.IdentifyEventType)
 	// As a user property too, as Amplitude's SDKs and the destinations of Segment and RudderStack do.
 	e.SetMap(event.UserProperties, groups)
 	e.UserTraits = true
@@ -194,25 +204,25 @@ func (r *batchReader) encode(b *batch, it *item, e *reader.Event) {
 		return
 	}
 	it.JSON = b.encode(&r.encoder, &e.Event)
-	if e.Call().Kind == layout.Group {
-		r.encodeGroup(b, it, e)
+	if e.Call().Kind == layout.Group && e.Call().GroupType == nil && r.readGroupTraits(e) {
+		setInsertID(e, e.Text(event.InsertID), "-group")
+		b.extend(it, &r.encoder, &e.Event)
 	}
 }
 
 // groupIdentifyType is the event type of an update of a group's properties.
 const groupIdentifyType = "$groupidentify"
 
-// encodeGroup adds the update of a group call's group.
-func (r *batchReader) encodeGroup(b *batch, it *item, e *reader.Event) {
+// readGroupTraits makes a group call the update of its group, and reports whether there is anything to update.
+func (*batchReader) readGroupTraits(e *reader.Event) bool {
 	traits, present := e.ValueAt(e.Call().GroupTraits)
 	if !present || traits.Type() != pcommon.ValueTypeMap || !amplitude.HasTraits(traits.Map()) {
-		return
+		return false
 	}
 	e.SetText(event.Type, groupIdentifyType)
 	e.SetMap(event.UserProperties, pcommon.Map{})
 	e.GroupTraits = traits.Map()
-	setInsertID(e, e.Text(event.InsertID), "-group")
-	b.extend(it, &r.encoder, &e.Event)
+	return true
 }
 
 // maxProducts is how many products of an order become events. An item must fit into a request.

@@ -122,7 +122,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"long partner":     {`{api_key: k, partner_id: ` + strings.Repeat("x", 1025) + `}`, "partner_id: 1025 characters; allowed: up to 1024"},
 	"megabytes":        {`{api_key: k, dead_letter: {path: x, max_megabytes: 0}}`, "dead_letter.max_megabytes: 0; allowed: 1 to 1048576"},
 	"backups":          {`{api_key: k, dead_letter: {path: x, max_backups: 0}}`, "dead_letter.max_backups: 0; allowed: 1 to 10000"},
-	"dead reason":      {`{api_key: k, dead_letter: {path: x, reasons: [not_an_event, older_update]}}`, `dead_letter.reasons[1]: "older_update" can't be added; allowed: not_an_event, identify, page, screen, group, alias, page_ping; what is refused is kept anyway`},
+	"dead reason":      {`{api_key: k, dead_letter: {path: x, reasons: [not_an_event, older_update]}}`, `dead_letter.reasons[1]: "older_update" can't be added; allowed: not_an_event, identify, page, screen, group, alias, page_ping, other; what is refused is kept anyway`},
 	"dead path":        {`{api_key: k, dead_letter: {reasons: [not_an_event]}}`, `dead_letter.reasons: ["not_an_event"] without dead_letter.path has no effect; give both or neither`},
 	"unknown in dead":  {`{api_key: k, dead_letter: {paths: x}}`, "dead_letter.paths: no such key; allowed: max_backups, max_megabytes, path, reasons"},
 	"no lanes":         {`{api_key: k, lanes: 0}`, "lanes: 0; allowed: 1 to 256"},

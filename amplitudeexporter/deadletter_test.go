@@ -101,6 +101,9 @@ func callOf(kind string) string {
 	return `{"type":"` + kind + `","userId":"user-17","messageId":"m","traits":{"plan":"pro"}}`
 }
 
+// sessionStart is a message of mParticle.
+const sessionStart = `{"event_type":"session_start","mp_deviceid":"device-1","data":{}}`
+
 // deadCases has, by reason, how an event is dropped, and its dead letter.
 var deadCases = map[string]struct {
 	record string
@@ -124,6 +127,7 @@ var deadCases = map[string]struct {
 	"group":                {record: callOf("group"), recordBody: callOf("group")},
 	"alias":                {record: callOf("alias"), recordBody: callOf("alias")},
 	"page_ping":            {record: `{"event_name":"page_ping","user_id":"user-17"}`, recordBody: `{"event_name":"page_ping","user_id":"user-17"}`},
+	"other":                {record: sessionStart, recordBody: sessionStart},
 	"json_invalid":         {record: `{"event": oops}`, recordBody: `{"event": oops}`},
 	"json_too_deep":        {record: `{"event":"deep","a":[[[[[[[]]]]]]]}`, recordBody: `{"event":"deep","a":[[[[[[[]]]]]]]}`},
 	"json_too_large":       {record: `{"event":"` + strings.Repeat("x", 2000) + `"}`, recordBody: `{"event":"` + strings.Repeat("x", 2000) + `"}`},
@@ -158,6 +162,9 @@ func TestDeadLettersOfEachReason(t *testing.T) {
 					c.Calls = CallsConfig{Traits: TraitsFromIdentify, Products: ProductsAsList}
 					if why == "page_ping" {
 						c.Layouts = append([]LayoutConfig{{Preset: "snowplow", Paths: map[string][]string{"properties": {`event["p"]`}}}}, c.Layouts...)
+					}
+					if why == "other" {
+						c.Layouts = append([]LayoutConfig{{Preset: "mparticle"}}, c.Layouts...)
 					}
 					if strings.HasPrefix(why, "json_") {
 						c.JSONBody = JSONBodyConfig{MaxDepth: 5, MaxBytes: 1000, MaxValues: 20}

@@ -59,7 +59,7 @@ var reasonTexts = [...]string{
 	"not_an_event", "json_too_large", "json_too_deep", "json_too_many_values", "json_invalid", "mixed_events",
 	"envelope_too_large", "envelope_too_deep",
 	// layout.Kind
-	"identify", "page", "screen", "group", "alias", "page_ping",
+	"identify", "page", "screen", "group", "alias", "page_ping", "other",
 	// amplitude.Reason
 	"invalid_field", "missing_field", "invalid_id_length", "silenced", "daily_quota", "bad_request", "forbidden", "too_large",
 	// amplitude.Change

@@ -21,6 +21,8 @@ const (
 	Group
 	Alias
 	PagePing
+	// Other is a message for which Amplitude has no counterpart.
+	Other
 
 	// Kinds is the number of kinds.
 	Kinds = iota
@@ -28,7 +30,7 @@ const (
 
 // String returns the kind as the value of a metric attribute.
 func (k Kind) String() string {
-	return [Kinds]string{"track", "identify", "page", "screen", "group", "alias", "page_ping"}[k]
+	return [Kinds]string{"track", "identify", "page", "screen", "group", "alias", "page_ping", "other"}[k]
 }
 
 // Call is what the layout of a call has besides the fields of an event.
@@ -48,8 +50,37 @@ type Call struct {
 	// Trait, NewTrait, and TraitDeleted lead to the name of the only trait of an identify call, to its value, and to whether it
 	// was deleted.
 	Trait, NewTrait, TraitDeleted []Path
-	// Group leads to the name of the group of a group call, and GroupTraits to its traits.
-	Group, GroupTraits []Path
+	// Group leads to the name of the group of a group call, and GroupTraits to its traits. GroupType leads to its type if the call is
+	// about the group only, and not about a user in it.
+	Group, GroupTraits, GroupType []Path
+}
+
+// Operation is an operation on user properties that an event carries beside them.
+type Operation struct {
+	// Operator is the operation's name in Amplitude's API.
+	Operator string
+	// Property is the property that is set to the value at Path. If it is "", that value is a map of properties or, to unset them, a
+	// list of their names.
+	Property string
+	Path     Path
+}
+
+// The operators of operations.
+const (
+	Set     = "$set"
+	SetOnce = "$setOnce"
+	Unset   = "$unset"
+)
+
+// operation is an Operation whose path isn't parsed.
+type operation struct{ operator, property, path string }
+
+func compileOperations(all []operation) []Operation {
+	var compiled []Operation
+	for _, o := range all {
+		compiled = append(compiled, Operation{Operator: o.operator, Property: o.property, Path: mustParse(o.path)[0]})
+	}
+	return compiled
 }
 
 // Added is a property with the name Key.
@@ -72,8 +103,16 @@ type call struct {
 	trait, newTrait, traitDeleted []string
 	// properties and traits are the paths of properties, and of the traits of a user or group.
 	properties, traits []string
-	// group are the paths of Call.
-	group []string
+	// group and groupType are the paths of Call.
+	group, groupType []string
+	// operations are those of this call only.
+	operations []operation
+	// bare reports whether the call is what lacks the key of calls. It has one of anyOf, its type is a text at one of types, and its
+	// other fields are at paths, except those that a configuration replaces.
+	bare  bool
+	types []string
+	anyOf [][]string
+	paths paths
 }
 
 type added struct {
@@ -101,6 +140,10 @@ type calls struct {
 	// the producer's own destination does.
 	traits     []string
 	withTraits bool
+	// operations are those of all calls, also of events.
+	operations []operation
+	// needs are paths of which one must lead to a value, beside the conditions.
+	needs [][]string
 }
 
 // segmentCalls returns the calls of a producer with Segment's API (https://segment.com/docs/connections/spec/).
@@ -123,6 +166,16 @@ func segmentCalls(page, screen call) calls {
 	return of
 }
 
+// withOperations returns the calls with operations of all calls of a kind.
+func (c calls) withOperations(kind Kind, operations ...operation) calls {
+	for i := range c.all {
+		if c.all[i].kind == kind {
+			c.all[i].operations = operations
+		}
+	}
+	return c
+}
+
 // CompileWithCalls is like Compile. It also returns the layouts of the presets' calls that aren't track calls, each beside that of
 // its preset. Fields that a configuration replaces are replaced in these too, except the event type and the properties. If
 // everyCall is set, the traits that any call carries are its user properties.
@@ -141,9 +194,12 @@ func CompileWithCalls(configs []Config, everyCall bool) ([]Layout, error) {
 			base.Paths[event.UserProperties] = append(slices.Clip(base.Paths[event.UserProperties]), mustParse(of.traits...)...)
 			base.UserTraits = true
 		}
+		if config.Paths[event.UserProperties.Key()] == nil {
+			base.Operations = compileOperations(of.operations)
+		}
 		var others []Layout
 		for _, c := range of.all {
-			others = append(others, c.compile(base, of.key))
+			others = append(others, c.compile(base, &of, config))
 		}
 		if of.first {
 			layouts = append(append(layouts, others...), base)
@@ -155,8 +211,8 @@ func CompileWithCalls(configs []Config, everyCall bool) ([]Layout, error) {
 }
 
 // compile returns the layout of a call of a preset. The paths of presets are valid.
-func (c *call) compile(l Layout, key string) Layout {
-	l.Paths[event.Type] = mustParse(fmt.Sprintf("event[%q]", key))
+func (c *call) compile(l Layout, of *calls, config Config) Layout {
+	l.Paths[event.Type] = mustParse(fmt.Sprintf("event[%q]", of.key))
 	l.Paths[event.Properties] = mustParse(c.properties...)
 	// So they are valid whatever they are.
 	l.UserTraits = true
@@ -170,11 +226,15 @@ func (c *call) compile(l Layout, key string) Layout {
 			l.Paths[f] = nil
 		}
 	}
-	l.Condition = Condition{Key: key, Value: c.condition}
+	l.Condition = Condition{Key: of.key, Value: c.condition, Needs: of.needs}
+	l.Operations = append(slices.Clip(l.Operations), compileOperations(c.operations)...)
+	if c.bare {
+		c.compileBare(&l, config)
+	}
 	l.GenericType = ""
 	l.Call = Call{
 		Kind: c.kind, Template: c.template, Name: mustParse(c.name...), Category: mustParse(c.category...),
-		Group: mustParse(c.group...), GroupTraits: traits, IsCommerce: c.isCommerce,
+		Group: mustParse(c.group...), GroupTraits: traits, GroupType: mustParse(c.groupType...), IsCommerce: c.isCommerce,
 		Trait: mustParse(c.trait...), NewTrait: mustParse(c.newTrait...), TraitDeleted: mustParse(c.traitDeleted...),
 	}
 	if c.isCommerce {
@@ -186,6 +246,18 @@ func (c *call) compile(l Layout, key string) Layout {
 		l.Call.Added = append(l.Call.Added, Added{Key: a.key, Paths: mustParse(a.paths...)})
 	}
 	return l
+}
+
+// compileBare changes the layout of a call to that of one without the key of calls.
+func (c *call) compileBare(l *Layout, config Config) {
+	l.Paths[event.Type] = mustParse(c.types...)
+	// No event has this value, so the key must be missing.
+	l.Condition.Value, l.Condition.AnyOf, l.NoEnvelope = "\x00", c.anyOf, true
+	for f, texts := range c.paths {
+		if texts != nil && config.Paths[event.Field(f).Key()] == nil {
+			l.Paths[f] = mustParse(texts...)
+		}
+	}
 }
 
 func mustParse(texts ...string) []Path {

@@ -40,6 +40,11 @@ type Traits struct {
 	AllFields bool
 	// UserTraits reports whether the user properties are traits: plain properties, of which null ones are to be unset.
 	UserTraits bool
+	// Operations are operations on user properties beside those at the paths of user properties. If an event has any, its user
+	// properties become traits.
+	Operations []Operation
+	// NoEnvelope reports whether the layout claims no envelopes.
+	NoEnvelope bool
 	// Call says what kind of call the layout is for. The zero Call is a track call.
 	Call Call
 }
@@ -71,6 +76,8 @@ type Condition struct {
 	Key, Value string
 	// AnyOf has paths from the event's root. If Key is missing or null, at least one of them must lead to a value.
 	AnyOf [][]string
+	// Needs has paths from the event's root, of which at least one must lead to a value in the event itself.
+	Needs [][]string
 }
 
 // Always reports whether the condition holds for every map.

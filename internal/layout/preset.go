@@ -195,7 +195,7 @@ var presets = map[string]preset{
 		calls: segmentCalls(
 			rudderView("Viewed {name} Page", `event["name"]`, `event["properties"]["category"]`),
 			rudderView("Viewed {name} Screen", `event["name"]`, `event["event"]`, `event["properties"]["category"]`),
-		),
+		).withOperations(Identify, operation{Unset, "", `event["integrations"]["Amplitude"]["fieldsToUnset"]`}),
 	},
 	// As in Jitsu's destination Amplitude, https://github.com/jitsucom/jitsu:
 	// libs/destination-functions/src/functions/amplitude-destination.ts. It sends no revenue and no advertising ids.
@@ -257,6 +257,7 @@ var presets = map[string]preset{
 		// As in https://docs.mparticle.com/integrations/amplitude/event/.
 		calls: calls{
 			key: "event_type", traits: []string{`event["user_attributes"]`}, withTraits: true,
+			operations: []operation{{Unset, "", `event["deleted_user_attributes"]`}},
 			all: []call{
 				{
 					kind: Screen, condition: "screen_view", template: "Viewed {name}", name: []string{`event["data"]["screen_name"]`},
@@ -276,6 +277,20 @@ var presets = map[string]preset{
 					kind: Identify, condition: "user_attribute_change", trait: []string{`event["data"]["user_attribute_name"]`},
 					newTrait: []string{`event["data"]["new"]`}, traitDeleted: []string{`event["data"]["deleted"]`},
 				},
+				{kind: Identify, condition: "user_identity_change", traits: []string{`event["user_attributes"]`}},
+				mParticleMessage("session_start"), mParticleMessage("session_end"), mParticleMessage("application_state_transition"),
+				mParticleMessage("first_run"), mParticleMessage("opt_out"), mParticleMessage("crash_report"),
+				mParticleMessage("breadcrumb"), mParticleMessage("network_performance"), mParticleMessage("push_registration"),
+				mParticleMessage("push_message"), mParticleMessage("profile"), mParticleMessage("uninstall"),
+				// A batch without events.
+				{
+					kind: Identify, bare: true, types: []string{`event["environment"]`, `event["message_type"]`},
+					anyOf: [][]string{{"user_attributes"}, {"deleted_user_attributes"}}, traits: []string{`event["user_attributes"]`},
+					paths: paths{
+						event.Time:     {`event["timestamp_unixtime_ms"]`},
+						event.InsertID: {`event["source_request_id"]`},
+					},
+				},
 			},
 		},
 	},
@@ -292,6 +307,7 @@ var presets = map[string]preset{
 			event.DeviceID:   {`event["properties"]["$device_id"]`},
 			event.InsertID:   {`event["uuid"]`},
 			event.Time:       {`event["timestamp"]`},
+			event.Groups:     {`event["properties"]["$groups"]`},
 			event.IP:         {`event["properties"]["$ip"]`},
 			event.AppVersion: {`event["properties"]["$app_version"]`},
 			event.OSName:     {`event["properties"]["$os"]`},
@@ -307,6 +323,38 @@ var presets = map[string]preset{
 			event.City:               {`event["properties"]["$geoip_city_name"]`},
 			event.LocationLat:        {`event["properties"]["$geoip_latitude"]`},
 			event.LocationLng:        {`event["properties"]["$geoip_longitude"]`},
+		},
+		// As PostHog's own destination, which sends what it makes of these events to Segment's Amplitude (Actions):
+		// https://github.com/PostHog/posthog: plugin-server/src/cdp/segment/segment-templates.ts. SDKs put the operations beside the
+		// properties or among them (https://posthog.com/docs/product-analytics/person-properties).
+		calls: calls{
+			key: "event", first: true, needs: [][]string{{"properties", "distinct_id"}, {"distinct_id"}},
+			operations: []operation{
+				{Set, "", `event["$set"]`},
+				{Set, "", `event["properties"]["$set"]`},
+				{SetOnce, "", `event["$set_once"]`},
+				{SetOnce, "", `event["properties"]["$set_once"]`},
+				{Unset, "", `event["$unset"]`},
+				{Unset, "", `event["properties"]["$unset"]`},
+			},
+			all: []call{
+				{kind: Identify, condition: "$identify"},
+				{kind: Identify, condition: "$set"},
+				{
+					kind: Page, condition: "$pageview", template: "$pageview", properties: []string{`event["properties"]`},
+					name: []string{`event["properties"]["title"]`, `event["properties"]["$pathname"]`},
+				},
+				{
+					kind: Screen, condition: "$screen", template: "$screen", properties: []string{`event["properties"]`},
+					name: []string{`event["properties"]["$screen_name"]`},
+				},
+				{
+					kind: Group, condition: "$groupidentify", group: []string{`event["properties"]["$group_key"]`},
+					groupType: []string{`event["properties"]["$group_type"]`}, traits: []string{`event["properties"]["$group_set"]`},
+				},
+				{kind: Alias, condition: "$create_alias"},
+				{kind: Alias, condition: "$merge_dangerously"},
+			},
 		},
 	},
 	// Snowplow's enriched events as JSON. The event name of every structured event is `event`, so its action is the event type.
@@ -376,6 +424,11 @@ var presets = map[string]preset{
 // rudderView returns a page or screen call of RudderStack, whose destination also sends its name as a property.
 func rudderView(template string, name ...string) call {
 	return call{template: template, name: name, added: []added{{key: "name", paths: name}}}
+}
+
+// mParticleMessage returns a message of an mParticle batch for which Amplitude has no counterpart.
+func mParticleMessage(condition string) call {
+	return call{kind: Other, condition: condition}
 }
 
 // with returns the preset after replacing the given fields.

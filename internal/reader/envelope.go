@@ -268,15 +268,15 @@ func (u *unroller) eventMeets(l *matchedLayout, m pcommon.Map) bool {
 		return true
 	}
 	if met, decided := l.meetsByKey(&u.nested, m); decided {
-		return met
+		return met && l.fits(&u.nested, m)
 	}
 	if hasAny(m, l.Condition.AnyOf) {
-		return true
+		return l.fits(&u.nested, m)
 	}
 	for i := range u.conditions {
 		c := &u.conditions[i]
 		if c.layout == l.index && u.inheritedFrom(len(u.inherited), i) && c.has(m, true) {
-			return true
+			return l.fits(&u.nested, m)
 		}
 	}
 	return false

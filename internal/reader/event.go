@@ -124,6 +124,9 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 			e.readField(f, e.layout.fields.paths[f])
 		}
 	}
+	if e.layout.Operations != nil && values.has(event.UserProperties) {
+		e.joinOperations()
+	}
 	if values.hasAny(event.Price, event.Currency) {
 		e.settleRevenue()
 	}

@@ -242,10 +242,24 @@ func (m *matcher) meets(l *matchedLayout, at *finds, record plog.LogRecord) bool
 
 // meets reports whether a map meets the layout's condition. found has the finds of the map.
 func (l *matchedLayout) meets(found *finds, root pcommon.Map) bool {
-	if met, decided := l.meetsByKey(found, root); decided {
-		return met
+	met, decided := l.meetsByKey(found, root)
+	if !decided {
+		met = hasAny(root, l.Condition.AnyOf)
 	}
-	return hasAny(root, l.Condition.AnyOf)
+	return met && l.fits(found, root)
+}
+
+// fits reports whether a map that meets the other parts of the layout's condition has what the layout needs, and isn't an envelope that
+// it doesn't claim.
+func (l *matchedLayout) fits(found *finds, root pcommon.Map) bool {
+	if l.Condition.Needs != nil && !hasAny(root, l.Condition.Needs) {
+		return false
+	}
+	if !l.NoEnvelope || !found.hasList {
+		return true
+	}
+	_, isEnvelope := envelopeIn(root)
+	return !isEnvelope
 }
 
 // meetsByKey reports whether the value of the condition's key meets the condition. It isn't decided if the value is

@@ -23,6 +23,8 @@ type fieldTable struct {
 	paths [event.NumFields][]fieldPath
 	// web is the path of the layout's trait Web.
 	web fieldPath
+	// operations has the path of each of the layout's operations.
+	operations []fieldPath
 	// starts has the keys with which paths start. used are the starts with keys, except the resource.
 	starts [layout.Root + 1]keyNode
 	used   []layout.Path
@@ -56,6 +58,9 @@ func newFieldTable(l *layout.Layout, fields []event.Field) *fieldTable {
 		if f == event.Platform && len(l.Web.Keys) > 0 {
 			t.web = t.slotted(layout.Path{Start: layout.Root, Keys: l.Web.Keys}, f)
 		}
+	}
+	for i := range l.Operations {
+		t.operations = append(t.operations, t.slotted(l.Operations[i].Path, event.UserProperties))
 	}
 	return t
 }

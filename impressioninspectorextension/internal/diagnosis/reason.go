@@ -56,6 +56,7 @@ var reasons = map[string]Finding{
 	"group":             {"The exporter doesn't send group calls unless `calls.group` turns them on.", ""},
 	"alias":             {"Amplitude has nothing that corresponds to an alias call.", ""},
 	"page_ping":         {"Amplitude has nothing that corresponds to a page ping.", ""},
+	"other":             {"Amplitude has nothing that corresponds to this message, such as the start of a session.", ""},
 	// Refusals of Amplitude.
 	"invalid_field":     {"Amplitude refused a field of the event.", fixInSender},
 	"missing_field":     {"Amplitude misses a field of the event.", fixInSender},
