@@ -83,7 +83,13 @@ type Collector struct {
 	// OTLPEndpoint is a free host and port, which the configuration refers to as ${env:OTLP_ENDPOINT}.
 	OTLPEndpoint string
 
-	// HealthEndpoint is another, for ${env:HEALTH_ENDPOINT}.
+	// OTLPURL is where the collector takes logs over HTTP. It begins with https if the configuration has TLS.
+	OTLPURL string
+
+	// Client trusts the collector's certificate and sends a token. It works for collectors without TLS and authentication too.
+	Client *http.Client
+
+	// HealthEndpoint is another endpoint, for ${env:HEALTH_ENDPOINT}.
 	HealthEndpoint string
 
 	// InspectorEndpoint is another, for ${env:INSPECTOR_ENDPOINT}.
@@ -100,9 +106,9 @@ type Collector struct {
 }
 
 // Start starts a collector and waits until all its pipelines run. The variables, each "NAME=value", are environment
-// variables for the configuration, in addition to OTLP_ENDPOINT, HEALTH_ENDPOINT, INSPECTOR_ENDPOINT and METRICS_LEVEL. The configuration
-// must use ${env:HEALTH_ENDPOINT} as the endpoint of its health_check extension. METRICS_LEVEL is none, because
-// collectors with metrics would all listen on the same port.
+// variables for the configuration, in addition to OTLP_ENDPOINT, HEALTH_ENDPOINT, INSPECTOR_ENDPOINT, METRICS_LEVEL, and
+// those of a certificate and of tokens. The configuration must use ${env:HEALTH_ENDPOINT} as the endpoint of its health_check
+// extension. METRICS_LEVEL is none, because collectors with metrics would all listen on the same port.
 func Start(ctx context.Context, name, config string, variables ...string) (*Collector, error) {
 	return StartWithFlags(ctx, name, config, nil, variables...)
 }
@@ -113,7 +119,8 @@ func StartWithFlags(ctx context.Context, name, config string, flags []string, va
 	if err != nil {
 		return nil, err
 	}
-	if _, err = os.Stat(config); err != nil {
+	text, err := os.ReadFile(config)
+	if err != nil {
 		return nil, err
 	}
 	otlp, otlpErr := FreeEndpoint(ctx)
@@ -127,14 +134,22 @@ func StartWithFlags(ctx context.Context, name, config string, flags []string, va
 		// The other collector has no file_log and refuses gates that it doesn't know.
 		arguments = append(arguments, FileGate)
 	}
+	scheme := "http"
+	if bytes.Contains(text, []byte("${env:TLS_CERT_FILE")) {
+		scheme = "https"
+	}
 	c := &Collector{
 		OTLPEndpoint:      otlp,
+		OTLPURL:           scheme + "://" + otlp + "/v1/logs",
 		HealthEndpoint:    health,
 		InspectorEndpoint: inspector,
 		path:              path,
 		flags:             append(arguments, flags...),
 		environment: append(append(os.Environ(), variables...),
 			"OTLP_ENDPOINT="+otlp, "HEALTH_ENDPOINT="+health, "INSPECTOR_ENDPOINT="+inspector, "METRICS_LEVEL=none"),
+	}
+	if err := c.useCredentials(); err != nil {
+		return nil, err
 	}
 	if err := c.Restart(ctx); err != nil {
 		return nil, err

@@ -67,10 +67,10 @@ func process(t *testing.T, name, config, variable string, input plog.Logs, outpu
 // post sends a batch by OTLP/HTTP and returns the status of the response.
 func post(t *testing.T, c *collectortest.Collector, contentType string, body []byte) int {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+c.OTLPEndpoint+"/v1/logs", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.OTLPURL, bytes.NewReader(body))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", contentType)
-	response, err := http.DefaultClient.Do(request)
+	response, err := c.Client.Do(request)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	return response.StatusCode

@@ -71,6 +71,20 @@ func startCollector(t *testing.T, config string, variables ...string) *bridge {
 	return &bridge{Collector: c}
 }
 
+// startProduction starts the production bridge, connected to the server.
+func startProduction(t *testing.T, server *amplitudetest.Server, flags []string, variables ...string) *bridge {
+	t.Helper()
+	root, err := collectortest.Root()
+	require.NoError(t, err)
+	grpc, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
+	c, err := collectortest.StartWithFlags(t.Context(), collectortest.Default,
+		filepath.Join(root, "examples", "bridge", "production", "collector.yaml"), flags,
+		append([]string{"AMPLITUDE_ENDPOINT=" + server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY=" + apiKey, "OTLP_GRPC_ENDPOINT=" + grpc}, variables...)...)
+	require.NoError(t, err)
+	return &bridge{Collector: c, amplitude: server}
+}
+
 func configOf(t *testing.T, name string) string {
 	t.Helper()
 	root, err := collectortest.Root()

@@ -18,8 +18,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/impression-collector/impression-bridge/internal/amplitude"
-	"github.com/impression-collector/impression-bridge/internal/collectortest"
 	"github.com/impression-collector/impression-bridge/internal/jsonvalue"
 )
 
@@ -172,19 +170,9 @@ func limiterScenario(t *testing.T, size size) {
 // startLimited starts the production bridge with the memory limits of a container.
 func startLimited(t *testing.T, mebibytes int) *bridge {
 	t.Helper()
-	server := startAmplitude(t)
-	root, err := collectortest.Root()
-	require.NoError(t, err)
-	grpc, err := collectortest.FreeEndpoint(t.Context())
-	require.NoError(t, err)
 	limit := func(key string, percent int) string {
 		return fmt.Sprintf("--config=yaml:processors::memory_limiter::%s: %d", key, mebibytes*percent/100)
 	}
-	c, err := collectortest.StartWithFlags(t.Context(), collectortest.Default,
-		filepath.Join(root, "examples", "bridge", "production", "collector.yaml"),
-		[]string{limit("limit_mib", 80), limit("spike_limit_mib", 20)},
-		"AMPLITUDE_ENDPOINT="+server.URL(amplitude.HTTPV2), "AMPLITUDE_API_KEY="+apiKey, "STORAGE="+t.TempDir(),
-		"OTLP_GRPC_ENDPOINT="+grpc, fmt.Sprintf("GOMEMLIMIT=%dMiB", mebibytes*70/100))
-	require.NoError(t, err)
-	return &bridge{Collector: c, amplitude: server}
+	return startProduction(t, startAmplitude(t), []string{limit("limit_mib", 80), limit("spike_limit_mib", 20)},
+		"STORAGE="+t.TempDir(), fmt.Sprintf("GOMEMLIMIT=%dMiB", mebibytes*70/100))
 }

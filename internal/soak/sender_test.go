@@ -25,8 +25,8 @@ type sender struct {
 
 func newSender(b *bridge) *sender {
 	return &sender{
-		client: &http.Client{Timeout: maxWait, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
-		url:    "http://" + b.OTLPEndpoint + "/v1/logs",
+		client: &http.Client{Timeout: maxWait, Transport: b.Client.Transport},
+		url:    b.OTLPURL,
 	}
 }
 
