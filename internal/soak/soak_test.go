@@ -61,6 +61,7 @@ func TestSoak(t *testing.T) {
 		{"full-disk", waits, fullDiskScenario, size{megabytes: []int{1, 2}}, size{megabytes: []int{1, 2, 6, 16}}},
 		{"damage", waits, damageScenario, size{kills: 8, records: 100}, size{kills: 300, records: 300}},
 		{"volume", measures, volumeScenario, size{records: 2000}, size{records: 100_000}},
+		{"sizing", measures, sizingScenario, size{records: 2000}, size{records: 60_000}},
 		{"hostile", waits, hostileScenario, size{fractions: []int{4}}, size{fractions: []int{4, 2, 1}}},
 		{"limiter", waits, limiterScenario, size{records: 12}, size{records: 270}},
 		{"secrets", waits, secretsScenario, size{}, size{}},
