@@ -82,6 +82,10 @@ soak: collector ## Run the soak tests for about an hour: kills, errors, outages;
 bench: ## Compare with OTTL, Amplitude's client, JSON libraries and a bare HTTP handler; fail if a target is missed
 	@go run -C internal/bench .
 
+.PHONY: deploy-check
+deploy-check: collector ## Build the manifests in deploy/kubernetes, decode them strictly, and run their configurations
+	@go test -C internal/deploycheck -count=1 .
+
 .PHONY: sdks
 sdks: collector _build/sdks/node_modules ## Run the CDPs' real SDKs against the collector and record what they send; needs npm and Chromium
 	@cp -R internal/sdks/js/. _build/sdks
