@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -62,7 +63,9 @@ func TestTheStorageOfTheProductionBridge(t *testing.T) {
 
 	require.NoError(t, os.RemoveAll(storage))
 	assert.Equal(t, http.StatusServiceUnavailable, post(t, c, "application/json", []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]}`)))
-	assert.Contains(t, c.Logs(), file+" was removed")
+	require.NoError(t, c.WaitUntil(t.Context(), "the log of the removed file", func() (bool, error) {
+		return strings.Contains(c.Logs(), file+" was removed"), nil
+	}))
 	server.AnswerUsually()
 	assertKnown(t, c, server, trackedUsers(1), 3)
 	require.NoError(t, c.Stop())
