@@ -5,10 +5,11 @@ package deploycheck
 import (
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
 )
 
 const namespace = "impression-bridge"
@@ -139,32 +141,29 @@ func (m *manifest) add(t *testing.T, object runtime.Object) {
 	}
 }
 
-// version returns the version that the manifests name, and asserts that each file names the same one.
+// version returns the version that the manifests name, and asserts that it is the one of builder-config.yaml in each file.
 func version(t *testing.T) string {
 	t.Helper()
-	versions := map[string]bool{}
+	manifest := decode[struct {
+		Dist struct {
+			Version string `json:"version"`
+		} `json:"dist"`
+	}](t, filepath.Join("..", "..", "builder-config.yaml"), yaml.Unmarshal)
+	want := manifest.Dist.Version
+	require.NotEmpty(t, want)
 	err := filepath.WalkDir(folder(), func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		for line := range strings.Lines(string(text)) {
-			key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-			switch key {
-			case "newTag", "tag":
-				versions[strings.TrimSpace(value)] = true
-			case "image":
-				if _, tag, hasTag := strings.Cut(value, ":"); hasTag {
-					versions[strings.TrimSpace(tag)] = true
-				}
-			}
+		for _, named := range imageVersion.FindAllStringSubmatch(string(text), -1) {
+			assert.Equal(t, want, named[1], path)
 		}
 		return err
 	})
 	require.NoError(t, err)
-	require.Len(t, versions, 1, "manifests with different versions")
-	for version := range versions {
-		return version
-	}
-	return ""
+	return want
 }
+
+// imageVersion matches a line with the image's version.
+var imageVersion = regexp.MustCompile(`(?m)^ +(?:newTag: |tag: |image: otelcol-impression:)(.+)$`)

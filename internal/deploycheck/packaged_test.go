@@ -59,7 +59,7 @@ type values struct {
 }
 
 func TestHelmValues(t *testing.T) {
-	v := decode[values](t, folder("helm", "values.yaml"))
+	v := decode[values](t, folder("helm", "values.yaml"), yaml.UnmarshalStrict)
 	assertRestricted(t, &v.PodSecurityContext, &v.SecurityContext)
 	assertMemory(t, v.Resources, v.ExtraEnvs)
 	assert.Equal(t, version(t), v.Image.Tag)
@@ -75,12 +75,12 @@ type collectorResource struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		Mode                                 string                                                  `json:"mode"`
-		Image                                string                                                  `json:"image"`
-		UpgradeStrategy                      string                                                  `json:"upgradeStrategy"`
-		Replicas                             int32                                                   `json:"replicas"`
-		Args                                 map[string]string                                       `json:"args"`
-		VolumeClaimTemplates                 []corev1.PersistentVolumeClaim                          `json:"volumeClaimTemplates"`
+		Mode                                 string                                                 `json:"mode"`
+		Image                                string                                                 `json:"image"`
+		UpgradeStrategy                      string                                                 `json:"upgradeStrategy"`
+		Replicas                             int32                                                  `json:"replicas"`
+		Args                                 map[string]string                                      `json:"args"`
+		VolumeClaimTemplates                 []corev1.PersistentVolumeClaim                         `json:"volumeClaimTemplates"`
 		PersistentVolumeClaimRetentionPolicy appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy `json:"persistentVolumeClaimRetentionPolicy"`
 		PodDisruptionBudget                  struct {
 			MaxUnavailable intstr.IntOrString `json:"maxUnavailable"`
@@ -97,7 +97,7 @@ type collectorResource struct {
 }
 
 func TestOperatorResource(t *testing.T) {
-	resource := decode[collectorResource](t, folder("operator", "opentelemetrycollector.yaml"))
+	resource := decode[collectorResource](t, folder("operator", "opentelemetrycollector.yaml"), yaml.UnmarshalStrict)
 	spec := &resource.Spec
 	assert.Equal(t, "opentelemetry.io/v1beta1/OpenTelemetryCollector", resource.APIVersion+"/"+resource.Kind)
 	assertRestricted(t, &spec.PodSecurityContext, &spec.SecurityContext)
@@ -111,13 +111,13 @@ func TestOperatorResource(t *testing.T) {
 	assertProduction(t, spec.Config, spec.Env, "POD_IP", args...)
 }
 
-// decode decodes a file. An unknown or repeated field is an error.
-func decode[T any](t *testing.T, path string) *T {
+// decode decodes a file with a function of the package yaml.
+func decode[T any](t *testing.T, path string, unmarshal func(text []byte, value any, options ...yaml.JSONOpt) error) *T {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	var value T
-	require.NoError(t, yaml.UnmarshalStrict(text, &value))
+	require.NoError(t, unmarshal(text, &value))
 	return &value
 }
 
