@@ -89,6 +89,9 @@ type Collector struct {
 	// Client trusts the collector's certificate and sends a token. It works for collectors without TLS and authentication too.
 	Client *http.Client
 
+	// Transport is the client's, without the token.
+	Transport *http.Transport
+
 	// HealthEndpoint is another endpoint, for ${env:HEALTH_ENDPOINT}.
 	HealthEndpoint string
 

@@ -100,10 +100,8 @@ func (c *Collector) useCredentials() error {
 	}
 	authorities := x509.NewCertPool()
 	authorities.AppendCertsFromPEM(certificate)
-	c.Client = &http.Client{Transport: &authenticated{&http.Transport{
-		MaxIdleConnsPerHost: 16,
-		TLSClientConfig:     &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12},
-	}}}
+	c.Transport = &http.Transport{MaxIdleConnsPerHost: 16, TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}
+	c.Client = &http.Client{Transport: &authenticated{c.Transport}}
 	c.environment = append(c.environment, "TLS_CERT_FILE="+path, "TLS_KEY_FILE="+path, "BRIDGE_CA_FILE="+path,
 		"OTLP_TOKENS_FILE="+filepath.Join(folder, "tokens"))
 	return nil
