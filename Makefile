@@ -129,6 +129,12 @@ lint: ## Check formatting, lint and dead code without changing anything
 		[ -z "$$dead" ] || { echo "$$dead"; exit 1; }; \
 	done
 
+.PHONY: workflows-check
+workflows-check: ## Check the GitHub workflows with actionlint, and that each action is pinned by a commit hash
+	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	@! grep -rnE 'uses: [^ ]+' .github/workflows | grep -vE 'uses: [^ @]+@[0-9a-f]{40} # v[0-9.]+$$' || \
+		{ echo 'pin these actions by a commit hash, with the version as a comment'; exit 1; }
+
 .PHONY: fmt
 fmt: ## Format all Go code
 	@for module in $(MODULES); do cd $(CURDIR)/$$module; $(TOOL) golangci-lint fmt; done
