@@ -5,6 +5,7 @@ package cdpwebhookreceiver // import "github.com/impression-collector/impression
 import (
 	"bytes"
 	"math"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -47,7 +48,7 @@ func (r *eventReader) clone() *eventReader {
 // read appends a record with a map body to records for each event in a text of one or more JSON values. Each value is an
 // event or an envelope. If any of them can't be read, read returns the reason, and records must not be used.
 func (r *eventReader) read(text []byte, records plog.LogRecordSlice) reason {
-	err := r.parser.ParseEach(string(text), func() pcommon.Value { return records.AppendEmpty().Body() })
+	err := r.parser.ParseEach(validUTF8(string(text)), func() pcommon.Value { return records.AppendEmpty().Body() })
 	switch {
 	case err != nil && isBase64(text):
 		return base64Form
@@ -71,6 +72,15 @@ func (r *eventReader) read(text []byte, records plog.LogRecordSlice) reason {
 		}
 	}
 	return why
+}
+
+// validUTF8 replaces each byte that isn't UTF-8, like encoding/json. Exporters and the backends behind them refuse such texts, and all
+// others that are sent together with them.
+func validUTF8(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	return string([]rune(text))
 }
 
 // isBase64 reports whether a text is a form with a field of base64, or base64 of a JSON object or of a list of objects.

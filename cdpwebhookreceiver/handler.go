@@ -194,7 +194,7 @@ func (r *webhookReceiver) describe(req *http.Request, s *source, records plog.Lo
 		// A list, as in OpenTelemetry's semantic conventions.
 		list := attributes.PutEmptySlice("http.request.header." + strings.ToLower(name))
 		for _, value := range values {
-			list.AppendEmpty().SetStr(value)
+			list.AppendEmpty().SetStr(validUTF8(value))
 		}
 	}
 	now := pcommon.NewTimestampFromTime(time.Now())

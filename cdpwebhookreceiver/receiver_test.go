@@ -81,6 +81,7 @@ func TestBodies(t *testing.T) {
 		"text/plain":         {event, []string{"Content-Type: text/plain"}, []any{eventBody}},
 		"form":               {event, []string{"Content-Type: application/x-www-form-urlencoded"}, []any{eventBody}},
 		"gzip":               {gzipped(t, event), []string{"Content-Encoding: gzip"}, []any{eventBody}},
+		"invalid UTF-8":      {"{\"a\xff\xfe\":\"\xed\xa0\x80\"}", nil, []any{raw{"a\ufffd\ufffd": "\ufffd\ufffd\ufffd"}}},
 		"gzip, not said":     {gzipped(t, event), nil, []any{eventBody}},
 		"gzip, said wrongly": {event, []string{"Content-Encoding: gzip"}, []any{eventBody}},
 	} {
@@ -181,12 +182,12 @@ func TestRecords(t *testing.T) {
 	sink := new(consumertest.LogsSink)
 	r := start(t, `{header_attributes: [X-Request-Id, X-Missing], sources: {cdp: {path: /cdp}}}`, sink)
 	before := pcommon.NewTimestampFromTime(time.Now())
-	r.post(t, "/cdp", "["+event+","+event+"]", "X-Request-Id: one", "X-Request-Id: two", "X-Other: no", "X-Forwarded-For: 192.0.2.1")
+	r.post(t, "/cdp", "["+event+","+event+"]", "X-Request-Id: one", "X-Request-Id: tw\xf6", "X-Other: no", "X-Forwarded-For: 192.0.2.1")
 	records := collectortest.Records(sink.AllLogs())
 	require.Len(t, records, 2)
 	for _, record := range records {
 		assert.Equal(t, raw{
-			"cdp.source": "cdp", "client.address": "127.0.0.1", "http.request.header.x-request-id": []any{"one", "two"},
+			"cdp.source": "cdp", "client.address": "127.0.0.1", "http.request.header.x-request-id": []any{"one", "tw\ufffd"},
 		}, record.Attributes().AsRaw())
 		assert.GreaterOrEqual(t, record.ObservedTimestamp(), before)
 		assert.Zero(t, record.Timestamp())
