@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -33,9 +34,9 @@ type bodyReader struct {
 
 // read reads a body. The connection has a deadline.
 func (r *bodyReader) read(w http.ResponseWriter, req *http.Request) (body, reason) {
-	encoding := req.Header.Get("Content-Encoding")
+	encoding := strings.ToLower(req.Header.Get("Content-Encoding"))
 	decode := r.decoders[encoding]
-	mayBeGzip := encoding == "" || encoding == "gzip"
+	mayBeGzip := encoding == "" || encoding == "gzip" || encoding == "x-gzip" || encoding == "identity"
 	if decode == nil && !mayBeGzip {
 		return body{}, unsupportedEncoding
 	}
