@@ -44,6 +44,10 @@ func (r *bodyReader) read(w http.ResponseWriter, req *http.Request) (body, reaso
 	if !isReused {
 		buffer = &bytes.Buffer{}
 	}
+	// Growing by itself, a buffer takes up to twice the size of a large body, and as much for the copies.
+	if size := req.ContentLength; size > maxKept && size <= r.limit {
+		buffer.Grow(int(size) + bytes.MinRead)
+	}
 	if _, err := buffer.ReadFrom(req.Body); err != nil {
 		return body{}, reasonOfRead(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -186,6 +187,17 @@ func TestBombs(t *testing.T) {
 		})
 	}
 	assert.Zero(t, sink.LogRecordCount())
+}
+
+// TestLargeBodiesTakeTheirSize reads a body whose length is known.
+func TestLargeBodiesTakeTheirSize(t *testing.T) {
+	const size = 700_000
+	r := bodyReader{limit: size}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size)))
+	b, why := r.read(httptest.NewRecorder(), req)
+	require.Equal(t, accepted, why)
+	assert.Len(t, b.text, size)
+	assert.Less(t, b.buffer.Cap(), size*11/10)
 }
 
 // TestSlowBodiesFreeTheirSlots has as many senders of slow bodies as there may be requests.
