@@ -36,7 +36,10 @@ type batchReader struct {
 }
 
 func newBatchReader(config *Config, library string) (*batchReader, error) {
-	layouts, err := layout.CompileWithCalls(config.Layouts, config.Calls.Traits == TraitsFromEveryCall)
+	layouts, err := layout.CompileWithCalls(config.Layouts, layout.CallOptions{
+		EveryCall:   config.Calls.Traits == TraitsFromEveryCall,
+		Attribution: config.Calls.Attribution && config.Send == SendAll,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -191,18 +194,31 @@ func (r *batchReader) removeStaleUpdates(e *event.Event, own pcommon.Timestamp, 
 // setPlainly replaces operations that only set and unset user properties by the properties that they set. Without the
 // synchronization, Amplitude shows an event with those that it was sent with and no others, and documents this for plain ones.
 func setPlainly(e *event.Event) {
-	operations, has := e.Map(event.UserProperties)
-	if !has || operations.Len() == 0 || e.Text(event.Type) == impression.IdentifyEventType {
+	all, has := e.Map(event.UserProperties)
+	if !has || all.Len() == 0 || e.Text(event.Type) == impression.IdentifyEventType {
 		return
 	}
-	var plain pcommon.Map
-	for operator, operands := range operations.All() {
+	var operands []pcommon.Map
+	for key, value := range all.All() {
 		switch {
-		case operator == "$set" && operands.Type() == pcommon.ValueTypeMap && plain == pcommon.Map{}:
-			plain = operands.Map()
-		case operator != "$unset":
+		case (key == layout.Set || key == layout.SetOnce) && value.Type() == pcommon.ValueTypeMap:
+			operands = append(operands, value.Map())
+		case key == layout.Unset || e.UserTraits && !amplitude.IsOperation(key):
+		default:
 			return
 		}
+	}
+	plain := pcommon.NewMap()
+	if e.UserTraits {
+		all.CopyTo(plain)
+		plain.RemoveIf(func(key string, value pcommon.Value) bool { return !amplitude.IsPlainTrait(key, value) })
+	}
+	for _, m := range operands {
+		pdatautil.AddMissing(plain, m, nil)
+	}
+	e.UserTraits = false
+	if plain.Len() == 0 {
+		plain = pcommon.Map{}
 	}
 	e.SetMap(event.UserProperties, plain)
 }

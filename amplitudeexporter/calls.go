@@ -15,6 +15,7 @@ import (
 	"github.com/impression-collector/impression-bridge/internal/event"
 	"github.com/impression-collector/impression-bridge/internal/impression"
 	"github.com/impression-collector/impression-bridge/internal/layout"
+	"github.com/impression-collector/impression-bridge/internal/pdatautil"
 	"github.com/impression-collector/impression-bridge/internal/reader"
 )
 
@@ -28,6 +29,8 @@ type CallsConfig struct {
 	Traits TraitsFrom `mapstructure:"traits"`
 	// Products says what becomes of the products of an order: list or event.
 	Products ProductsAs `mapstructure:"products"`
+	// Attribution sends where users came from as user properties, if their CDP's own destination does.
+	Attribution bool `mapstructure:"attribution"`
 }
 
 // ProductsAs says what becomes of the products of an order.
@@ -66,9 +69,16 @@ type ViewConfig struct {
 
 // GroupConfig configures group calls, which become updates of their user and of the group.
 type GroupConfig struct {
-	// Type is the type of the groups, such as "company". If it is "", group calls aren't sent.
+	// Type is the type of the groups, such as "company". If it and TypeTrait are "", group calls aren't sent.
 	Type string `mapstructure:"type"`
+	// TypeTrait is the trait that has the type of a group. A group without it has Type.
+	TypeTrait string `mapstructure:"type_trait"`
+	// NameTrait is the trait that has the name of a group. A group without it has the id of the group.
+	NameTrait string `mapstructure:"name_trait"`
 }
+
+// isEnabled reports whether group calls are sent.
+func (c *GroupConfig) isEnabled() bool { return c.Type != "" || c.TypeTrait != "" }
 
 func (c *CallsConfig) validate() error {
 	group := c.Group.Type
@@ -119,7 +129,7 @@ func (r *batchReader) readCall(e *reader.Event) reason {
 		isSent = config.Screen.Enabled
 		e.SetText(event.Type, r.nameOf(e, config.Screen.Name, "Viewed Screen"))
 	case layout.Group:
-		if isSent = config.Group.Type != ""; isSent {
+		if isSent = config.Group.isEnabled(); isSent {
 			return r.readGroup(e)
 		}
 	default:
@@ -154,12 +164,14 @@ func readTrait(e *reader.Event) {
 
 // readGroup makes a group call the update that adds its user to the group. addFurther adds the update of the group.
 func (r *batchReader) readGroup(e *reader.Event) reason {
-	call := e.Call()
-	groupType, name := r.config.Calls.Group.Type, e.TextAt(call.Group)
+	call, config := e.Call(), &r.config.Calls.Group
+	groupType := cmp.Or(groupTrait(e, config.TypeTrait), config.Type)
+	name := cmp.Or(groupTrait(e, config.NameTrait), e.TextAt(call.Group))
 	if call.GroupType != nil {
-		groupType = e.TextAt(call.GroupType)
+		groupType, name = e.TextAt(call.GroupType), e.TextAt(call.Group)
 	}
-	if groupType == "" || name == "" {
+	// A property can't have the name of an operation.
+	if groupType == "" || amplitude.IsOperation(groupType) || name == "" {
 		return reasonNothingToSend
 	}
 	groups := pcommon.NewMap()
@@ -176,6 +188,23 @@ func (r *batchReader) readGroup(e *reader.Event) reason {
 	e.SetMap(event.UserProperties, groups)
 	e.UserTraits = true
 	return reasonNone
+}
+
+// groupTrait returns a trait of a group call's group that is a text or a number, or "" if there is none.
+func groupTrait(e *reader.Event, key string) string {
+	if key == "" {
+		return ""
+	}
+	traits, present := e.ValueAt(e.Call().GroupTraits)
+	if !present || traits.Type() != pcommon.ValueTypeMap {
+		return ""
+	}
+	v, present := traits.Map().Get(key)
+	if !present || v.Type() == pcommon.ValueTypeBool {
+		return ""
+	}
+	text, _ := pdatautil.Text(v)
+	return text
 }
 
 // settleCommerce removes the amount of an action that isn't a purchase, makes that of a refund negative, and reports whether the action

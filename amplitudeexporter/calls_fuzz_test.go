@@ -34,6 +34,14 @@ var callsOfAnything = []string{
 	`{"event_type":"commerce_event","mp_deviceid":"device-1","data":{"product_action":{"action":ANY,"products":[{"price":1,"quantity":ANY}]}}}`,
 	`{"event_type":"user_attribute_change","mp_deviceid":"device-1","data":{"user_attribute_name":ANY,"new":ANY,"deleted":ANY}}`,
 	`{"event_type":"screen_view","mp_deviceid":"device-1","user_attributes":{"a":ANY},"data":{"screen_name":ANY,"custom_attributes":ANY}}`,
+	`{"mp_deviceid":"device-1","environment":"production","user_attributes":ANY,"deleted_user_attributes":ANY,"events":ANY}`,
+	`{"mp_deviceid":"device-1","environment":"production","user_attributes":{"a":ANY},"deleted_user_attributes":["a",ANY]}`,
+	`{"type":"track","event":"a","userId":"user-17","context":{"page":{"referrer":ANY},"campaign":{"source":ANY,"name":ANY,"term":"t"},"traits":ANY}}`,
+	`{"type":"identify","userId":"user-17","traits":ANY,"context":{"page":{"referrer":"r"},"campaign":ANY}}`,
+	`{"event":"$identify","distinct_id":"user-17","$set":ANY,"$set_once":ANY,"properties":{"$set":ANY,"$set_once":{"a":ANY},"$unset":ANY}}`,
+	`{"event":"a","distinct_id":"user-17","$set":{"a":ANY},"$set_once":{"a":ANY,"b":ANY},"properties":ANY}`,
+	`{"event":"$pageview","distinct_id":"user-17","properties":{"title":ANY,"$set":ANY,"$unset":["a",ANY],"$groups":ANY}}`,
+	`{"event":"$groupidentify","distinct_id":"user-17","properties":{"$group_type":ANY,"$group_key":ANY,"$group_set":ANY}}`,
 }
 
 // FuzzCalls: whatever a CDP's calls contain, Amplitude accepts what they become, every record is counted, and operations are never
@@ -54,11 +62,11 @@ func FuzzCalls(f *testing.F) {
 		"defaults": func(*CallsConfig) {},
 		"everything": func(c *CallsConfig) {
 			c.Identify.SkipUnchanged, c.Group.Type, c.Traits, c.Products = true, "company", TraitsFromEveryCall, ProductsAsEvents
-			c.Page.Name = "{category}{name}"
+			c.Page.Name, c.Group.TypeTrait, c.Group.NameTrait = "{category}{name}", "a", "d"
 		},
 	} {
 		exporters[name] = start(f, componenttest.NewNopHost(), func(c *Config) {
-			c.Layouts = []LayoutConfig{{Preset: "segment"}, {Preset: "mparticle"}}
+			c.Layouts = []LayoutConfig{{Preset: "segment"}, {Preset: "mparticle"}, {Preset: "posthog"}}
 			change(&c.Calls)
 		})
 	}

@@ -152,7 +152,7 @@ func createDefaultConfig() component.Config {
 		Send:         SendAll,
 		Calls: CallsConfig{
 			Identify: IdentifyConfig{Enabled: true}, Page: ViewConfig{Enabled: true}, Screen: ViewConfig{Enabled: true},
-			Traits: TraitsFromIdentify, Products: ProductsAsList,
+			Traits: TraitsFromIdentify, Products: ProductsAsList, Attribution: true,
 		},
 		OlderUpdates: LeaveOutOlderUpdates,
 

@@ -60,12 +60,12 @@ func TestLoadConfig(t *testing.T) {
 	assert.Equal(t, DeadLetterConfig{Path: "dead-letters.ndjson", MaxMegabytes: 20, MaxBackups: 3, Reasons: []string{"not_an_event"}}, everything.DeadLetter)
 	assert.Equal(t, CallsConfig{
 		Identify: IdentifyConfig{Enabled: true}, Page: ViewConfig{Enabled: true}, Screen: ViewConfig{Enabled: true}, Traits: TraitsFromIdentify,
-		Products: ProductsAsList,
+		Products: ProductsAsList, Attribution: true,
 	}, defaults.Calls)
 	assert.Equal(t, CallsConfig{
 		Identify: IdentifyConfig{SkipUnchanged: true},
 
-		Page: ViewConfig{Enabled: true, Name: "Viewed {category} {name}"}, Group: GroupConfig{Type: "company"}, Traits: TraitsFromEveryCall,
+		Page: ViewConfig{Enabled: true, Name: "Viewed {category} {name}"}, Group: GroupConfig{Type: "company", TypeTrait: "kind", NameTrait: "name"}, Traits: TraitsFromEveryCall,
 		Products: ProductsAsEvents,
 	}, everything.Calls)
 	assert.Equal(t, []string{"$impression", "shown"}, everything.EventTypes)
@@ -111,7 +111,7 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"older updates":    {`{api_key: k, older_updates: drop}`, `older_updates: "drop" is not known; allowed: leave_out, send`},
 	"page's name":      {`{api_key: k, calls: {page: {name: "Viewed {title}"}}}`, `calls.page.name: "Viewed {title}" has braces around something else; allowed: {name}, {category}`},
 	"screen's name":    {`{api_key: k, calls: {screen: {name: "{name"}}}`, `calls.screen.name: "{name" has braces`},
-	"unknown call":     {`{api_key: k, calls: {alias: {enabled: true}}}`, "calls.alias: no such key; allowed: group, identify, page, products, screen, traits"},
+	"unknown call":     {`{api_key: k, calls: {alias: {enabled: true}}}`, "calls.alias: no such key; allowed: attribution, group, identify, page, products, screen, traits"},
 	"products":         {`{api_key: k, calls: {products: both}}`, `calls.products: "both" is not known; allowed: list, event`},
 	"traits":           {`{api_key: k, calls: {traits: all}}`, `calls.traits: "all" is not known; allowed: identify, every_call`},
 	"group's type":     {`{api_key: k, calls: {group: {type: $set}}}`, `calls.group.type: "$set" is the name of an operation`},

@@ -136,7 +136,7 @@ func TestEvents(t *testing.T) {
 			"integrations":{"Actions Amplitude":{"session_id":1763892000000,"groups":{"org":"acme"}}}}`,
 			`{"event_type":"Order Completed","user_id":"user-17","device_id":"anon-1234","time":1795428000123,"insert_id":"m-1",
 			"session_id":1763892000000,"event_properties":{"total":9.5,"count":3,"tags":["a",null,true],"inner":{"a":{}}},
-			"groups":{"org":"acme"},"ip":"10.0.0.1","app_version":"1.2","platform":"ios","os_name":"iOS","language":"de-DE","user_agent":"UA"}`,
+			"groups":{"org":"acme"},"ip":"10.0.0.1","app_version":"1.2","platform":"iOS","os_name":"iOS","language":"de-DE","user_agent":"UA"}`,
 		},
 		"amplitude's own form keeps its other fields": {
 			`{"event_type":"purchase","user_id":"user-17","device_id":"device-1","time":1795428000123,"insert_id":"i-1","session_id":-1,

@@ -31,7 +31,7 @@ func TestFieldsOfPresets(t *testing.T) {
 				"location":{"city":"San Francisco","country":"United States","region":"California","latitude":40.2964197,"longitude":-76.9411617,"speed":0},
 				"locale":"en-US","ip":"203.0.113.7"}}`,
 			`{"event_type":"Level Completed","insert_id":"m-1","user_id":"user-17","device_id":"B5372DB0-C21E","time":1795428000000,
-			"event_properties":{"level":7},"ip":"203.0.113.7","app_version":"545","platform":"ios","os_name":"iPhone OS","os_version":"8.1.3",
+			"event_properties":{"level":7},"ip":"203.0.113.7","app_version":"545","platform":"iOS","os_name":"iPhone OS","os_version":"8.1.3",
 			"language":"en-US","device_manufacturer":"Apple","device_model":"iPhone7,2","carrier":"T-Mobile US","country":"United States",
 			"region":"California","city":"San Francisco","location_lat":40.2964197,"location_lng":-76.9411617,
 			"idfa":"7A3CBEA0-BDF5","adid":"7A3CBEA0-BDF5","idfv":"B5372DB0-C21E"}`,
@@ -84,7 +84,7 @@ func TestFieldsOfPresets(t *testing.T) {
 			layout.Config{Preset: "customerio"},
 			`{"type":"track","event":"Ticket Bought","messageId":"m-1","anonymousId":"anon-1234","timestamp":"2026-11-23T10:00:00Z",
 			"context":{"device":{"manufacturer":"Google","model":"Pixel 9","type":"android","idfa":"38400000-8cf0"},"network":{"carrier":"Vodafone"}}}`,
-			`{"event_type":"Ticket Bought","insert_id":"m-1","device_id":"anon-1234","time":1795428000000,"platform":"android",
+			`{"event_type":"Ticket Bought","insert_id":"m-1","device_id":"anon-1234","time":1795428000000,"platform":"Android",
 			"device_manufacturer":"Google","device_model":"Pixel 9","carrier":"Vodafone","idfa":"38400000-8cf0","adid":"38400000-8cf0"}`,
 		},
 		"rudderstack, from an Android phone": {

@@ -49,10 +49,13 @@ func newUnchanged(config *IdentifyConfig) (*unchanged, error) {
 
 // read reports whether an event is an identify call that says nothing new. Otherwise, it returns what it says, for endBatch.
 func (u *unchanged) read(e *reader.Event, encoder *amplitude.Encoder, now time.Time) (says identified, isUnchanged bool) {
-	if u == nil || !e.UserTraits {
+	if u == nil {
 		return identified{}, false
 	}
-	traits, _ := e.Map(event.UserProperties)
+	traits, areTraits := e.Traits()
+	if !areTraits && e.Call().Kind != layout.Identify {
+		return identified{}, false
+	}
 	if !amplitude.HasTraits(traits) && e.Call().Kind != layout.Identify {
 		return identified{}, false
 	}
@@ -76,9 +79,11 @@ func (u *unchanged) read(e *reader.Event, encoder *amplitude.Encoder, now time.T
 	return says, false
 }
 
-// hash returns a hash of all that an event says except when.
+// hash returns a hash of all that an event says except when, and where the user came from, which later events say too.
 func (u *unchanged) hash(e *reader.Event, encoder *amplitude.Encoder) uint64 {
 	said := e.Event
+	traits, _ := e.Traits()
+	said.SetMap(event.UserProperties, traits)
 	said.Remove(event.Time)
 	said.Remove(event.InsertID)
 	said.Remove(event.SessionID)

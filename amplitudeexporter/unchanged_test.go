@@ -4,6 +4,7 @@ package amplitudeexporter
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +62,19 @@ func TestAnIdentifyIsNotLeftOutForOneThatIsNotDelivered(t *testing.T) {
 		assert.Equal(t, "free", server.User("user-1").Properties["plan"])
 		p.stop(t)
 	})
+}
+
+// TestWhereAUserCameFromMakesNoIdentifyNew, because later events say it too.
+func TestWhereAUserCameFromMakesNoIdentifyNew(t *testing.T) {
+	p := start(t, componenttest.NewNopHost(), skipUnchanged)
+	from := func(call, referrer string) string {
+		return strings.Replace(call, `{`, `{"context":{"page":{"referrer":"`+referrer+`"}},`, 1)
+	}
+	require.NoError(t, p.push(t.Context(), logsOf(
+		from(identifyCall("user-1", "free", 1), "a"), from(`{"type":"track","event":"e","userId":"user-1","messageId":"2"}`, "b"),
+		from(identifyCall("user-1", "free", 3), "b"), from(identifyCall("user-1", "pro", 4), "b"))))
+	assert.Equal(t, []string{"1", "2", "4"}, sentIDs(p.server))
+	assert.Equal(t, map[string]any{"plan": "pro", "referrer": "b", "initial_referrer": "a"}, p.server.User("user-1").Properties)
 }
 
 // TestTraitsOfAnotherCallMakeAnIdentifyNew, because they may have changed the same property.

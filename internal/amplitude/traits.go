@@ -46,13 +46,23 @@ func partOf(key string, value pcommon.Value) part {
 	switch {
 	case key == "anonymousId" || key == "userId":
 		return notSent
-	case key != "" && key[0] == '$' && slices.Contains(operations[:], key):
+	case IsOperation(key):
 		return isOperation
 	case value.Type() == pcommon.ValueTypeEmpty:
 		return isUnset
 	default:
 		return isSet
 	}
+}
+
+// IsOperation reports whether a key is an operation on user properties.
+func IsOperation(key string) bool {
+	return key != "" && key[0] == '$' && slices.Contains(operations[:], key)
+}
+
+// IsPlainTrait reports whether a trait sets the property of its name.
+func IsPlainTrait(key string, value pcommon.Value) bool {
+	return partOf(key, value) == isSet
 }
 
 // HasTraits reports whether any of these traits is sent.

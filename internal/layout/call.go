@@ -63,6 +63,9 @@ type Operation struct {
 	// list of their names.
 	Property string
 	Path     Path
+	// IsAttribution reports whether the property says where the user came from. It is left out if the user properties have another
+	// value.
+	IsAttribution bool
 }
 
 // The operators of operations.
@@ -75,10 +78,12 @@ const (
 // operation is an Operation whose path isn't parsed.
 type operation struct{ operator, property, path string }
 
-func compileOperations(all []operation) []Operation {
+func compileOperations(all []operation, isAttribution bool) []Operation {
 	var compiled []Operation
 	for _, o := range all {
-		compiled = append(compiled, Operation{Operator: o.operator, Property: o.property, Path: mustParse(o.path)[0]})
+		compiled = append(compiled, Operation{
+			Operator: o.operator, Property: o.property, Path: mustParse(o.path)[0], IsAttribution: isAttribution,
+		})
 	}
 	return compiled
 }
@@ -140,8 +145,8 @@ type calls struct {
 	// the producer's own destination does.
 	traits     []string
 	withTraits bool
-	// operations are those of all calls, also of events.
-	operations []operation
+	// operations are those of all calls, also of events. attribution are those that say where the user came from.
+	operations, attribution []operation
 	// needs are paths of which one must lead to a value, beside the conditions.
 	needs [][]string
 }
@@ -166,6 +171,12 @@ func segmentCalls(page, screen call) calls {
 	return of
 }
 
+// withAttribution returns the calls with the given attribution.
+func (c calls) withAttribution(operations ...operation) calls {
+	c.attribution = operations
+	return c
+}
+
 // withOperations returns the calls with operations of all calls of a kind.
 func (c calls) withOperations(kind Kind, operations ...operation) calls {
 	for i := range c.all {
@@ -176,10 +187,17 @@ func (c calls) withOperations(kind Kind, operations ...operation) calls {
 	return c
 }
 
+// CallOptions say what calls send besides what they are about.
+type CallOptions struct {
+	// EveryCall makes the traits that any call carries its user properties.
+	EveryCall bool
+	// Attribution sends where users came from as user properties.
+	Attribution bool
+}
+
 // CompileWithCalls is like Compile. It also returns the layouts of the presets' calls that aren't track calls, each beside that of
-// its preset. Fields that a configuration replaces are replaced in these too, except the event type and the properties. If
-// everyCall is set, the traits that any call carries are its user properties.
-func CompileWithCalls(configs []Config, everyCall bool) ([]Layout, error) {
+// its preset. Fields that a configuration replaces are replaced in these too, except the event type and the properties.
+func CompileWithCalls(configs []Config, options CallOptions) ([]Layout, error) {
 	compiled, err := Compile(configs)
 	if err != nil {
 		return nil, err
@@ -190,17 +208,22 @@ func CompileWithCalls(configs []Config, everyCall bool) ([]Layout, error) {
 		resolved, _ := config.resolve()
 		of := resolved.calls
 		base := compiled[i]
-		if (everyCall || of.withTraits) && of.traits != nil && config.Paths[event.UserProperties.Key()] == nil {
+		if (options.EveryCall || of.withTraits) && of.traits != nil && config.Paths[event.UserProperties.Key()] == nil {
 			base.Paths[event.UserProperties] = append(slices.Clip(base.Paths[event.UserProperties]), mustParse(of.traits...)...)
 			base.UserTraits = true
 		}
 		if config.Paths[event.UserProperties.Key()] == nil {
-			base.Operations = compileOperations(of.operations)
+			base.Operations = compileOperations(of.operations, false)
+		}
+		var attribution []Operation
+		if options.Attribution {
+			attribution = compileOperations(of.attribution, true)
 		}
 		var others []Layout
 		for _, c := range of.all {
-			others = append(others, c.compile(base, &of, config))
+			others = append(others, c.compile(base, &of, config, attribution))
 		}
+		base.Operations = append(base.Operations, attribution...)
 		if of.first {
 			layouts = append(append(layouts, others...), base)
 		} else {
@@ -211,7 +234,7 @@ func CompileWithCalls(configs []Config, everyCall bool) ([]Layout, error) {
 }
 
 // compile returns the layout of a call of a preset. The paths of presets are valid.
-func (c *call) compile(l Layout, of *calls, config Config) Layout {
+func (c *call) compile(l Layout, of *calls, config Config, attribution []Operation) Layout {
 	l.Paths[event.Type] = mustParse(fmt.Sprintf("event[%q]", of.key))
 	l.Paths[event.Properties] = mustParse(c.properties...)
 	// So they are valid whatever they are.
@@ -227,7 +250,10 @@ func (c *call) compile(l Layout, of *calls, config Config) Layout {
 		}
 	}
 	l.Condition = Condition{Key: of.key, Value: c.condition, Needs: of.needs}
-	l.Operations = append(slices.Clip(l.Operations), compileOperations(c.operations)...)
+	l.Operations = slices.Concat(l.Operations, compileOperations(c.operations, false))
+	if c.kind != Group {
+		l.Operations = append(l.Operations, attribution...)
+	}
 	if c.bare {
 		c.compileBare(&l, config)
 	}

@@ -16,7 +16,7 @@ func TestCallsFollowTheirPreset(t *testing.T) {
 	configs := []Config{{Preset: "segment"}, byHand("", ""), {Preset: "rudderstack"}, {Preset: "otel"}}
 	without, err := Compile(configs)
 	require.NoError(t, err)
-	with, err := CompileWithCalls(configs, false)
+	with, err := CompileWithCalls(configs, CallOptions{})
 	require.NoError(t, err)
 	var kinds []string
 	var tracks []Layout
@@ -32,14 +32,14 @@ func TestCallsFollowTheirPreset(t *testing.T) {
 		"rudderstack track", "rudderstack identify", "rudderstack page", "rudderstack screen", "rudderstack group", "rudderstack alias",
 		"otel track",
 	}, kinds)
-	_, err = CompileWithCalls([]Config{{Preset: "otle"}}, false)
+	_, err = CompileWithCalls([]Config{{Preset: "otle"}}, CallOptions{})
 	require.ErrorContains(t, err, `layouts[0].preset: "otle" is not known`)
 }
 
 func TestCallsHaveTheFieldsOfTheirPreset(t *testing.T) {
 	layouts, err := CompileWithCalls([]Config{{Preset: "segment", Paths: map[string][]string{
 		"user_id": {`event["crm"]`}, "time": {}, "event_type": {`event["name"]`}, "properties": {`event["props"]`}, "user_properties": {`event["up"]`},
-	}}}, true)
+	}}}, CallOptions{EveryCall: true})
 	require.NoError(t, err)
 	track, identify, page := &layouts[0], &layouts[1], &layouts[2]
 	for _, f := range event.Fields() {

@@ -36,6 +36,8 @@ type Traits struct {
 	AdvertisingIDsBySystem bool
 	// Web is an entry that the events of the producer's library for browsers have. If they have no platform, it is "Web".
 	Web Entry
+	// CanonicalPlatform writes the platforms ios and android, in any case, as iOS and Android.
+	CanonicalPlatform bool
 	// AllFields reports whether the event has the form of Amplitude's own API, so that it may have fields without a path.
 	AllFields bool
 	// UserTraits reports whether the user properties are traits: plain properties, of which null ones are to be unset.

@@ -46,6 +46,8 @@ var trackCall = preset{
 		Revenue: RevenueOrPrice,
 		Call:    orderCompleted,
 		Web:     Entry{Keys: []string{"context", "library", "name"}, Value: "analytics.js"},
+
+		CanonicalPlatform: true,
 	},
 	paths: paths{
 		event.Type:       {`event["event"]`},
@@ -93,7 +95,35 @@ var trackCall = preset{
 	calls: segmentCalls(
 		call{template: "Viewed {name}", name: []string{`event["name"]`}},
 		call{template: "Viewed {name}", name: []string{`event["name"]`}},
-	),
+	).withAttribution(segmentAttribution...),
+}
+
+// segmentAttribution is the attribution that Segment's destination Amplitude (Actions) sends with each call by default:
+// packages/destination-actions/src/destinations/amplitude/logEventV2/fields.ts, setOnce and setAlways.
+var segmentAttribution = []operation{
+	{Set, "referrer", `event["context"]["page"]["referrer"]`},
+	{SetOnce, "initial_referrer", `event["context"]["page"]["referrer"]`},
+	{Set, "utm_source", `event["context"]["campaign"]["source"]`},
+	{SetOnce, "initial_utm_source", `event["context"]["campaign"]["source"]`},
+	{Set, "utm_medium", `event["context"]["campaign"]["medium"]`},
+	{SetOnce, "initial_utm_medium", `event["context"]["campaign"]["medium"]`},
+	{Set, "utm_campaign", `event["context"]["campaign"]["name"]`},
+	{SetOnce, "initial_utm_campaign", `event["context"]["campaign"]["name"]`},
+	{Set, "utm_term", `event["context"]["campaign"]["term"]`},
+	{SetOnce, "initial_utm_term", `event["context"]["campaign"]["term"]`},
+	{Set, "utm_content", `event["context"]["campaign"]["content"]`},
+	{SetOnce, "initial_utm_content", `event["context"]["campaign"]["content"]`},
+}
+
+// rudderAttribution is that of RudderStack's destination, responseBuilderSimple in transform.js.
+var rudderAttribution = []operation{
+	{Set, "initial_referrer", `event["context"]["page"]["initial_referrer"]`},
+	{Set, "initial_referring_domain", `event["context"]["page"]["initial_referring_domain"]`},
+	{Set, "utm_source", `event["context"]["campaign"]["source"]`},
+	{Set, "utm_medium", `event["context"]["campaign"]["medium"]`},
+	{Set, "utm_name", `event["context"]["campaign"]["name"]`},
+	{Set, "utm_term", `event["context"]["campaign"]["term"]`},
+	{Set, "utm_content", `event["context"]["campaign"]["content"]`},
 }
 
 // presets follow each producer's public documentation, read on 2026-11-23, and the traffic of its SDKs.
@@ -179,6 +209,7 @@ var presets = map[string]preset{
 			event.DeviceID:    {`event["anonymousId"]`, `event["context"]["device"]["id"]`},
 			event.Time:        {`event["timestamp"]`, `event["originalTimestamp"]`},
 			event.SessionID:   {`event["session_id"]`, `event["context"]["sessionId"]`},
+			event.IP:          {`event["context"]["ip"]`, `event["request_ip"]`},
 			event.Groups:      {`event["integrations"]["Amplitude"]["groups"]`},
 			event.DeviceBrand: {`event["context"]["device"]["manufacturer"]`},
 			event.Country: {
@@ -195,7 +226,7 @@ var presets = map[string]preset{
 		calls: segmentCalls(
 			rudderView("Viewed {name} Page", `event["name"]`, `event["properties"]["category"]`),
 			rudderView("Viewed {name} Screen", `event["name"]`, `event["event"]`, `event["properties"]["category"]`),
-		).withOperations(Identify, operation{Unset, "", `event["integrations"]["Amplitude"]["fieldsToUnset"]`}),
+		).withOperations(Identify, operation{Unset, "", `event["integrations"]["Amplitude"]["fieldsToUnset"]`}).withAttribution(rudderAttribution...),
 	},
 	// As in Jitsu's destination Amplitude, https://github.com/jitsucom/jitsu:
 	// libs/destination-functions/src/functions/amplitude-destination.ts. It sends no revenue and no advertising ids.

@@ -4,6 +4,7 @@ package reader // import "github.com/impression-collector/impression-bridge/inte
 
 import (
 	"cmp"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -39,6 +40,10 @@ type Event struct {
 	isFlat bool
 	// isUsed reports whether the event was read since the last Reset of the reader.
 	isUsed bool
+	// attributed are the user properties with those that say where the user came from, and unattributed are those without. They were
+	// traits if hasTraits.
+	attributed, unattributed pcommon.Map
+	hasTraits                bool
 }
 
 // InsertBefore inserts an empty record directly before the event's, and returns its index. The record is there only after the
@@ -103,6 +108,7 @@ func (e *Event) clear() {
 	e.Reset()
 	e.Problem, e.Record, e.Root, e.TypeIndex = NoProblem, plog.LogRecord{}, pcommon.Map{}, 0
 	e.reader, e.index, e.layout, e.source, e.changed, e.isFlat = nil, 0, nil, layout.Source{}, false, false
+	e.attributed, e.unattributed = pcommon.Map{}, pcommon.Map{}
 }
 
 // readFields reads the given fields from an event that a layout claims.
@@ -110,7 +116,7 @@ func (e *Event) readFields(fields []event.Field, tellProperties bool) {
 	if e.layout.AllFields {
 		e.Passthrough = e.Root
 	}
-	e.UserTraits = e.layout.UserTraits
+	e.UserTraits, e.attributed = e.layout.UserTraits, pcommon.Map{}
 	// Properties come first, because the other fields must be marked if they are among the properties.
 	values := &e.reader.values
 	values.begin(e.layout.fields, &e.source)
@@ -202,11 +208,24 @@ func (e *Event) mark(p *layout.Path, v pcommon.Value) {
 
 func (e *Event) readText(f event.Field, paths []fieldPath) {
 	if p, v, text := e.firstText(paths); p != nil {
+		if f == event.Platform && e.layout.CanonicalPlatform {
+			text = canonicalPlatform(text)
+		}
 		e.SetText(f, text)
 		e.mark(&p.Path, v)
 	} else if f == event.Platform && e.isFromBrowser() {
 		e.SetText(f, "Web")
 	}
+}
+
+// canonicalPlatform returns a platform as Amplitude's SDKs spell it.
+func canonicalPlatform(text string) string {
+	for _, canonical := range [...]string{"iOS", "Android"} {
+		if strings.EqualFold(text, canonical) {
+			return canonical
+		}
+	}
+	return text
 }
 
 // isFromBrowser reports whether the producer's library for browsers sent the event.

@@ -42,13 +42,13 @@ func readOne(t *testing.T, config layout.Config, in given) *yielded {
 // TestFieldsOfPresetsForTheExporter reads an event of each preset as the producer's documentation shows it.
 func TestFieldsOfPresetsForTheExporter(t *testing.T) {
 	of := func(groups raw) fields {
-		return fields{raw{"plan": "pro"}, groups, "203.0.113.7", "1.2.0", "ios", "iOS", "en-US", "Mozilla/5.0"}
+		return fields{raw{"plan": "pro"}, groups, "203.0.113.7", "1.2.0", "tvos", "iOS", "en-US", "Mozilla/5.0"}
 	}
 	call := func(more raw) raw {
 		event := raw{
 			"event": "a", "messageId": "i", "user_properties": raw{"plan": "pro"},
 			"context": raw{
-				"ip": "203.0.113.7", "app": raw{"version": "1.2.0"}, "device": raw{"type": "ios"}, "os": raw{"name": "iOS"},
+				"ip": "203.0.113.7", "app": raw{"version": "1.2.0"}, "device": raw{"type": "tvos"}, "os": raw{"name": "iOS"},
 				"locale": "en-US", "userAgent": "Mozilla/5.0",
 			},
 		}
@@ -71,7 +71,7 @@ func TestFieldsOfPresetsForTheExporter(t *testing.T) {
 		"jitsu":       {"jitsu", given{body: call(raw{"integrations": inAmplitude})}, of(nil)},
 		"amplitude": {"amplitude", given{body: raw{
 			"event_type": "a", "user_properties": raw{"plan": "pro"}, "groups": raw{"company": "acme"}, "ip": "203.0.113.7",
-			"app_version": "1.2.0", "platform": "ios", "os_name": "iOS", "language": "en-US", "user_agent": "Mozilla/5.0",
+			"app_version": "1.2.0", "platform": "tvos", "os_name": "iOS", "language": "en-US", "user_agent": "Mozilla/5.0",
 		}}, of(raw{"company": "acme"})},
 		"amplitude, as exported": {"amplitude", given{body: raw{
 			"event_type": "a", "user_properties": raw{}, "groups": raw{}, "ip_address": "203.0.113.7", "version_name": "1.2.0",
@@ -505,7 +505,10 @@ func TestPlatformOfBrowsers(t *testing.T) {
 		"of another CDP":             {layout.Config{Preset: "hightouch"}, call(analytics, nil), "Web"},
 		"RudderStack's channel":      {layout.Config{Preset: "rudderstack"}, given{body: raw{"event": "a", "userId": "u", "channel": "web"}}, "Web"},
 		"another channel":            {layout.Config{Preset: "rudderstack"}, given{body: raw{"event": "a", "userId": "u", "channel": "server"}}, ""},
-		"with a device type":         {layout.Config{Preset: "segment"}, call(analytics, raw{"type": "ios"}), "ios"},
+		"with a device type":         {layout.Config{Preset: "segment"}, call(analytics, raw{"type": "tvos"}), "tvos"},
+		"iOS in another case":        {layout.Config{Preset: "segment"}, call(analytics, raw{"type": "ios"}), "iOS"},
+		"Android in another case":    {layout.Config{Preset: "customerio"}, call(analytics, raw{"type": "ANDROID"}), "Android"},
+		"as RudderStack sends it":    {layout.Config{Preset: "rudderstack"}, call(analytics, raw{"type": "android"}), "android"},
 		"with an empty device type":  {layout.Config{Preset: "segment"}, call(analytics, raw{"type": ""}), "Web"},
 		"another library":            {layout.Config{Preset: "segment"}, call(raw{"name": "analytics-node"}, nil), ""},
 		"another case":               {layout.Config{Preset: "segment"}, call(raw{"name": "Analytics.js"}, nil), ""},

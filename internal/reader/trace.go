@@ -79,6 +79,9 @@ func (e *Event) isTextFrom(f event.Field, p *layout.Path) (any, bool) {
 		return nil, false
 	}
 	at, _ := pdatautil.Text(v)
+	if f == event.Platform && e.layout.CanonicalPlatform {
+		at = canonicalPlatform(at)
+	}
 	return text, at == text
 }
 
