@@ -304,26 +304,30 @@ func (c *cdp) replay(t *testing.T, request sdktest.Request) {
 // assigned".
 func TestWebhooksAreProductionBridges(t *testing.T) {
 	t.Parallel()
-	behindReceiver := func(path string) map[string]any {
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		config := configtest.Parse(t, string(text)).(map[string]any) //nolint:forcetypeassert // it fails if it isn't
-		delete(config, "receivers")
-		delete(at(t, config, "service", "pipelines", "logs"), "receivers")
-		delete(at(t, config, "extensions"), "bearertokenauth")
-		service := at(t, config, "service")
-		service["extensions"] = slices.DeleteFunc(service["extensions"].([]any), func(name any) bool { return name == "bearertokenauth" }) //nolint:forcetypeassert // it fails if it isn't
-		delete(at(t, config, "exporters", "amplitude"), "layouts")
-		delete(at(t, config, "processors"), "impression")
-		return config
-	}
-	want := behindReceiver(examples("bridge", "production", "collector.yaml"))
+	want := behindReceiver(t, examples("bridge", "production", "collector.yaml"))
 	for _, folder := range webhooks(t) {
-		assert.Equal(t, want, behindReceiver(examples("webhook", folder, "collector.yaml")), folder)
+		assert.Equal(t, want, behindReceiver(t, examples("webhook", folder, "collector.yaml")), folder)
 		source := sourceOf(t, folder)
 		assert.Contains(t, source, "header", folder)
 		assert.Equal(t, signatures[folder] != nil, source["signature"] != nil, folder)
 	}
+}
+
+// behindReceiver returns a configuration without what examples/bridge/production may have otherwise: the receivers and their
+// authentication, and what depends on the CDP.
+func behindReceiver(t *testing.T, path string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	config := configtest.Parse(t, string(text)).(map[string]any) //nolint:forcetypeassert // it fails if it isn't
+	delete(config, "receivers")
+	delete(at(t, config, "service", "pipelines", "logs"), "receivers")
+	delete(at(t, config, "extensions"), "bearertokenauth")
+	service := at(t, config, "service")
+	service["extensions"] = slices.DeleteFunc(service["extensions"].([]any), func(name any) bool { return name == "bearertokenauth" }) //nolint:forcetypeassert // it fails if it isn't
+	delete(at(t, config, "exporters", "amplitude"), "layouts")
+	delete(at(t, config, "processors"), "impression")
+	return config
 }
 
 // at returns a map within maps.

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Before a removal or an upgrade. Called by dpkg as "remove" or "upgrade <new version>", and by rpm with the number of packages left.
+set -e
+
+case ${1:-} in
+remove | 0)
+	if [ -d /run/systemd/system ]; then
+		systemctl disable --now otelcol-impression.service || true
+	fi
+	;;
+esac
