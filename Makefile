@@ -10,8 +10,8 @@ export GOWORK := off
 
 # Tools are built on first use and kept in Go's build cache. Nothing is installed.
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
-# The modules with our code: the root, and those whose dependencies the root must not have.
-MODULES := . $(patsubst %/go.mod,%,$(filter-out internal/tools/go.mod,$(wildcard internal/*/go.mod)))
+# The modules with our code: the root, and those whose dependencies the root must not have. The others only pin tools.
+MODULES := . $(patsubst %/go.mod,%,$(filter-out internal/tools/go.mod internal/releasetools/go.mod,$(wildcard internal/*/go.mod)))
 
 # The one source of the version is the tag of the commit. A commit without a tag has the version of the manifest.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null)),$(DEV_VERSION))
@@ -96,6 +96,42 @@ _build/sdks/node_modules: internal/sdks/js/package-lock.json
 	@cp -R internal/sdks/js/. $(@D)
 	@npm ci --prefix $(@D)
 	@touch $@
+
+# What is released, and what it is made of.
+DIST := _build/dist
+BUILT := _build/built
+# The platforms of the archives, and of the packages and the image.
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+LINUX = $(filter linux/%,$(PLATFORMS))
+CHECKSUMS = @cd $(DIST) && find . -type f ! -name SHA256SUMS -printf '%P\n' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS
+
+# One build for all targets of a call, without what an earlier call left.
+.PHONY: built
+built:
+	@rm -rf $(DIST) $(BUILT)
+	@deploy/build.sh $(VERSION) $(BUILT) $(PLATFORMS)
+
+.PHONY: dist
+dist: built ## Build archives of the committed files for all PLATFORMS in _build/dist, with SBOMs and SHA256SUMS
+	@deploy/archive.sh $(VERSION) $(BUILT) $(DIST)
+	$(CHECKSUMS)
+
+.PHONY: package
+package: built ## Build deb and rpm packages of the committed files in _build/dist
+	@deploy/package.sh $(VERSION) $(BUILT) $(DIST) $(LINUX)
+	$(CHECKSUMS)
+
+.PHONY: image
+image: built ## Build an OCI archive with the image of the committed files in _build/dist; needs buildah
+	@deploy/image.sh $(VERSION) $(BUILT) $(DIST) $(LINUX)
+	$(CHECKSUMS)
+
+.PHONY: release-check
+release-check: dist package image ## Build all that is released twice, and run the packages and the image; needs root on a Debian
+	@deploy/check/reproducible.sh $(VERSION) $(DIST)
+	@deploy/check/packages.sh $(VERSION) $(BUILT) $(DIST)
+	@deploy/check/image.sh $(VERSION) $(DIST)
+	@deploy/check/own-collector.sh
 
 .PHONY: own-collector
 own-collector: ## Build the README's example of your own collector with each collector version that it names
