@@ -29,13 +29,24 @@ const maxParsed = 4 << 20
 
 // ServeHTTP answers a request that confighttp lets through.
 func (r *webhookReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	start := r.startOf(req)
+	ctx, cancel := context.WithDeadline(req.Context(), start.Add(r.config.MaxWait))
+	defer cancel()
 	s := r.sourceOf(req)
-	r.answer(w, req, s, r.handle(req.Context(), w, req, s))
+	r.answer(w, req, s, start, r.handle(ctx, w, req, s))
 }
 
 // refuse answers a request that the receiver's authenticator doesn't let through.
 func (r *webhookReceiver) refuse(w http.ResponseWriter, req *http.Request, _ string, _ int) {
-	r.answer(w, req, r.sourceOf(req), reasonOfAuth(req.Context()))
+	r.answer(w, req, r.sourceOf(req), r.startOf(req), reasonOfAuth(req.Context()))
+}
+
+// startOf returns when a request came: now, unless limitTime has set a deadline.
+func (r *webhookReceiver) startOf(req *http.Request) time.Time {
+	if deadline, isSet := req.Context().Deadline(); isSet {
+		return deadline.Add(-r.config.MaxWait)
+	}
+	return time.Now()
 }
 
 // reasonOfAuth returns the reason for an error of an authenticator.
@@ -55,7 +66,7 @@ func (r *webhookReceiver) sourceOf(req *http.Request) *source {
 	return r.unknown
 }
 
-// handle hands a request's events on, and returns why it must be refused, or accepted.
+// handle hands a request's events on, and returns why it must be refused, or accepted. ctx has the deadline of the answer.
 func (r *webhookReceiver) handle(ctx context.Context, w http.ResponseWriter, req *http.Request, s *source) reason {
 	switch {
 	case s == r.unknown:
@@ -66,15 +77,11 @@ func (r *webhookReceiver) handle(ctx context.Context, w http.ResponseWriter, req
 		return tooManyRequests
 	}
 	var parsed int64
-	release := func() {
-		r.parsed.Release(parsed)
-		r.slots.Release(1)
-	}
 	isHandedOn := false
 	// Also after a panic, which the server logs.
 	defer func() {
 		if !isHandedOn {
-			release()
+			r.release(parsed)
 		}
 	}()
 	ctx, b, why := r.authenticate(ctx, w, req, s)
@@ -93,7 +100,7 @@ func (r *webhookReceiver) handle(ctx context.Context, w http.ResponseWriter, req
 	isHandedOn = true
 	events, done := logs.LogRecordCount(), make(chan error, 1)
 	go func() {
-		defer release()
+		defer r.release(size)
 		done <- r.handOn(ctx, logs)
 	}()
 	select {
@@ -108,6 +115,12 @@ func (r *webhookReceiver) handle(ctx context.Context, w http.ResponseWriter, req
 		r.report(inspection.Received{Source: s.name, Events: int64(events)})
 	}
 	return why
+}
+
+// release gives back the slot of a request, and the size of its body if it was parsed.
+func (r *webhookReceiver) release(parsed int64) {
+	r.parsed.Release(parsed)
+	r.slots.Release(1)
 }
 
 func (r *webhookReceiver) handOn(ctx context.Context, logs plog.Logs) error {
@@ -207,7 +220,7 @@ func (r *webhookReceiver) describe(req *http.Request, s *source, records plog.Lo
 }
 
 // answer answers a request, and counts it.
-func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *source, why reason) {
+func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *source, start time.Time, why reason) {
 	a := &answers[why]
 	if why != accepted {
 		r.report(inspection.Received{Source: s.name, Reason: a.name, Text: a.text})
@@ -228,7 +241,6 @@ func (r *webhookReceiver) answer(w http.ResponseWriter, req *http.Request, s *so
 		_, _ = fmt.Fprintf(w, `{"success":false,"code":%d,"reason":%q,"error":%q}`, a.status, a.name, a.text)
 	}
 	s.series.requests[why].Add(1)
-	start, _ := req.Context().Value(arrival{}).(time.Time)
 	r.telemetry.ReceiverCdpWebhookDuration.Record(req.Context(), time.Since(start).Seconds(), s.series.durations[why])
 	if why != accepted && s.isLogged[why].CompareAndSwap(false, true) {
 		r.settings.Logger.Warn("refused a request; others with this reason are counted, but not logged",

@@ -140,20 +140,21 @@ func (r *webhookReceiver) newServer(ctx context.Context, host component.Host) (*
 	return server, nil
 }
 
-// arrival is the key of the time at which a request came, in its context.
-type arrival struct{}
-
 // limitTime sets the deadlines of a request, before anything of confighttp or its extensions sees it.
 func (r *webhookReceiver) limitTime(next http.Handler) http.Handler {
+	// Otherwise, only handle needs the context, and makes it without a copy of the request.
+	isSeenByExtensions := r.config.ServerConfig.Auth.HasValue() || len(r.config.ServerConfig.Middlewares) > 0
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		now := time.Now()
-		deadline := now.Add(r.config.MaxWait)
+		deadline := time.Now().Add(r.config.MaxWait)
 		// Also holds if nobody reads the body: the server reads what is left of it before it answers. The only possible error is
 		// that w isn't a connection, in tests.
 		_ = http.NewResponseController(w).SetReadDeadline(deadline)
-		ctx, cancel := context.WithDeadline(context.WithValue(req.Context(), arrival{}, now), deadline)
-		defer cancel()
-		next.ServeHTTP(w, req.WithContext(ctx))
+		if isSeenByExtensions {
+			ctx, cancel := context.WithDeadline(req.Context(), deadline)
+			defer cancel()
+			req = req.WithContext(ctx)
+		}
+		next.ServeHTTP(w, req)
 	})
 }
 
