@@ -122,7 +122,7 @@ package: built ## Build deb and rpm packages of the committed files in _build/di
 	$(CHECKSUMS)
 
 .PHONY: image
-image: built ## Build an OCI archive with the image of the committed files in _build/dist; needs buildah
+image: built ## Build an OCI archive with the image of the committed files in _build/dist; needs buildah or Debian
 	@deploy/image.sh $(VERSION) $(BUILT) $(DIST) $(LINUX)
 	$(CHECKSUMS)
 

@@ -2,12 +2,12 @@
 # image.sh <version> <built> <folder> linux/<arch>...
 #
 # Builds image/Dockerfile with buildah, without a daemon, from what build.sh built in <built>, and writes an OCI archive
-# with an image for each platform to <folder>. The CA certificates are those of this machine. Needs root.
+# with an image for each platform to <folder>. The CA certificates are those of this machine.
 set -euo pipefail
 version=$1 built=$(cd "$2" && pwd) folder=$(mkdir -p "$3" && cd "$3" && pwd)
 shift 3
 cd "$(dirname "$0")/.."
-command -v buildah >/dev/null || { echo 'install buildah' >&2; exit 1; }
+command -v buildah >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends buildah >/dev/null; }
 time=$(git log -1 --format=%ct)
 
 # The context also serves docker build.
@@ -23,11 +23,15 @@ done
 chmod -R u=rwX,go=rX $context
 
 storage=$(mktemp -d)
-trap 'rm -rf "$storage"' EXIT
+# Without root, the files of other users in the image belong to others.
+remove=(rm -rf)
+[ "$(id -u)" = 0 ] || remove=(buildah unshare rm -rf)
+trap '"${remove[@]}" "$storage"' EXIT
 run() { buildah --root "$storage/root" --runroot "$storage/run" --storage-driver vfs "$@"; }
 for platform; do
 	echo "building an image for $platform"
-	run build --quiet --isolation chroot --format oci --platform "$platform" --timestamp "$time" --manifest otelcol-impression \
+	run build --quiet --isolation chroot --format oci --identity-label=false --timestamp "$time" \
+		--platform "$platform" --manifest otelcol-impression \
 		--build-arg "VERSION=$version" --build-arg "REVISION=$(git rev-parse HEAD)" \
 		--file deploy/image/Dockerfile $context >/dev/null
 done

@@ -8,7 +8,7 @@ set -euo pipefail
 version=$1 built=$(cd "$2" && pwd) folder=$(cd "$3" && pwd)
 cd "$(dirname "$0")/../.."
 # By name, and only what is missing.
-packages=(lintian rpm systemd systemd-container debootstrap)
+packages=(lintian rpm systemd systemd-container debootstrap debian-archive-keyring)
 dpkg-query -W "${packages[@]}" >/dev/null 2>&1 ||
 	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; }
 arch=$(dpkg --print-architecture)

@@ -27,6 +27,14 @@ func TestVersion(t *testing.T) {
 	require.NoError(t, err, printed)
 	assert.Equal(t, "otelcol-impression version "+version+"\n", printed)
 
+	if !strings.HasSuffix(version, "-dev") {
+		heading := `(?m)^## \[?` + regexp.QuoteMeta(version) + `\]?( |$)`
+		assert.Regexp(t, heading, readText(t, filepath.Join(root, "CHANGELOG.md")), "a release needs its heading")
+		for _, readme := range []string{"README.md", filepath.Join("deploy", "README.md")} {
+			assert.NotContains(t, readText(t, filepath.Join(root, readme)), "No release is tagged yet", readme)
+		}
+	}
+
 	server := amplitudetest.Start(t)
 	c := startBridge(t, "bridge/production", server)
 	users := trackedUsers(1)
