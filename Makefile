@@ -128,6 +128,7 @@ image: built ## Build an OCI archive with the image of the committed files in _b
 
 .PHONY: release-check
 release-check: dist package image ## Build all that is released twice, and run the packages and the image; needs root on a Debian
+	@deploy/check/contents.sh $(VERSION) $(DIST)
 	@deploy/check/reproducible.sh $(VERSION) $(DIST)
 	@deploy/check/packages.sh $(VERSION) $(BUILT) $(DIST)
 	@deploy/check/image.sh $(VERSION) $(DIST)
