@@ -145,3 +145,34 @@ func TestWebhookWithAuth(t *testing.T) {
 		})
 	}
 }
+
+const webhookWithLimiter = `
+receivers: {cdp_webhook: {endpoint: "${env:WEBHOOK_ENDPOINT}", sources: {cdp: {path: /cdp}}}}
+processors: {memory_limiter: {check_interval: 100ms, limit_mib: 1}}
+exporters: {debug: {}}
+extensions: {health_check: {endpoint: "${env:HEALTH_ENDPOINT}"}}
+service:
+  extensions: [health_check]
+  telemetry: {metrics: {level: none}}
+  pipelines: {logs: {receivers: [cdp_webhook], processors: [memory_limiter], exporters: [debug]}}
+`
+
+// TestWebhookBehindMemoryLimiter sends to a collector that always has less memory than it wants.
+func TestWebhookBehindMemoryLimiter(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "collector.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(webhookWithLimiter), 0o600))
+	endpoint, err := collectortest.FreeEndpoint(t.Context())
+	require.NoError(t, err)
+	c, err := collectortest.Start(t.Context(), collectortest.Default, config, "WEBHOOK_ENDPOINT="+endpoint)
+	require.NoError(t, err)
+	sender := &cdp{url: "http://" + endpoint + "/cdp"}
+	var answer string
+	require.NoError(t, c.WaitUntil(t.Context(), "a refusal", func() (bool, error) {
+		var status int
+		status, answer = sender.post(t, []byte("{}"))
+		return status == http.StatusServiceUnavailable, nil
+	}))
+	assert.Contains(t, answer, `"reason":"retryable_error"`)
+	require.NoError(t, c.Stop())
+}
