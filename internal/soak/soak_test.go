@@ -23,6 +23,8 @@ type size struct {
 	// rate is how many records are sent per second, length for how long.
 	rate   int
 	length time.Duration
+	// speed is how many times faster time passes in alerts.
+	speed int
 	// megabytes are the sizes of volumes.
 	megabytes []int
 }
@@ -64,6 +66,7 @@ func TestSoak(t *testing.T) {
 		{"sizing", measures, sizingScenario, size{records: 2000}, size{records: 60_000}},
 		{"hostile", waits, hostileScenario, size{fractions: []int{4}}, size{fractions: []int{4, 2, 1}}},
 		{"limiter", waits, limiterScenario, size{records: 12}, size{records: 270}},
+		{"alerts", waits, alertsScenario, size{rate: 200, speed: 60}, size{rate: 200, speed: 10}},
 		{"secrets", waits, secretsScenario, size{}, size{}},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
