@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/impression-collector/impression-bridge/impressioninspectorextension/internal/diagnosis"
+	"github.com/impression-collector/impression-bridge/impressioninspectorextension/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/inspection"
 )
 
@@ -43,10 +44,12 @@ type inspector struct {
 	// isWatched is what components ask for each batch.
 	isWatched atomic.Bool
 	hasher    *hasher
+	telemetry *metadata.TelemetryBuilder
 	// mutex guards the fields below.
 	mutex     sync.Mutex
 	diagnoser *diagnosis.Diagnoser
 	state     *state
+	volumes   *volumes
 	// forget clears isWatched after gatherFor. It is nil before somebody looks.
 	forget *time.Timer
 
@@ -70,7 +73,14 @@ func newInspector(set extension.Settings, config *Config) (*inspector, error) {
 	if i.diagnoser, err = diagnosis.New(); err != nil {
 		return nil, err
 	}
-	i.state = i.newState(time.Now())
+	if i.telemetry, err = metadata.NewTelemetryBuilder(set.TelemetrySettings); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	i.state = i.newState(now)
+	if config.Always {
+		i.volumes = newVolumes(i.hasher, now)
+	}
 	i.isWatched.Store(config.Always)
 	return i, nil
 }
@@ -81,6 +91,9 @@ func (i *inspector) Start(ctx context.Context, host component.Host) error {
 		if _, is := other.(inspection.Inspector); is && id != i.settings.ID {
 			return errors.New("there is another impression_inspector, and components can report to one only; remove it")
 		}
+	}
+	if err := i.observeVolumes(); err != nil {
+		return err
 	}
 	server, err := i.config.ServerConfig.ToServer(ctx, host.GetExtensions(), i.settings.TelemetrySettings, i.handler(),
 		confighttp.WithErrorHandler(refuse))
@@ -106,6 +119,7 @@ func (i *inspector) serve(listener net.Listener, host component.Host) {
 // Shutdown ends open pages, and answers the requests under way.
 func (i *inspector) Shutdown(ctx context.Context) error {
 	i.stopGathering()
+	i.telemetry.Shutdown()
 	if i.server == nil {
 		return nil
 	}
@@ -172,7 +186,10 @@ func (i *inspector) Received(r inspection.Received) {
 
 // Processed implements inspection.Inspector.
 func (i *inspector) Processed(p *inspection.Processed) {
-	i.report(func(s *state, now time.Time) { s.processed(p, now) })
+	i.report(func(s *state, now time.Time) {
+		s.processed(p, now)
+		i.volumes.add(p.Shown, now)
+	})
 }
 
 // Delivered implements inspection.Inspector.

@@ -144,8 +144,10 @@ type compiled struct {
 	emit          Emit
 	unsetVariants []string
 	drop          bool
-	// estimate is the expected number of impressions per month, or 0 if it isn't configured.
+	// estimate is the expected number of impressions per month, and factors are what it is the product of. They are 0 and nil if it isn't
+	// configured.
 	estimate       int64
+	factors        []factor
 	maxExperiments int
 }
 
@@ -159,15 +161,6 @@ func (c *compiled) layoutNames() []string {
 	names := make([]string, 0, len(c.layouts))
 	for i := range c.layouts {
 		names = append(names, c.layouts[i].Name)
-	}
-	return names
-}
-
-// eventTypeNames returns the event types in their pre form.
-func (c *compiled) eventTypeNames() []string {
-	names := make([]string, 0, len(c.eventTypes))
-	for _, t := range c.eventTypes {
-		names = append(names, t.pre)
 	}
 	return names
 }
@@ -207,6 +200,7 @@ func (c *Config) compile() (*compiled, error) {
 		unsetVariants: c.UserProperties.UnsetVariants,
 		drop:          c.Unassigned == DropUnassigned,
 		estimate:      estimate,
+		factors:       c.Estimate.factors(),
 
 		maxExperiments: c.Telemetry.MaxExperiments,
 	}, nil
@@ -314,20 +308,31 @@ func (c *Config) checkIdentities() error {
 	return errors.Join(faults...)
 }
 
+// factor is a factor of the estimate, by its key in the configuration.
+type factor struct {
+	key   string
+	value int64
+}
+
+// factors returns the factors, or none if there is no estimate.
+func (e *EstimateConfig) factors() []factor {
+	if e == nil {
+		return nil
+	}
+	return []factor{
+		{"monthly_tracked_users", e.MonthlyTrackedUsers},
+		{"experiments_per_month", e.ExperimentsPerMonth},
+		{"page_views_per_user", e.PageViewsPerUser},
+	}
+}
+
 func (e *EstimateConfig) product() (int64, error) {
 	if e == nil {
 		return 0, nil
 	}
 	product := uint64(1)
 	var faults []error
-	for _, factor := range []struct {
-		key   string
-		value int64
-	}{
-		{"monthly_tracked_users", e.MonthlyTrackedUsers},
-		{"experiments_per_month", e.ExperimentsPerMonth},
-		{"page_views_per_user", e.PageViewsPerUser},
-	} {
+	for _, factor := range e.factors() {
 		if factor.value <= 0 {
 			faults = append(faults, fmt.Errorf("estimate.%s: %d, or not given; allowed: 1 or more, all three together", factor.key, factor.value))
 			continue

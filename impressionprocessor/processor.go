@@ -77,7 +77,7 @@ func (p *impressionProcessor) start(ctx context.Context, host component.Host) er
 		return err
 	}
 	p.telemetry.startAtZero(ctx, p.config.emit != EmitNone)
-	p.logger.Info("rewriting impressions", zap.Strings("layouts", p.config.layoutNames()), zap.Strings("event_types", p.config.eventTypeNames()),
+	p.logger.Info("rewriting impressions", zap.Strings("layouts", p.config.layoutNames()), zap.Strings("event_types", preForms(p.config.eventTypes)),
 		zap.String("emit", string(p.config.emit)))
 	return nil
 }

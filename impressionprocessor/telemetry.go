@@ -4,6 +4,7 @@ package impressionprocessor // import "github.com/impression-collector/impressio
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -71,13 +72,26 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 	for _, problem := range untouchedProblems {
 		t.untouched[problem] = t.series(attribute.String("reason", problem.String()))
 	}
-	if config.estimate > 0 {
-		err = builder.RegisterProcessorImpressionMonthlyEstimateCallback(func(_ context.Context, o metric.Int64Observer) error {
+	err = t.observeEstimate(config)
+	return t, err
+}
+
+// observeEstimate makes the estimate and its factors metrics, if there is one.
+func (t *telemetry) observeEstimate(config *compiled) error {
+	if config.estimate == 0 {
+		return nil
+	}
+	return errors.Join(
+		t.builder.RegisterProcessorImpressionMonthlyEstimateCallback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(config.estimate, metric.WithAttributes(t.component[:]...))
 			return nil
-		})
-	}
-	return t, err
+		}),
+		t.builder.RegisterProcessorImpressionEstimateCallback(func(_ context.Context, o metric.Int64Observer) error {
+			for _, f := range config.factors {
+				o.Observe(f.value, metric.WithAttributes(append(t.component[:], attribute.String("quantity", f.key))...))
+			}
+			return nil
+		}))
 }
 
 // series returns the attributes of a series, with the component's.

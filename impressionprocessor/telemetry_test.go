@@ -106,6 +106,11 @@ func TestMetrics(t *testing.T) {
 	}, metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualProcessorImpressionMonthlyEstimate(t, telemetry,
 		[]metricdata.DataPoint[int64]{point(100000000)}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorImpressionEstimate(t, telemetry, []metricdata.DataPoint[int64]{
+		point(1000000, attribute.String("quantity", "monthly_tracked_users")),
+		point(5, attribute.String("quantity", "experiments_per_month")),
+		point(20, attribute.String("quantity", "page_views_per_user")),
+	}, metricdatatest.IgnoreTimestamp())
 }
 
 func TestExperimentsBeyondTheBoundShareOneSeries(t *testing.T) {
@@ -143,6 +148,7 @@ func TestMetricsThatAreOff(t *testing.T) {
 		"otelcol_processor_impression_by_experiment",
 		"otelcol_processor_impression_user_property_updates",
 		"otelcol_processor_impression_monthly_estimate",
+		"otelcol_processor_impression_estimate",
 	} {
 		_, err := telemetry.GetMetric(name)
 		require.Error(t, err, name)

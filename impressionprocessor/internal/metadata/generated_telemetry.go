@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                                     sync.Mutex
 	registrations                          []metric.Registration
 	ProcessorImpressionByExperiment        metric.Int64Counter
+	ProcessorImpressionEstimate            metric.Int64ObservableGauge
 	ProcessorImpressionEvents              metric.Int64Counter
 	ProcessorImpressionMonthlyEstimate     metric.Int64ObservableGauge
 	ProcessorImpressionRecords             metric.Int64Counter
@@ -45,6 +46,21 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterProcessorImpressionEstimateCallback sets callback for observable ProcessorImpressionEstimate metric.
+func (builder *TelemetryBuilder) RegisterProcessorImpressionEstimateCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ProcessorImpressionEstimate, obs: o})
+		return nil
+	}, builder.ProcessorImpressionEstimate)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterProcessorImpressionMonthlyEstimateCallback sets callback for observable ProcessorImpressionMonthlyEstimate metric.
@@ -94,6 +110,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_processor_impression_by_experiment",
 		metric.WithDescription("Impressions by flag and variant. Those of experiments beyond `telemetry.max_experiments` are in one series with `otel.metric.overflow`. [Alpha]"),
 		metric.WithUnit("{impressions}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorImpressionEstimate, err = builder.meter.Int64ObservableGauge(
+		"otelcol_processor_impression_estimate",
+		metric.WithDescription("The configured `estimate`. The inspector has what was seen. [Alpha]"),
+		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorImpressionEvents, err = builder.meter.Int64Counter(
