@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,6 +71,7 @@ func alertsScenario(t *testing.T, size size) {
 		assert.Equal(t, phase.alerts, p.firedSince(t, began))
 	}
 	assertDashboardHasData(t, p, size.speed)
+	assertRunbookHasData(t, p)
 	people := source.stop(t)
 	result := b.waitForAll(t, people, maxWait)
 	reportf(t, "with rules %d times faster: an outage, a refused key and a malformed source are noticed after %s, and nothing else; %s",
@@ -105,6 +107,25 @@ func assertDashboardHasData(t *testing.T, p *prometheus, speed int) {
 		}
 	}
 	assert.Greater(t, queries, 20)
+}
+
+// runbookQuery finds a query in docs/runbook.md.
+var runbookQuery = regexp.MustCompile("`((?:sum|topk)[^`]*\\botelcol_[^`]*)`")
+
+// assertRunbookHasData runs each query that the runbook tells to look at.
+func assertRunbookHasData(t *testing.T, p *prometheus) {
+	t.Helper()
+	root, err := collectortest.Root()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "runbook.md"))
+	require.NoError(t, err)
+	queries := runbookQuery.FindAllStringSubmatch(string(text), -1)
+	assert.Greater(t, len(queries), 5)
+	for _, query := range queries {
+		has, err := p.hasData(t.Context(), query[1])
+		require.NoError(t, err)
+		assert.True(t, has, "no data: %s", query[1])
+	}
 }
 
 // source sends events until it is stopped, and malformed ones too as long as isMalformed is set.
