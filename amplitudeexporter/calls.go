@@ -285,7 +285,7 @@ func (r *batchReader) encodeProducts(b *batch, it *item, e *reader.Event, produc
 	}
 	e.Event = order
 	if hasRevenue {
-		e.RemoveRevenue()
+		e.RemoveRevenueOfOrder()
 	}
 	it.JSON = b.encode(&r.encoder, &e.Event)
 	id := order.Text(event.InsertID)

@@ -46,17 +46,18 @@ func TestCalls(t *testing.T) {
 	require.NotEmpty(t, paths)
 	for _, path := range paths {
 		preset := strings.TrimSuffix(filepath.Base(path), ".yaml")
-		for _, test := range callCases(t, path) {
+		for _, test := range casesIn[callCase](t, path) {
 			t.Run(preset+"/"+test.Name, func(t *testing.T) { test.run(t, preset) })
 		}
 	}
 }
 
-func callCases(t *testing.T, path string) []callCase {
+// casesIn returns the cases in a file.
+func casesIn[C any](t *testing.T, path string) []C {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	var cases []callCase
+	var cases []C
 	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
 	decoder.KnownFields(true)
 	require.NoError(t, decoder.Decode(&cases))

@@ -125,6 +125,11 @@ func (e *Event) MarkRead(v pcommon.Value) {
 	e.read = append(e.read, v)
 }
 
+// UnmarkRead makes all values that were marked as read properties again.
+func (e *Event) UnmarkRead() {
+	e.read = e.read[:0:0]
+}
+
 // IsProperty reports whether a value in the map of properties is a property. If the map is the record's attributes, its body,
 // or the whole event, it also has other fields, which were marked by MarkRead.
 func (e *Event) IsProperty(v pcommon.Value) bool {

@@ -53,6 +53,14 @@ func (e *Event) ReadProduct(product pcommon.Map) bool {
 	return true
 }
 
+// RemoveRevenueOfOrder removes the fields of revenue from an order whose products have it. They remain properties.
+func (e *Event) RemoveRevenueOfOrder() {
+	e.RemoveRevenue()
+	if e.layout.Revenue == layout.RevenueOnly && !e.isFlat {
+		e.UnmarkRead()
+	}
+}
+
 func (e *Event) productNumber(product pcommon.Map, keys ...string) (float64, bool) {
 	for _, key := range keys {
 		if v, present := product.Get(key); present {
