@@ -4,7 +4,11 @@ package impressionprocessor
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -17,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/impression-collector/impression-bridge/impressionprocessor/internal/metadata"
 	"github.com/impression-collector/impression-bridge/internal/collectortest"
@@ -398,4 +403,38 @@ func TestOneLineAtStart(t *testing.T) {
 	assert.Equal(t, map[string]any{
 		"layouts": []any{"otel", "amplitude", "segment"}, "event_types": []any{"$exposure", "$impression"}, "emit": "inline",
 	}, logs.All()[0].ContextMap())
+}
+
+// TestGoldenCallsStayAsTheyAre passes the calls of the exporter's golden files, in each preset.
+func TestGoldenCallsStayAsTheyAre(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join("..", "amplitudeexporter", "testdata", "calls", "*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		preset := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var cases []struct{ Record string }
+		require.NoError(t, yaml.Unmarshal(text, &cases))
+		logs := plog.NewLogs()
+		records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+		for _, c := range cases {
+			records.AppendEmpty().Body().SetStr(c.Record)
+			var event map[string]any
+			require.NoError(t, json.Unmarshal([]byte(c.Record), &event))
+			require.NoError(t, records.AppendEmpty().Body().SetEmptyMap().FromRaw(event))
+		}
+		var marshaler plog.ProtoMarshaler
+		before, err := marshaler.MarshalLogs(logs)
+		require.NoError(t, err)
+		config := LayoutConfig{Preset: preset}
+		if preset == "snowplow" {
+			config.Paths = map[string][]string{"properties": {`event["unstruct_event_com_acme_order_1"]`}}
+		}
+		out := process(t, defaultsWith(func(c *Config) { c.Layouts = []LayoutConfig{config} }), logs)
+		require.Len(t, out, 1)
+		after, err := marshaler.MarshalLogs(out[0])
+		require.NoError(t, err)
+		assert.Equal(t, before, after, preset)
+	}
 }
