@@ -16,7 +16,7 @@ deb=$(ls "$folder"/otelcol-impression_*_"$arch".deb)
 rpm=$(ls "$folder"/otelcol-impression-*."$(uname -m)".rpm)
 
 echo '== lintian'
-lintian --allow-root --fail-on error,warning "$deb"
+lintian --allow-root --fail-on error,warning "$folder"/*.deb
 echo '== unit'
 systemd-analyze security --offline=true --no-pager --threshold=25 deploy/package/otelcol-impression.service | tail -n 1
 
@@ -74,7 +74,7 @@ echo '== rpm'
 root=$work/rpm
 mkdir "$root"
 tar -x -C "$root" -f $base
-rpm -qp --queryformat '%{NAME} %{VERSION} %{ARCH} %{LICENSE}\n' "$rpm"
+rpm -qp --queryformat '%{NAME} %{VERSION} %{ARCH} %{LICENSE}\n' "$folder"/*.rpm
 # The root is a Debian's, whose rpm database has no packages that could fulfill dependencies.
 rpm --root "$root" --initdb
 rpm --root "$root" --nodeps -i "$work"/old/*.rpm 2>&1 | debian
