@@ -100,6 +100,8 @@ var badConfigs = map[string]struct{ yaml, says string }{
 	"header's name":      {`{sources: {a: {path: /a, header: {values: [x]}}}}`, `sources.a.header.name: "" isn't the name of a header`},
 	"no values":          {`{sources: {a: {path: /a, header: {name: X}}}}`, "sources.a.header.values: none; give at least one"},
 	"empty value":        {`{sources: {a: {path: /a, header: {name: X, values: [" "]}}}}`, "sources.a.header.values[0]: empty"},
+	"line break":         {`{sources: {a: {path: /a, header: {name: X, values: ["canary\n"]}}}}`, "sources.a.header.values[0]: can't be the value of a header"},
+	"space around":       {`{sources: {a: {path: /a, header: {name: X, values: [x, " canary"]}}}}`, "sources.a.header.values[1]: can't be the value of a header"},
 	"authenticator":      {`{sources: {a: {path: /a, auth: {}}}}`, "sources.a.auth.authenticator: missing; give the name of an extension"},
 	"attribute":          {`{sources: {a: {path: /a}}, header_attributes: ["a b"]}`, `header_attributes[0]: "a b" isn't the name of a header`},
 	"credentials":        {`{sources: {a: {path: /a}}, header_attributes: [authorization]}`, `header_attributes[0]: "authorization" holds a secret`},
@@ -113,7 +115,8 @@ func TestBadConfigs(t *testing.T) {
 	for name, bad := range badConfigs {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, bad.yaml)
-			assert.ErrorContains(t, err, bad.says)
+			require.ErrorContains(t, err, bad.says)
+			assert.NotContains(t, err.Error(), "canary")
 		})
 	}
 }

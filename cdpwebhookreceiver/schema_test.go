@@ -15,7 +15,7 @@ var ours = configtest.Component{Section: "receivers", Type: metadata.Type.String
 
 // beyondSchema names the badConfigs whose faults the schema can't express, or leaves to the owners of the keys.
 var beyondSchema = []string{
-	"unknown in tls", "write_timeout", "proxy", "wide proxy", "equal paths", "path below", "all paths", "secret header",
+	"unknown in tls", "write_timeout", "proxy", "wide proxy", "equal paths", "path below", "all paths", "secret header", "line break", "space around",
 }
 
 func TestSchemaRefusesBadConfigs(t *testing.T) {

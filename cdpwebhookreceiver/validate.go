@@ -123,6 +123,11 @@ func (s *SourceConfig) faults() []error {
 		header := s.Header.Get()
 		errs = append(errs, headerFault("header.name", header.Name))
 		errs = append(errs, secretFaults("header.values", header.Values)...)
+		for i, value := range header.Values {
+			text := string(value)
+			errs = append(errs, errorIf(strings.TrimSpace(text) != "" && (strings.TrimSpace(text) != text || !httpguts.ValidHeaderFieldValue(text)),
+				"header.values[%d]: can't be the value of a header; remove white space around it, such as a line break", i))
+		}
 	}
 	if s.Auth.HasValue() {
 		errs = append(errs, errorIf(s.Auth.Get().AuthenticatorID == component.ID{},
