@@ -14,8 +14,9 @@ TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 MODULES := . $(patsubst %/go.mod,%,$(filter-out internal/tools/go.mod internal/releasetools/go.mod,$(wildcard internal/*/go.mod)))
 
 # The one source of the version is the tag of the commit. A commit without a tag has the version of the manifest.
-VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null)),$(DEV_VERSION))
-DEV_VERSION = $(shell awk '$$1 == "version:" { print $$2 }' builder-config.yaml)
+DEV_VERSION := $(shell awk '$$1 == "version:" { print $$2 }' builder-config.yaml)
+TAG := $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null)
+override VERSION := $(patsubst v%,%,$(or $(VERSION),$(TAG),$(DEV_VERSION)))
 
 # Without VCS stamps, a commit doesn't relink the collector. -mod=mod picks up new imports in our code.
 BUILD := -mod=mod -trimpath -buildvcs=false -ldflags='-s -w'
