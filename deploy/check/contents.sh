@@ -2,10 +2,13 @@
 # contents.sh <version> <folder>
 #
 # Checks the archives in <folder>: their checksums; that the SBOM lists exactly the modules in the binary; that each of them has a
-# license, and none a license that asks for the source of what it is linked with.
+# license, and none a license that asks for the source of what it is linked with; that the binaries for Linux say their version and
+# accept the configuration, in an emulator if they are for another architecture.
 set -euo pipefail
 version=$1 folder=$(cd "$2" && pwd)
-dpkg-query -W jq >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends jq >/dev/null; }
+packages=(jq qemu-user-static)
+dpkg-query -W "${packages[@]}" >/dev/null 2>&1 ||
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$folder"
@@ -34,5 +37,18 @@ for archive in otelcol-impression_*.tar.gz; do
 		"$name.cdx.json" >"$work/refused"
 	[ ! -s "$work/refused" ] || { cat "$work/refused" >&2; exit 1; }
 	[ "$(jq -r .metadata.component.version "$name.cdx.json")" = "v$version" ]
+
+	case $name in
+	*_linux_"$(dpkg --print-architecture)") run=() ;;
+	*_linux_amd64) run=(qemu-x86_64-static) ;;
+	*_linux_arm64) run=(qemu-aarch64-static) ;;
+	*) run=(false) ;;
+	esac
+	if [ "${run[*]}" != false ]; then
+		[ "$("${run[@]}" "$binary" --version)" = "otelcol-impression version $version" ]
+		AMPLITUDE_API_KEY=k WEBHOOK_AUTHORIZATION=s OTLP_TOKEN=t STORAGE=$work/queue \
+			"${run[@]}" "$binary" validate --config="$root/config.yaml"
+		echo "$name: runs, and accepts its configuration"
+	fi
 	echo "$archive: $(wc -l <"$work/linked") modules, all in the SBOM and with a license"
 done
