@@ -47,7 +47,7 @@ collector-ottl: _build/ottl/go.mod
 # The generated sources depend only on the manifest, the version and our dependencies. `go build` notices every other change.
 _build/go.mod: builder-config.yaml go.mod internal/tools/go.mod _build/version
 _build/ottl/go.mod: testdata/builder-ottl.yaml go.mod internal/tools/go.mod
-# ocb reads the version, as all of a manifest's keys, from the environment too.
+# ocb also reads the version, like every key of a manifest, from the environment.
 _build/go.mod _build/ottl/go.mod:
 	@mkdir -p $(@D)
 	@echo 'generating $(@D) from $<'
@@ -80,11 +80,11 @@ soak: collector ## Run the soak tests for about an hour: kills, errors, outages;
 	@go test ./internal/soak -count=1 -v -timeout=0 $(ARGS) -soak.long
 
 .PHONY: bench
-bench: ## Compare with OTTL, Amplitude's client, JSON libraries and a bare HTTP handler; fail if a target is missed
+bench: ## Compare with OTTL, Amplitude's client, JSON libraries and a bare HTTP handler; fail if a limit is exceeded
 	@go run -C internal/bench .
 
 .PHONY: deploy-check
-deploy-check: collector ## Build the manifests in deploy/kubernetes, decode them strictly, and run their configurations
+deploy-check: collector ## Build the manifests in deploy/kubernetes, decode them strictly, validate their configurations, and run one
 	@go test -C internal/deploycheck -count=1 .
 
 .PHONY: sdks
@@ -98,7 +98,7 @@ _build/sdks/node_modules: internal/sdks/js/package-lock.json
 	@npm ci --prefix $(@D)
 	@touch $@
 
-# What is released, and what it is made of.
+# The files of a release, and the builds that they are packed from.
 DIST := _build/dist
 BUILT := _build/built
 # The platforms of the archives, and of the packages and the image.
@@ -106,7 +106,7 @@ PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 LINUX = $(filter linux/%,$(PLATFORMS))
 CHECKSUMS = @cd $(DIST) && find . -type f ! -name SHA256SUMS -printf '%P\n' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS
 
-# One build for all targets of a call, without what an earlier call left.
+# One build for all targets of a call, without files that an earlier call left.
 .PHONY: built
 built:
 	@rm -rf $(DIST) $(BUILT)
@@ -123,12 +123,12 @@ package: built ## Build deb and rpm packages of the committed files in _build/di
 	$(CHECKSUMS)
 
 .PHONY: image
-image: built ## Build an OCI archive with the image of the committed files in _build/dist; needs buildah or Debian
+image: built ## Build an OCI archive with the image of the committed files in _build/dist; needs buildah, which it installs as root on Debian
 	@deploy/image.sh $(VERSION) $(BUILT) $(DIST) $(LINUX)
 	$(CHECKSUMS)
 
 .PHONY: release-check
-release-check: dist package image ## Build all that is released twice, and run the packages and the image; needs root on a Debian
+release-check: dist package image ## Build the files of a release twice, compare them, and run the packages and the image; needs root on Debian
 	@deploy/check/contents.sh $(VERSION) $(DIST)
 	@deploy/check/reproducible.sh $(VERSION) $(DIST)
 	@deploy/check/packages.sh $(VERSION) $(BUILT) $(DIST)
@@ -183,4 +183,4 @@ clean: ## Remove _build; Go's build cache stays
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
