@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # archive.sh <version> <built> <folder>
 #
-# Packs what build.sh built in <built> into an archive for each platform in <folder>, and puts the SBOMs beside them. Needs GNU tar.
+# Packs the files that build.sh built in <built> into an archive for each platform in <folder>, and puts the SBOMs beside them. Needs
+# GNU tar.
 set -euo pipefail
 version=$1 built=$(cd "$2" && pwd) folder=$(mkdir -p "$3" && cd "$3" && pwd)
 cd "$(dirname "$0")/.."

@@ -13,7 +13,7 @@ source=$(mktemp -d)
 trap 'rm -rf "$source"' EXIT
 git archive HEAD | tar -x -C "$source"
 make -C "$source" _build/go.mod "VERSION=$version" >/dev/null
-# For this machine, before GOOS and GOARCH are set.
+# Tools are built for this machine, so before GOOS and GOARCH are set.
 go build -modfile=internal/releasetools/go.mod -o "$source/cyclonedx-gomod" github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 # cyclonedx-gomod takes the version from a tag.
 git init -q "$source/_build"

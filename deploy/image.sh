@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # image.sh <version> <built> <folder> linux/<arch>...
 #
-# Builds image/Dockerfile with buildah, without a daemon, from what build.sh built in <built>, and writes an OCI archive
-# with an image for each platform to <folder>. The CA certificates are those of this machine.
+# Builds image/Dockerfile with buildah, without a daemon, from the files that build.sh built in <built>, and writes an OCI archive
+# with an image for each platform to <folder>. The CA certificates are those of this machine. As root on Debian, it installs buildah if
+# that is missing.
 set -euo pipefail
 version=$1 built=$(cd "$2" && pwd) folder=$(mkdir -p "$3" && cd "$3" && pwd)
 shift 3
@@ -23,7 +24,7 @@ done
 chmod -R u=rwX,go=rX $context
 
 storage=$(mktemp -d)
-# Without root, the files of other users in the image belong to others.
+# Without root, the image's files belong to other users, and only buildah can remove them.
 remove=(rm -rf)
 [ "$(id -u)" = 0 ] || remove=(buildah unshare rm -rf)
 trap '"${remove[@]}" "$storage"' EXIT

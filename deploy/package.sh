@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # package.sh <version> <built> <folder> <os>/<arch>...
 #
-# Makes a deb and an rpm package in <folder> of what build.sh built in <built> for each platform.
+# Makes a deb and an rpm package in <folder> for each platform, from the files that build.sh built in <built>.
 set -euo pipefail
 version=$1 built=$(cd "$2" && pwd) folder=$(mkdir -p "$3" && cd "$3" && pwd)
 shift 3

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # contents.sh <version> <folder>
 #
-# Checks the archives in <folder>: their checksums; that the SBOM lists exactly the modules in the binary; that each of them has a
-# license, and none a license that asks for the source of what it is linked with; that the binaries for Linux say their version and
-# accept the configuration, in an emulator if they are for another architecture.
+# Checks the archives in <folder>: the checksums are right; the SBOM lists exactly the modules in the binary; each module has a
+# license, and none has a license of the GPL's kind; the binaries for Linux print their version and accept the configuration, in an
+# emulator if they are for another architecture.
 set -euo pipefail
 version=$1 folder=$(cd "$2" && pwd)
 packages=(jq qemu-user-static)
@@ -28,10 +28,10 @@ for archive in otelcol-impression_*.tar.gz; do
 	go version -m "$binary" | awk '$1 == "dep" { print $2 "@" $3 }' | sort >"$work/modules"
 	go version -m "$binary" | awk '$1 == "dep" { if (last) print last; last = $2 "@" $3 } $1 == "=>" { last = $2 "@" $3 } END { print last }' | grep -v '^\.\.@' | sort >"$work/linked"
 	jq -r '.components[] | .name + "@" + .version' "$name.cdx.json" | grep -v '^std@\|/impression-bridge@' | sort >"$work/listed"
-	diff "$work/linked" "$work/listed" || { echo "the SBOM of $archive isn't right" >&2; exit 1; }
+	diff "$work/linked" "$work/listed" || { echo "the SBOM of $archive doesn't list the modules in its binary" >&2; exit 1; }
 	while read -r module; do
 		case $module in */impression-bridge@*) continue ;; esac
-		find "$root/licenses/$module" -type f 2>/dev/null | grep -q . || { echo "$archive has no license of $module" >&2; exit 1; }
+		find "$root/licenses/$module" -type f 2>/dev/null | grep -q . || { echo "$archive has no license for $module" >&2; exit 1; }
 	done <"$work/modules"
 	jq -r '.components[] | .name as $name | .evidence.licenses[]?.license.id | select(test("GPL|SSPL|BUSL|CC-BY-NC")) | $name + " " + .' \
 		"$name.cdx.json" >"$work/refused"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # image.sh <version> <folder>
 #
-# Checks the image in <folder>: what it says, and that it delivers events from its unpacked root, as its user, if only the folder
-# of the queue can be written. Needs root on a Debian.
+# Checks the image in <folder>: its labels and settings, and that the collector delivers events from the image's unpacked root, as the
+# image's user, when only the queue's folder can be written. Needs root on Debian.
 set -euo pipefail
 version=$1 folder=$(cd "$2" && pwd)
 cd "$(dirname "$0")/../.."
@@ -10,7 +10,7 @@ if [ -z "${OWN_NETWORK:-}" ]; then
 	packages=(skopeo umoci jq curl iproute2)
 	dpkg-query -W "${packages[@]}" >/dev/null 2>&1 ||
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; }
-	# A network with nothing but a loopback, and mounts that end with this script.
+	# A network that has only a loopback, and mounts that end with this script.
 	OWN_NETWORK=yes exec unshare --net --mount deploy/check/image.sh "$version" "$folder"
 fi
 ip link set lo up
@@ -26,7 +26,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# Waits until a command succeeds, for a minute at most.
+# Waits until a command succeeds, for at most a minute.
 await() {
 	for _ in $(seq 600); do
 		"$@" && return
@@ -36,7 +36,7 @@ await() {
 	return 1
 }
 
-echo '== what the image says'
+echo '== labels and settings'
 skopeo inspect --raw "$image" | jq -r '.manifests[].platform | .os + "/" + .architecture'
 skopeo copy --quiet --override-arch "$(dpkg --print-architecture)" "$image" "oci:$work/layout:image"
 config=$(skopeo inspect --config "oci:$work/layout:image")
@@ -46,7 +46,7 @@ jq -e --arg version "$version" --arg commit "$(git rev-parse HEAD)" '.config | .
 	and .Labels["org.opencontainers.image.version"] == $version
 	and .Labels["org.opencontainers.image.revision"] == $commit' <<<"$config" >/dev/null
 
-echo '== what the image does'
+echo '== run'
 umoci unpack --image "$work/layout:image" "$work/bundle" >/dev/null 2>"$work/umoci.log" || { cat "$work/umoci.log" >&2; exit 1; }
 root=$work/bundle/rootfs
 [ "$(stat -c %u:%g "$root/var/lib/otelcol-impression")" = 10001:10001 ]
@@ -78,7 +78,7 @@ grep -qP '^Uid:\t10001\t10001' <<<"$status"
 grep -qP '^CapEff:\t0+$' <<<"$status"
 grep -qP '^NoNewPrivs:\t1$' <<<"$status"
 if touch "$root/written" 2>/dev/null; then
-	echo 'the root can be written' >&2
+	echo 'the root is writable' >&2
 	exit 1
 fi
 

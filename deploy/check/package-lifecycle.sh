@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs in a Debian of its own, whose systemd started it: packages.sh puts old.deb, new.deb and fake-amplitude into /check.
+# Runs in a separate Debian root, whose systemd started it: packages.sh puts old.deb, new.deb and fake-amplitude into /check.
 set -euxo pipefail
 export DEBIAN_FRONTEND=noninteractive
 service=otelcol-impression
@@ -23,7 +23,7 @@ refuse() {
 	fi
 }
 
-# Waits until a command succeeds, for a minute at most.
+# Waits until a command succeeds, for at most a minute.
 await() {
 	for _ in $(seq 600); do
 		"$@" && return
@@ -50,7 +50,7 @@ echo 'ok: installed: valid configuration, not started'
 refuse systemctl start $service
 explained() { [[ $(journalctl --no-pager -u $service) == *'Replace change-me'* ]]; }
 await explained
-echo 'ok: refused to start with the secrets of the package'
+echo "ok: refused to start with the package's secrets"
 
 systemctl reset-failed $service
 sed -i 's/change-me/s3cret/; $ a AMPLITUDE_ENDPOINT=http://127.0.0.1:8089/2/httpapi' /etc/$service/environment
@@ -70,7 +70,7 @@ grep -q '^/ ro' <<<"$mounts"
 grep -q "^$state rw" <<<"$mounts"
 echo "ok: running as $service, without privileges, with a read-only system"
 
-# Amplitude is away.
+# Amplitude is down.
 [ "$(send 1 1 'Bearer wrong')" = 401 ]
 [ "$(send 1 30 'Bearer s3cret')" = 200 ]
 [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:4318/v1/logs -H 'Content-Type: application/json' -d '{}')" = 401 ]
@@ -86,7 +86,7 @@ echo 'ok: upgraded during an outage of Amplitude: the service continues with its
 /check/fake-amplitude >/check/amplitude.log 2>&1 &
 known=$(until grep -o 'http://[^ ]*\.json' /check/amplitude.log; do sleep 0.1; done)
 await events_known 40
-echo 'ok: delivered all 40 events, those from before the upgrade too'
+echo 'ok: delivered all 40 events, including those from before the upgrade'
 
 journal=$(journalctl --no-pager -u $service)
 refuse grep -iE 'operation not permitted|permission denied' <<<"$journal"
@@ -96,13 +96,13 @@ refuse systemctl is-active --quiet $service
 [ ! -e /usr/bin/$service ]
 [ -n "$(ls -A $state)" ]
 grep -q s3cret /etc/$service/environment
-echo 'ok: removed: the queue and the configuration stay'
+echo 'ok: removed: the queue and the configuration are kept'
 
 dpkg -i /check/new.deb
 systemctl start $service
 await healthy
 grep -q s3cret /etc/$service/environment
-echo 'ok: installed again: it continues'
+echo 'ok: installed again: the service continues'
 
 dpkg -P $service
 refuse systemctl is-active --quiet $service

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # packages.sh <version> <built> <folder>
 #
-# Checks the packages in <folder>, made of what build.sh built in <built>, for this machine's architecture: lintian and the unit's
-# limits; then a Debian of their own that boots systemd and has only a loopback network, where package-lifecycle.sh installs, runs,
-# upgrades, removes and purges the deb; then the same of the rpm without systemd. Needs root on a Debian.
+# Checks the packages in <folder> for this machine's architecture, which were made from the files that build.sh built in <built>. It runs
+# lintian and checks the unit's limits. In a separate Debian root that boots systemd and has only a loopback network,
+# package-lifecycle.sh installs, runs, upgrades, removes and purges the deb. The rpm is checked likewise, without systemd. Needs root on
+# Debian.
 set -euo pipefail
 version=$1 built=$(cd "$2" && pwd) folder=$(cd "$3" && pwd)
 cd "$(dirname "$0")/../.."
@@ -35,7 +36,7 @@ if [ ! -f $base ]; then
 	rm -rf "$work/base"
 fi
 
-# Runs a script in a root of its own, as a service of its systemd that ends the machine.
+# Runs a script in a separate root, as a service of its systemd that powers the machine off.
 boot() {
 	local root=$1 script=$2
 	install -m 755 "$script" "$root/check/check.sh"
@@ -75,7 +76,7 @@ root=$work/rpm
 mkdir "$root"
 tar -x -C "$root" -f $base
 rpm -qp --queryformat '%{NAME} %{VERSION} %{ARCH} %{LICENSE}\n' "$folder"/*.rpm
-# The root is a Debian's, whose rpm database has no packages that could fulfill dependencies.
+# The root is Debian's, so its rpm database has no packages that could fulfill dependencies.
 rpm --root "$root" --initdb
 rpm --root "$root" --nodeps -i "$work"/old/*.rpm 2>&1 | debian
 chroot "$root" /usr/bin/otelcol-impression --version

@@ -1,5 +1,5 @@
 #!/bin/sh
-# After an installation or an upgrade. Called by dpkg as "configure <old version>", and by rpm with the number of packages left.
+# Runs after an installation or an upgrade. dpkg calls it as "configure <old version>", and rpm with the number of packages left.
 set -e
 
 if ! getent passwd otelcol-impression >/dev/null; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# After a removal. Only dpkg's purge deletes the configuration, the queue and the user; rpm has no purge.
+# Runs after a removal. Only dpkg's purge deletes the configuration, the queue and the user; rpm has no purge.
 set -e
 
 if [ -d /run/systemd/system ]; then

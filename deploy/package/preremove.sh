@@ -1,5 +1,5 @@
 #!/bin/sh
-# Before a removal or an upgrade. Called by dpkg as "remove" or "upgrade <new version>", and by rpm with the number of packages left.
+# Runs before a removal or an upgrade. dpkg calls it as "remove" or "upgrade <new version>", and rpm with the number of packages left.
 set -e
 
 case ${1:-} in

@@ -165,7 +165,7 @@ func assertRestricted(t *testing.T, pod *corev1.PodSecurityContext, container *c
 	assert.Equal(t, []corev1.Capability{"ALL"}, container.Capabilities.Drop)
 }
 
-// assertMemory asserts that GOMEMLIMIT is 70 % of the memory limit, as the production bridge's README wants.
+// assertMemory asserts that GOMEMLIMIT is 70% of the memory limit, as the production bridge's README wants.
 func assertMemory(t *testing.T, resources corev1.ResourceRequirements, env []corev1.EnvVar) {
 	t.Helper()
 	limit := resources.Limits.Memory()
