@@ -34,11 +34,14 @@ func TestBridgeShowsWhatAmplitudeKnows(t *testing.T) {
 		`
 device e07a5b68-1d93-4f7c-a2e4-6b9f08c1d357
   user property  [Experiment] hero-image  beach
+  user property  initial_referrer         https://shop.example.com/
+  user property  referrer                 https://shop.example.com/
   event          $identify                $set: {"[Experiment] hero-image":"beach"}
 `,
 		`
 user user-1042
   user property  [Experiment] free-shipping-banner  threshold-50
+  user property  initial_referrer                   https://shop.example.com/
 `,
 		"\n4 users and devices: the same as in testdata/demo/bridge/expected.ndjson\n",
 	} {
@@ -53,8 +56,8 @@ func TestBridgeFailsIfAmplitudeKnowsSomethingElse(t *testing.T) {
 		fault                string
 	}{
 		{
-			name: "another user property", file: "expected.ndjson", from: `"user_properties":{"[Experiment] hero-image":"beach"}`,
-			to:    `"user_properties":{"[Experiment] hero-image":"city"}`,
+			name: "another user property", file: "expected.ndjson", from: `"user_properties":{"[Experiment] hero-image":"beach",`,
+			to:    `"user_properties":{"[Experiment] hero-image":"city",`,
 			fault: `  user_properties["[Experiment] hero-image"]: expected city, got beach`,
 		},
 		{
