@@ -29,7 +29,7 @@ type CallsConfig struct {
 	Traits TraitsFrom `mapstructure:"traits"`
 	// Products says what becomes of the products of an order: list or event.
 	Products ProductsAs `mapstructure:"products"`
-	// Attribution sends where users came from as user properties, if their CDP's own destination does.
+	// Attribution sends referrers and UTM parameters as user properties, if the CDP's own destination does.
 	Attribution bool `mapstructure:"attribution"`
 }
 

@@ -22,10 +22,10 @@ import (
 type dropLog struct {
 	logger      *zap.Logger
 	impressions [reasonCount]droppedImpressions
-	// refused counts the other events, and refusedAt is when they were logged last.
+	// refused counts the other events, and refusedAt is when they were last logged.
 	refused   [amplitude.Reasons]int64
 	refusedAt time.Time
-	// waitingFor is why all events wait, and waitingAt is when that was logged last.
+	// waitingFor is why all events wait, and waitingAt is when that was last logged.
 	waitingFor string
 	waitingAt  time.Time
 }
@@ -95,7 +95,7 @@ func (d *dropLog) log(now time.Time, period time.Duration) {
 	d.refused, d.refusedAt = [amplitude.Reasons]int64{}, now
 }
 
-// wait logs that the key or everything is refused, and the items wait.
+// wait logs that Amplitude refuses the key or everything, so that the items wait.
 func (d *dropLog) wait(refusal error, items []item, now time.Time) {
 	if d.waitingFor == refusal.Error() && now.Sub(d.waitingAt) < dropLogPeriod {
 		return

@@ -36,7 +36,7 @@ type storedChunk struct {
 // maxChains limits the number of chains, because each may add a chunk at each write.
 const maxChains = 256
 
-// smallChunk is the size up to which a chain's last chunk is written anew with the next events, instead of beside them.
+// smallChunk is the size up to which a chain's last chunk is rewritten together with the next events, instead of kept beside them.
 var smallChunk = amount{events: 256, bytes: 256 << 10}
 
 func newOverflow() overflow {

@@ -83,7 +83,7 @@ func (q *resumingQueue) Start(ctx context.Context, host component.Host) error {
 		return fmt.Errorf("sending_queue.storage: %s: %w", opened.Name, errors.Join(err, q.client.Close(ctx)))
 	}
 	if rebuilt != nil {
-		q.logger.Error("the queue's metadata is damaged, or an earlier version of the exporter changed it; it is made anew from the items, and what was delivered last may be sent again",
+		q.logger.Error("the queue's metadata is damaged, or an earlier version of the exporter changed it; it is rebuilt from the items, and the events that were delivered last may be sent again",
 			zap.String("storage", opened.Name), zap.Error(rebuilt))
 	}
 	if err := q.Logs.Start(ctx, &queueHost{Host: host, id: *q.storages.id, client: q.client}); err != nil {
@@ -121,8 +121,8 @@ func (q *resumingQueue) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	return q.removal.check()
 }
 
-// setObserved sets the time at which records were observed, unless it is known. How long an event has waited, and the time of one that
-// has none, must not depend on how often it is tried.
+// setObserved gives records without an ObservedTimestamp one. How long an event has waited, and the time of an event without one, then
+// don't depend on how often it is tried.
 func setObserved(logs plog.Logs, now time.Time) {
 	at := pcommon.NewTimestampFromTime(now)
 	for _, resource := range logs.ResourceLogs().All() {

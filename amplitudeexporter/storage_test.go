@@ -145,7 +145,7 @@ func TestUnreadableMetadataLosesNothing(t *testing.T) {
 	o := newOnFile(t, server, folder)
 	o.startQueue(t)
 	assertAllInOrder(t, server)
-	assert.Equal(t, 1, o.logs.FilterMessageSnippet("made anew").Len())
+	assert.Equal(t, 1, o.logs.FilterMessageSnippet("rebuilt").Len())
 	o.stop(t)
 	o.assertUnreadable(t, 0)
 }

@@ -103,8 +103,8 @@ func (t *telemetry) eventSeries(k kind, o outcome, r reason) metric.MeasurementO
 	return t.series(attribute.Stringer("kind", k), attribute.Stringer("outcome", o), attribute.Stringer("reason", r))
 }
 
-// startAtZero makes the series that alerts need exist before their first event. The increase to the first count of a series that didn't
-// exist can't be seen.
+// startAtZero makes the series that alerts need exist before their first event, because an alert can't see the first increase of a
+// series that didn't exist.
 func (t *telemetry) startAtZero(ctx context.Context) {
 	for k := range kind(kindCount) {
 		t.builder.ExporterAmplitudeEvents.Add(ctx, 0, t.eventSeries(k, t.accepted, reasonNone))
@@ -119,7 +119,7 @@ func (t *telemetry) startAtZero(ctx context.Context) {
 	}
 }
 
-// requestsAtZero are the series of requests that exist from the start: what Amplitude answers, and what others may.
+// requestsAtZero are the series of requests that exist from the start: answers of Amplitude, and of others in its place.
 var requestsAtZero = []struct {
 	outcome amplitude.Outcome
 	class   string

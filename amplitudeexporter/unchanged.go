@@ -79,7 +79,7 @@ func (u *unchanged) read(e *reader.Event, encoder *amplitude.Encoder, now time.T
 	return says, false
 }
 
-// hash returns a hash of all that an event says except when, and where the user came from, which later events say too.
+// hash returns a hash of an event without its time, and without its attribution, which later events have too.
 func (u *unchanged) hash(e *reader.Event, encoder *amplitude.Encoder) uint64 {
 	said := e.Event
 	traits, _ := e.Traits()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// body is a request's body. If it is compressed, text is what sent decompresses to. Otherwise, they are equal.
+// body is a request's body. If it is compressed, text is the decompressed form of sent. Otherwise, they are equal.
 type body struct {
 	sent, text   []byte
 	isCompressed bool
@@ -44,14 +44,14 @@ func (r *bodyReader) read(w http.ResponseWriter, req *http.Request) (body, reaso
 	if !isReused {
 		buffer = &bytes.Buffer{}
 	}
-	// Growing by itself, a buffer takes up to twice the size of a large body, and as much for the copies.
+	// A buffer that grows by itself takes up to twice the size of a large body, and as much again for the copies.
 	if size := req.ContentLength; size > maxKept && size <= r.limit {
 		buffer.Grow(int(size) + bytes.MinRead)
 	}
 	if _, err := buffer.ReadFrom(req.Body); err != nil {
 		return body{}, reasonOfRead(err)
 	}
-	// Otherwise, the server would take the deadline for a sender that hung up, and cancel the request's context. The only
+	// If the deadline passed later, the server would assume that the sender hung up, and cancel the request's context. The only
 	// possible error is that w isn't a connection, in tests.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	sent := buffer.Bytes()

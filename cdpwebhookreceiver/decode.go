@@ -22,8 +22,8 @@ type decoder func(sent []byte, limit int64) ([]byte, error)
 // errTooLarge means that a body would be larger than the limit.
 var errTooLarge = errors.New("the body is too large")
 
-// decoders undo the content encodings that confighttp knows, except gzip. confighttp's own begin to read a body before the
-// request is checked, and hide the bytes as sent, which may be signed.
+// decoders undo the content encodings that confighttp knows, except gzip. confighttp's own decoders read a body before the
+// request is checked, and hide the compressed bytes, which may be signed.
 var decoders = map[string]decoder{
 	"zlib":            decodeZlib,
 	"deflate":         decodeZlib,
@@ -87,7 +87,7 @@ func decodeZstd(sent []byte, limit int64) ([]byte, error) {
 	return readUpTo(stream, limit)
 }
 
-// framedSnappyMagic is how framed Snappy starts. OpenTelemetry's senders have used it under the name of the other format.
+// framedSnappyMagic is how framed Snappy starts. OpenTelemetry's senders have sent it as "snappy", the name of the other format.
 var framedSnappyMagic = []byte("\xff\x06\x00\x00sNaPpY")
 
 func decodeSnappy(sent []byte, limit int64) ([]byte, error) {

@@ -140,14 +140,14 @@ func (r *webhookReceiver) newServer(ctx context.Context, host component.Host) (*
 	return server, nil
 }
 
-// limitTime sets the deadlines of a request, before anything of confighttp or its extensions sees it.
+// limitTime sets the deadlines of a request before confighttp or its extensions see it.
 func (r *webhookReceiver) limitTime(next http.Handler) http.Handler {
-	// Otherwise, only handle needs the context, and makes it without a copy of the request.
+	// If no extension sees the request, only handle needs the context, and makes it without copying the request.
 	isSeenByExtensions := r.config.ServerConfig.Auth.HasValue() || len(r.config.ServerConfig.Middlewares) > 0
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		deadline := time.Now().Add(r.config.MaxWait)
-		// Also holds if nobody reads the body: the server reads what is left of it before it answers. The only possible error is
-		// that w isn't a connection, in tests.
+		// The deadline matters even if nobody reads the body, because the server reads the rest of it before it answers. The only
+		// possible error is that w isn't a connection, in tests.
 		_ = http.NewResponseController(w).SetReadDeadline(deadline)
 		if isSeenByExtensions {
 			ctx, cancel := context.WithDeadline(req.Context(), deadline)

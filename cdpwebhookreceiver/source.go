@@ -47,8 +47,8 @@ func newSources(configs map[string]SourceConfig, telemetry *telemetry) []*source
 	return sources
 }
 
-// startsAtZero reports whether requests with an answer are counted from 0, because an alert can't see the first increase of a series that
-// didn't exist. These are the answers after which events may be lost, as far as the source can have them.
+// startsAtZero reports whether the series of requests with an answer starts at 0, because an alert can't see the first increase of a
+// series that didn't exist. This applies to the answers after which events may be lost, if the source can give them.
 func (s *source) startsAtZero(r reason) bool {
 	switch r {
 	case unknownPath:

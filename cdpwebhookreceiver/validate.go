@@ -126,7 +126,7 @@ func (s *SourceConfig) faults() []error {
 		for i, value := range header.Values {
 			text := string(value)
 			errs = append(errs, errorIf(strings.TrimSpace(text) != "" && (strings.TrimSpace(text) != text || !httpguts.ValidHeaderFieldValue(text)),
-				"header.values[%d]: can't be the value of a header; remove white space around it, such as a line break", i))
+				"header.values[%d]: isn't a valid header value; remove whitespace around it, such as a line break", i))
 		}
 	}
 	if s.Auth.HasValue() {

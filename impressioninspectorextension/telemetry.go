@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// volumePeriod is when counting begins anew, because estimates are of a month.
+	// volumePeriod is the time after which counting begins again, because estimates are for a month.
 	volumePeriod = 30 * 24 * time.Hour
-	// maxVolumePairs is how many pairs of a user and an experiment are kept, in some 10 MB.
+	// maxVolumePairs is how many pairs of a user and an experiment are kept, which takes about 10 MB.
 	maxVolumePairs = 1 << 16
 )
 
-// volumes counts users, experiments and page views for a month at most. The inspector's mutex guards it. It is nil unless the inspector
-// always gathers, because what is seen while somebody looks says nothing about a month.
+// volumes counts users, experiments and page views for at most a month. The inspector's mutex guards it. It is nil unless the inspector
+// always gathers, because numbers from the minutes in which somebody has the page open say nothing about a month.
 type volumes struct {
 	since   time.Time
 	counter *volume.Counter
@@ -54,7 +54,7 @@ const (
 	quantityPageViews   = "page_views_per_user"
 )
 
-// observeVolumes makes the numbers metrics, if they are counted.
+// observeVolumes reports the numbers as metrics, if they are counted.
 func (i *inspector) observeVolumes() error {
 	if i.volumes == nil {
 		return nil

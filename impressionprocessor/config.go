@@ -144,7 +144,7 @@ type compiled struct {
 	emit          Emit
 	unsetVariants []string
 	drop          bool
-	// estimate is the expected number of impressions per month, and factors are what it is the product of. They are 0 and nil if it isn't
+	// estimate is the expected number of impressions per month, the product of factors. They are 0 and nil if no estimate is
 	// configured.
 	estimate       int64
 	factors        []factor

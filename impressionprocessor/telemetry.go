@@ -76,7 +76,7 @@ func newTelemetry(set processor.Settings, config *compiled) (*telemetry, error) 
 	return t, err
 }
 
-// observeEstimate makes the estimate and its factors metrics, if there is one.
+// observeEstimate reports the estimate and its factors as metrics, if there is an estimate.
 func (t *telemetry) observeEstimate(config *compiled) error {
 	if config.estimate == 0 {
 		return nil
@@ -164,8 +164,8 @@ func label(key, value string) attribute.KeyValue {
 	return attribute.String(key, strings.ToValidUTF8(value, "\uFFFD"))
 }
 
-// startAtZero makes the series that alerts need exist before their first event. The increase to the first count of a series that didn't
-// exist can't be seen. emits reports whether the processor emits updates.
+// startAtZero makes the series that alerts need exist before their first event, because an alert can't see the first increase of a
+// series that didn't exist. emits reports whether the processor emits updates.
 func (t *telemetry) startAtZero(ctx context.Context, emits bool) {
 	zero := func(counter metric.Int64Counter, series ...[]metric.AddOption) {
 		for _, one := range series {

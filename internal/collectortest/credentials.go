@@ -74,7 +74,7 @@ func newCertificate() ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...), nil
 }
 
-// replaceFile writes a file at once, so that no other process reads half of it.
+// replaceFile replaces a file atomically, so that no other process reads half of it.
 func replaceFile(path string, content []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path))
 	if err != nil {

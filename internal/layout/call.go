@@ -33,7 +33,7 @@ func (k Kind) String() string {
 	return [Kinds]string{"track", "identify", "page", "screen", "group", "alias", "page_ping", "other"}[k]
 }
 
-// Call is what the layout of a call has besides the fields of an event.
+// Call is what the layout of a call has in addition to the fields of an event.
 type Call struct {
 	Kind Kind
 	// Template is the default name of the event that the call becomes. Name and Category lead to the values of {name} and
@@ -55,7 +55,7 @@ type Call struct {
 	Group, GroupTraits, GroupType []Path
 }
 
-// Operation is an operation on user properties that an event carries beside them.
+// Operation is an operation on user properties that is elsewhere in an event than the user properties.
 type Operation struct {
 	// Operator is the operation's name in Amplitude's API.
 	Operator string
@@ -112,7 +112,7 @@ type call struct {
 	group, groupType []string
 	// operations are those of this call only.
 	operations []operation
-	// bare reports whether the call is what lacks the key of calls. It has one of anyOf, its type is a text at one of types, and its
+	// bare reports whether the call lacks the key of calls. It then has one of anyOf, its type is a text at one of types, and its
 	// other fields are at paths, except those that a configuration replaces.
 	bare  bool
 	types []string
@@ -147,7 +147,7 @@ type calls struct {
 	withTraits bool
 	// operations are those of all calls, also of events. attribution are those that say where the user came from.
 	operations, attribution []operation
-	// needs are paths of which one must lead to a value, beside the conditions.
+	// needs are paths of which one must lead to a value, in addition to the conditions.
 	needs [][]string
 }
 
@@ -187,11 +187,11 @@ func (c calls) withOperations(kind Kind, operations ...operation) calls {
 	return c
 }
 
-// CallOptions say what calls send besides what they are about.
+// CallOptions say what calls send in addition to their own content.
 type CallOptions struct {
 	// EveryCall makes the traits that any call carries its user properties.
 	EveryCall bool
-	// Attribution sends where users came from as user properties.
+	// Attribution sends the attribution of users, which is where they came from, as user properties.
 	Attribution bool
 }
 

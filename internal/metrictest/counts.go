@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// AssertCounts compares the counts of a metric that aren't zero, added up over some attributes.
+// AssertCounts compares the nonzero counts of a metric, added up over the attributes in without.
 func AssertCounts(
 	tb testing.TB, telemetry *componenttest.Telemetry, name string, without []attribute.Key, points ...metricdata.DataPoint[int64],
 ) {
@@ -30,7 +30,7 @@ func AssertCounts(
 	assert.Equal(tb, want, got)
 }
 
-// Series returns the counts of a metric by the attributes of their series, without some of them.
+// Series returns the counts of a metric by the attributes of their series, ignoring the attributes in without.
 func Series(tb testing.TB, telemetry *componenttest.Telemetry, name string, without ...attribute.Key) map[string]int64 {
 	tb.Helper()
 	return added(pointsOf(tb, telemetry, name), without)

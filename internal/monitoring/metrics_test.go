@@ -101,7 +101,7 @@ func (m metrics) of(name string) (described, bool) {
 	return described{}, false
 }
 
-// unknown returns what a text says of metrics that isn't so: names, labels and values.
+// unknown returns the names, labels and values of metrics that a text mentions but that don't exist.
 func (m metrics) unknown(text string) []string {
 	var unknown []string
 	for _, name := range metricName.FindAllString(text, -1) {
@@ -139,7 +139,7 @@ func (m metrics) unknown(text string) []string {
 	return unknown
 }
 
-// TestMetricsExist checks each name of a metric in the files below deploy and in the runbook, with the labels that it is selected by.
+// TestMetricsExist checks that each metric in the files below deploy and in the runbook exists, with the labels that select it.
 func TestMetricsExist(t *testing.T) {
 	all := allMetrics(t)
 	files := append([]string{path(t, runbook), path(t, "deploy/prometheus/README.md"), path(t, "deploy/grafana/README.md"), path(t, rulesFile)}, testFiles(t)...)

@@ -99,7 +99,7 @@ func TestAlertsAreTested(t *testing.T) {
 	}
 }
 
-// TestRunbook requires a section for each alert, to which the alert links, and no other.
+// TestRunbook requires a section for each alert, to which the alert links, and no other sections.
 func TestRunbook(t *testing.T) {
 	var names, headings []string
 	for _, r := range alerts(t) {

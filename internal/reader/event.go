@@ -40,8 +40,7 @@ type Event struct {
 	isFlat bool
 	// isUsed reports whether the event was read since the last Reset of the reader.
 	isUsed bool
-	// attributed are the user properties with those that say where the user came from, and unattributed are those without. They were
-	// traits if hasTraits.
+	// attributed are the user properties with attribution, and unattributed are those without. If hasTraits, they are traits.
 	attributed, unattributed pcommon.Map
 	hasTraits                bool
 }

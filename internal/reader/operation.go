@@ -65,7 +65,7 @@ func (j *joining) add(o *layout.Operation, v pcommon.Value) {
 		return
 	}
 	if !j.isAttribution {
-		// It isn't a property of the event, even if it stands among them.
+		// It isn't a property of the event, even if it is among the properties.
 		j.event.MarkRead(v)
 	} else if j.own != (pcommon.Map{}) {
 		if _, has := j.own.Get(o.Property); has {

@@ -278,7 +278,7 @@ func (c *Client) Get(ctx context.Context, key string) ([]byte, error) {
 	}
 	value, err := c.client.Get(ctx, key)
 	if key == MetadataKey {
-		// If a second attempt failed, the queue would start anew.
+		// If a second attempt failed, the queue would start empty.
 		c.metadata = value
 	}
 	return value, err

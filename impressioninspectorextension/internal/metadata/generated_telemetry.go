@@ -103,7 +103,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionImpressionInspectorVolume, err = builder.meter.Float64ObservableGauge(
 		"otelcol_extension_impression_inspector_volume",
-		metric.WithDescription("Distinct users who saw an experiment, experiments, and page views of each user in which an experiment was shown, since counting began. Only with `always`. The processor has the estimates. [Alpha]"),
+		metric.WithDescription("Distinct users who saw an experiment, experiments, and page views of each user in which an experiment was shown, since counting began. Only with `always`. The processor's `otelcol_processor_impression_estimate` has the estimates. [Alpha]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)

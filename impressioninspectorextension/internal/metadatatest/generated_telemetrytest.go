@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionImpressionInspectorVolume(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_impression_inspector_volume",
-		Description: "Distinct users who saw an experiment, experiments, and page views of each user in which an experiment was shown, since counting began. Only with `always`. The processor has the estimates. [Alpha]",
+		Description: "Distinct users who saw an experiment, experiments, and page views of each user in which an experiment was shown, since counting began. Only with `always`. The processor's `otelcol_processor_impression_estimate` has the estimates. [Alpha]",
 		Unit:        "1",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,

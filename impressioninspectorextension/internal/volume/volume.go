@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package volume counts what the number of impressions is made of: distinct users, experiments, and page views. It keeps all users until
-// they have seen too many experiments together. Then it keeps those whose hash is below a bound, which it halves as more come.
+// Package volume counts the factors of the number of impressions: distinct users, experiments, and page views. It keeps all users until
+// there are too many pairs of a user and an experiment. Then it keeps only users whose hash is below a bound, which it halves each time
+// there are too many again.
 package volume // import "github.com/impression-collector/impression-bridge/impressioninspectorextension/internal/volume"
 
 import (
@@ -9,7 +10,7 @@ import (
 	"slices"
 )
 
-// maxExperiments is how many experiments are told apart.
+// maxExperiments is how many experiments are counted at most.
 const maxExperiments = 4096
 
 // Counter counts impressions. It isn't safe for concurrent use.
@@ -22,7 +23,7 @@ type Counter struct {
 	experiments map[uint64]struct{}
 }
 
-// user has what a user saw.
+// user has the experiments that a user saw.
 type user struct {
 	experiments []uint64
 	impressions int64
@@ -33,7 +34,7 @@ func New(maxPairs int) *Counter {
 	return &Counter{maxPairs: maxPairs, users: map[uint64]*user{}, experiments: map[uint64]struct{}{}}
 }
 
-// Add counts an impression. Both are hashes, and that of the user must be uniform.
+// Add counts an impression. Both arguments are hashes, and that of the user must be uniform.
 func (c *Counter) Add(userHash, experiment uint64) {
 	if len(c.experiments) < maxExperiments {
 		c.experiments[experiment] = struct{}{}
@@ -67,7 +68,7 @@ func (c *Counter) halve() {
 	}
 }
 
-// Numbers are what the number of impressions is made of.
+// Numbers are the factors of the number of impressions.
 type Numbers struct {
 	// Users are the distinct users, and Experiments the experiments that any of them saw.
 	Users, Experiments float64

@@ -114,7 +114,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorImpressionEstimate, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_impression_estimate",
-		metric.WithDescription("The configured `estimate`. The inspector has what was seen. [Alpha]"),
+		metric.WithDescription("The configured `estimate`. The inspector's `otelcol_extension_impression_inspector_volume` has the counted numbers. [Alpha]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)

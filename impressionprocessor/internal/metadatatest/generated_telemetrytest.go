@@ -40,7 +40,7 @@ func AssertEqualProcessorImpressionByExperiment(t *testing.T, tt *componenttest.
 func AssertEqualProcessorImpressionEstimate(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_impression_estimate",
-		Description: "The configured `estimate`. The inspector has what was seen. [Alpha]",
+		Description: "The configured `estimate`. The inspector's `otelcol_extension_impression_inspector_volume` has the counted numbers. [Alpha]",
 		Unit:        "1",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
