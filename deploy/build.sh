@@ -39,13 +39,14 @@ licenses() {
 		done
 }
 
-# Lists the modules in the binary. A module that is replaced by a folder would have the folder's name, and the first hashes are those
-# of the tool, which differ from machine to machine.
+# Lists the modules in the binary. A module that is replaced by a folder would have the folder's name, and its hash would be that of
+# the folder with all that is built there. The first hashes are those of the tool, which differ from machine to machine.
 sbom() {
 	"$source/cyclonedx-gomod" app -json -licenses -std -noserial -notimestamp "$source/_build" 2>"$source/sbom.log" |
 		sed -e "s|\"name\": \"\\.\\.\"|\"name\": \"$module\",\n      \"version\": \"v$version\"|" \
 			-e "s|pkg:golang/\\.\\.?|pkg:golang/$module@v$version?|" |
-		awk '/"hashes": \[/ && !tool { tool = 1; skip = 1 } !skip; /\]/ { skip = 0 }' ||
+		awk -v ours="\"name\": \"$module\"" 'BEGIN { leave = 1 } index($0, ours) { leave = 1 }
+			/"hashes": \[/ && leave { leave = 0; skip = 1 } !skip; /\]/ { skip = 0 }' ||
 		{ cat "$source/sbom.log" >&2; exit 1; }
 }
 
