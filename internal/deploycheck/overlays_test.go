@@ -75,6 +75,10 @@ func (w *workload) assertPort(t *testing.T, port intstr.IntOrString, what string
 	}), "%s: port %s of %s", what, port.String(), w.name)
 }
 
+func hasPort(service *corev1.Service, name string) bool {
+	return slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == name })
+}
+
 // TestSelectors asserts that services, policies and budgets select the pods of one workload, by ports that it has.
 func TestSelectors(t *testing.T) {
 	t.Parallel()
@@ -98,9 +102,7 @@ func TestSelectors(t *testing.T) {
 			for _, monitor := range m.monitors {
 				matcher, err := metav1.LabelSelectorAsSelector(&monitor.Spec.Selector)
 				require.NoError(t, err)
-				if matcher.Matches(labels.Set(service.Labels)) && slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool {
-					return p.Name == monitor.Spec.Endpoints[0].Port
-				}) {
+				if matcher.Matches(labels.Set(service.Labels)) && hasPort(service, monitor.Spec.Endpoints[0].Port) {
 					scraped++
 				}
 			}
@@ -121,9 +123,7 @@ func TestSelectors(t *testing.T) {
 		for _, ingress := range m.ingresses {
 			for _, path := range ingress.Spec.Rules[0].HTTP.Paths {
 				require.Contains(t, m.services, path.Backend.Service.Name)
-				assert.True(t, slices.ContainsFunc(m.services[path.Backend.Service.Name].Spec.Ports, func(p corev1.ServicePort) bool {
-					return p.Name == path.Backend.Service.Port.Name
-				}), path.Path)
+				assert.True(t, hasPort(m.services[path.Backend.Service.Name], path.Backend.Service.Port.Name), path.Path)
 			}
 		}
 	})

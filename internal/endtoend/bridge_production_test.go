@@ -4,14 +4,12 @@ package endtoend
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/impression-collector/impression-bridge/internal/amplitudetest"
-	"github.com/impression-collector/impression-bridge/internal/collectortest"
 )
 
 // TestProductionBridge stops the bridge during an outage, while events wait in its queue, and starts it again.
@@ -44,29 +42,15 @@ func TestProductionWantsTokens(t *testing.T) {
 	t.Parallel()
 	server := amplitudetest.Start(t)
 	c := startBridge(t, "bridge/production", server)
+	const event = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"Viewed","attributes":[{"key":"user.id","value":{"stringValue":"user-17"}}]}]}]}]}`
+	sendAs := func(url, authorization string) int { return postJSON(t, c.Transport, url, event, authorization) }
 	for _, authorization := range []string{"", "Bearer ", "Bearer other-token", "sender-token"} {
-		assert.Equal(t, http.StatusUnauthorized, sendAs(t, c, c.OTLPURL, authorization), authorization)
+		assert.Equal(t, http.StatusUnauthorized, sendAs(c.OTLPURL, authorization), authorization)
 	}
-	assert.Equal(t, http.StatusBadRequest, sendAs(t, c, "http://"+c.OTLPEndpoint+"/v1/logs", "Bearer sender-token"), "without TLS")
-	assert.Equal(t, http.StatusOK, sendAs(t, c, c.OTLPURL, "Bearer sender-token"))
+	assert.Equal(t, http.StatusBadRequest, sendAs("http://"+c.OTLPEndpoint+"/v1/logs", "Bearer sender-token"), "without TLS")
+	assert.Equal(t, http.StatusOK, sendAs(c.OTLPURL, "Bearer sender-token"))
 	require.NoError(t, c.Stop())
 	assert.Equal(t, 1, server.Counts().Ingested)
-}
-
-// sendAs sends an event with a value of the header Authorization, and returns the status.
-func sendAs(t *testing.T, c *collectortest.Collector, url, authorization string) int {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(
-		`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"Viewed","attributes":[{"key":"user.id","value":{"stringValue":"user-17"}}]}]}]}]}`))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	if authorization != "" {
-		request.Header.Set("Authorization", authorization)
-	}
-	response, err := c.Transport.RoundTrip(request)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	return response.StatusCode
 }
 
 func health(t *testing.T, endpoint string) int {

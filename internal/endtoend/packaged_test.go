@@ -55,9 +55,9 @@ func TestPackagedBridge(t *testing.T) {
 		{"http://" + webhook + "/events", call},
 		{"http://" + c.OTLPEndpoint + "/v1/logs", records},
 	} {
-		assert.Equal(t, http.StatusUnauthorized, postJSON(t, request.url, request.body, ""), request.url)
-		assert.Equal(t, http.StatusUnauthorized, postJSON(t, request.url, request.body, "Bearer other"), request.url)
-		assert.Equal(t, http.StatusOK, postJSON(t, request.url, request.body, "Bearer change-me"), request.url)
+		assert.Equal(t, http.StatusUnauthorized, postJSON(t, c.Transport, request.url, request.body, ""), request.url)
+		assert.Equal(t, http.StatusUnauthorized, postJSON(t, c.Transport, request.url, request.body, "Bearer other"), request.url)
+		assert.Equal(t, http.StatusOK, postJSON(t, c.Transport, request.url, request.body, "Bearer change-me"), request.url)
 	}
 	waitForIngested(t, c, server, 3)
 	require.NoError(t, c.Stop())
@@ -66,20 +66,6 @@ func TestPackagedBridge(t *testing.T) {
 		types = append(types, event.Type)
 	}
 	assert.ElementsMatch(t, []string{"Order", "$identify", "[Experiment] Impression"}, types)
-}
-
-func postJSON(t *testing.T, url, body, authorization string) int {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	if authorization != "" {
-		request.Header.Set("Authorization", authorization)
-	}
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	return response.StatusCode
 }
 
 // TestPackagedBridgeIsProductionBridge compares the configuration of the packages with examples/bridge/production. It may differ in the
